@@ -1,0 +1,50 @@
+# make setup | app | demo | test | check | clean-cache
+# Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup app demo test check clean-cache
+
+setup: $(READY)
+
+# Made anew only when requirements.txt changes. The last lines put `lgm` and `import lgm_core` into the environment.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version); try: make PYTHON=python3.12"; exit 1; }
+	@if command -v uv >/dev/null; then \
+		echo "setting up with uv"; \
+		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
+		uv pip install --quiet --python $(BIN)/python -r requirements.txt; \
+	else \
+		echo "setting up with venv and pip (uv would be quicker)"; \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt; \
+	fi
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lgm_core.pth"
+	@printf '#!%s\nimport sys\nfrom lgm_core.cli import main\nsys.exit(main())\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/lgm
+	@chmod +x $(BIN)/lgm
+	@$(BIN)/lgm fetch tf_efficientnet_lite0 mobilenet_v2
+	@touch $(READY)
+
+app: setup
+	$(BIN)/streamlit run app.py
+
+# A real backbone distils real photographs, then the result and the baselines are probed on two backbones.
+demo: setup
+	$(BIN)/lgm study demo scenes --preset preview --distil-with tf_efficientnet_lite0 \
+		--evaluate-on tf_efficientnet_lite0 mobilenet_v2 --draws 3 --steps 200
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright -p .pyrightconfig.json
+
+# Weights, data sets and features can be had again; runs are never deleted.
+clean-cache:
+	rm -rf cache/weights cache/datasets cache/features cache/slots

@@ -1,0 +1,48 @@
+"""The dashboard: `streamlit run app.py`. Pages, and the addresses of pictures and of the REST API; nothing else.
+
+Streamlit runs this file as a script for every view (as `__main__`); its server imports it once, for `app`.
+"""
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit.runtime.pages_manager import PagesManager
+
+from pages.parts.routes import ROUTES
+
+PAGES = {
+    "Distil": [
+        ("runs", "Runs", "grid_view"),
+        ("launch", "Launch", "rocket_launch"),
+        ("watch", "Watch", "play_circle"),
+    ],
+    "Look": [
+        ("embeddings", "Embeddings", "scatter_plot"),
+        ("neighbours", "Neighbours", "hub"),
+    ],
+    "Judge": [
+        ("cross_model", "Cross-model", "apps"),
+        ("compare", "Compare", "compare"),
+    ],
+    "Share": [
+        ("report", "Report", "description"),
+    ],
+}
+
+if __name__ == "__main__":
+    st.set_page_config(page_title="Linear Gradient Matching", page_icon="pages/parts/mark.png", layout="wide")
+    grouped = {
+        group: [
+            st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "runs")
+            for name, title, icon in pages
+        ]
+        for group, pages in PAGES.items()
+    }
+    st.logo("pages/parts/logo.svg", icon_image="pages/parts/mark.png", size="large")
+    st.navigation(grouped).run()
+else:
+    # A folder named `pages` wakes Streamlit's older way of finding pages until the first `st.navigation`; without this
+    # line, a link into a server that has just started would run the page alone, without title, theme and menu.
+    PagesManager.uses_pages_directory = False
+    HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
+    app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])

@@ -1,0 +1,7 @@
+"""`python -m lgm_core VERB ...`: the same as the console command `lgm`."""
+
+import sys
+
+from lgm_core.cli import main
+
+sys.exit(main())

@@ -1,0 +1,100 @@
+"""Two dimensions: PCA, UMAP, and places for new points on a map that is fixed.
+
+Legend: N points, D features, P dimensions of the map, M new points, K neighbours.
+
+>>> pca = fit_pca(features, dimensions=2)
+>>> pca.project(features).shape, pca.explained
+(torch.Size([2000, 2]), tensor([0.21, 0.13]))
+>>> place_beside(umap_points(features, neighbours=15, min_dist=0.1, seed=0), *nearest(synthetic, features, k=15))
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+CHUNK = 8192
+_UMAP_INPUT = 50  # dimensions kept by a PCA before UMAP
+
+
+@dataclass(frozen=True)
+class Pca:
+    """A fixed linear map. `explained`: share of the variance on each axis."""
+
+    mean: Float[Tensor, "d"]
+    axes: Float[Tensor, "p d"]
+    explained: Float[Tensor, "p"]
+
+    def project(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:
+        """Coordinates of features, float32."""
+        return torch.cat([(part.float() - self.mean) @ self.axes.T for part in features.split(CHUNK)])
+
+
+def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int = CHUNK) -> Pca:
+    """The leading axes, from the covariance in float64, summed in chunks; of few points from their Gram matrix.
+
+    Deterministic: the largest entry of every axis is positive.
+    """
+    n, width = features.shape
+    dimensions = min(dimensions, n, width)
+    mean = torch.stack([part.double().sum(dim=0) for part in features.split(chunk)]).sum(dim=0) / n
+    if n < width:
+        centred = features.double() - mean
+        values, vectors = torch.linalg.eigh(centred @ centred.T)
+        axes = vectors[:, -dimensions:].flip(1).T @ centred
+        axes = axes / axes.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    else:
+        covariance = torch.zeros(width, width, dtype=torch.float64, device=features.device)
+        for part in features.split(chunk):
+            centred = part.double() - mean
+            covariance += centred.T @ centred
+        values, vectors = torch.linalg.eigh(covariance)
+        axes = vectors[:, -dimensions:].flip(1).T
+    largest = axes.gather(1, axes.abs().argmax(dim=1, keepdim=True))
+    axes = axes * torch.where(largest < 0, -1.0, 1.0)
+    explained = values[-dimensions:].flip(0).clamp_min(0) / values.sum().clamp_min(1e-30)
+    return Pca(mean.float(), axes.float().contiguous(), explained.float())
+
+
+def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: float, seed: int) -> Float[Tensor, "n 2"]:
+    """UMAP (McInnes et al., arXiv 1802.03426) of the features' directions, the same on every call.
+
+    The features are brought to unit length, so that distances are those of the cosine, and to 50 principal components,
+    which takes most of the time away and little of the neighbourhoods. Needs at least four points.
+    """
+    unit = torch.cat([normalize(part.float()) for part in features.split(CHUNK)]).cpu()
+    if unit.shape[1] > _UMAP_INPUT:
+        unit = fit_pca(unit, dimensions=_UMAP_INPUT).project(unit)
+    few = len(unit) <= 10 * neighbours  # too few for the spectral start
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the spectral start and of numba's compiler: nothing that a user can mend
+        from umap import UMAP  # compiles for seconds; only this function needs it
+
+        reducer = UMAP(
+            n_neighbors=min(neighbours, len(unit) - 1),
+            min_dist=min_dist,
+            random_state=seed,
+            n_jobs=1,
+            init="random" if few else "spectral",
+        )
+        points = reducer.fit_transform(unit.numpy())
+    return torch.as_tensor(points, dtype=torch.float32)
+
+
+def place_beside(
+    points: Float[Tensor, "n p"], nearest: Int[Tensor, "m k"], similarity: Float[Tensor, "m k"]
+) -> Float[Tensor, "m p"]:
+    """Places of new points on a map that stays: the mean of their nearest points' places, the nearer the heavier.
+
+    Chosen over UMAP's own `transform`, which moves at random, needs the fitted model, and puts points that are unlike
+    all others where an optimiser drops them; a mean of neighbours lies among what a new point resembles. Weights fall
+    with the distance behind the nearest one, on the scale of the k-th.
+    """
+    behind = similarity[:, :1] - similarity
+    scale = behind[:, -1:].clamp_min(1e-6)
+    weights = torch.exp(-3 * behind / scale).to(points.device)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    return torch.einsum("mk,mkp->mp", weights, points[nearest.to(points.device)])

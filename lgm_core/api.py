@@ -1,0 +1,140 @@
+"""The engine from Python, in three lines.
+
+>>> import lgm_core
+>>> run = lgm_core.distill("scenes", "mobilenet_v2", steps=200, evaluate_on=["mobilenet_v2"], lgm={"views": 3})
+>>> run.images, run.labels, run.accuracies()  # [16, 3, 256, 256] in [0, 1], [16], a table
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from lgm_core.config import RunConfig
+from lgm_core.console import progress_bar
+from lgm_core.engine import images_of, start, work
+from lgm_core.errors import UserError
+from lgm_core.jobs.forking import prepare_fork
+from lgm_core.places import places
+from lgm_core.presets import change
+from lgm_core.presets import preset as preset_config
+from lgm_core.runs.store import RunFolder, RunStore
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Run:
+    """A run on disk, with its results as tensors and tables."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        return self.folder.id
+
+    @property
+    def state(self) -> str:
+        """One of `runs.store.STATES`."""
+        return self.folder.status().state
+
+    @property
+    def config(self) -> RunConfig:
+        return self.folder.config()
+
+    @property
+    def images(self) -> Tensor:
+        """[N, 3, R, R], float32 in [0, 1]."""
+        return self._result()[0]
+
+    @property
+    def labels(self) -> Tensor:
+        """[N], int64."""
+        return self._result()[1]
+
+    def metrics(self) -> "pandas.DataFrame":
+        """One row per logged step: loss, learning_rate, step_seconds, live_top1 where it was probed."""
+        import pandas
+
+        return pandas.DataFrame(self.folder.metrics())
+
+    def accuracies(self) -> "pandas.DataFrame":
+        """One row per backbone that the run was evaluated on: top1, top1_std, top5, worst_group, in [0, 1]."""
+        import pandas
+
+        columns = ["backbone", "dataset", "train_images", "top1", "top1_std", "top5", "worst_group"]
+        return pandas.DataFrame(self.folder.eval_reports(), columns=columns)
+
+    def _result(self) -> tuple[Tensor, Tensor]:
+        if not self.folder.synthetic.exists():
+            raise UserError(f"the run {self.id!r} is {self.state} and has no images yet")
+        return images_of(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self.state})"
+
+
+def distill(dataset: str, backbone: str, *, preset: str = "standard", progress: bool = True, **settings: Any) -> Run:
+    """Distil a data set and wait for it; the same call again goes on with, or opens, the same run.
+
+    `settings` are those of `RunConfig`, groups as dicts. Raises `UserError` for wrong names and values.
+    """
+    return _do(preset_config(preset, dataset=dataset, backbone=backbone, **settings), progress)
+
+
+def baseline(choice: str, dataset: str, backbone: str, *, progress: bool = True, **settings: Any) -> Run:
+    """Choose real images ("random", "centroids", "neighbours" of a `source` run, "full") and probe them."""
+    config = preset_config("standard", kind="baseline", dataset=dataset, backbone=backbone, **settings)
+    return _do(change(config, {"baseline": {"choice": choice}}), progress)
+
+
+def evaluate(run: Run | str, on: list[str], *, progress: bool = True, **settings: Any) -> Run:
+    """Probe the images of a run in further backbones."""
+    source = run if isinstance(run, Run) else open_run(run)
+    config = change(source.config, {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": ""}, settings)
+    return _do(config, progress)
+
+
+def embed(dataset: str, backbone: str, sources: list["Run | str"], *, progress: bool = True, **settings: Any) -> Run:
+    """Map real images in a backbone and place the images of runs among them; `run.folder.map()` holds the result."""
+    ids = [(run if isinstance(run, Run) else open_run(run)).id for run in sources]
+    config = preset_config("standard", kind="embed", dataset=dataset, backbone=backbone, sources=ids, **settings)
+    return _do(config, progress)
+
+
+def align(dataset: str, backbones: list[str], *, progress: bool = True, **settings: Any) -> Run:
+    """Compare how backbones see a data set; `run.folder.alignment()` holds the result."""
+    first = backbones[0] if backbones else RunConfig().backbone
+    config = preset_config("standard", kind="align", dataset=dataset, backbone=first, evaluate_on=backbones, **settings)
+    return _do(config, progress)
+
+
+def fork(run: Run | str, step: int, *, progress: bool = True, **changes: Any) -> Run:
+    """Take over from a distillation at a step that has a frame, with other settings, and wait for the result."""
+    source = run if isinstance(run, Run) else open_run(run)
+    return _finish(prepare_fork(source.folder, step, changes, places()), progress)
+
+
+def open_run(name: str) -> Run:
+    """The run of this id or name, or whose id begins so. Raises `UserError` with the nearest names."""
+    return Run(RunStore(places().runs).open(name))
+
+
+def list_runs() -> list[Run]:
+    """All runs, oldest first."""
+    return [Run(folder) for folder in RunStore(places().runs).runs()]
+
+
+def _do(config: RunConfig, progress: bool) -> Run:
+    return _finish(start(config, places()), progress)
+
+
+def _finish(folder: RunFolder, progress: bool) -> Run:
+    here = places()
+    if folder.status().state != "finished":
+        if progress:
+            with progress_bar() as listener:
+                work(folder, here, listener)
+        else:
+            work(folder, here)
+    return Run(folder)

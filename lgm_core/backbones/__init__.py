@@ -1,0 +1,11 @@
+"""Frozen, pre-trained vision models.
+
+catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
+row         what a row holds, and the kinds of source (no torch)
+open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table
+weights     finds or fetches a row's weights; converts them once to safetensors
+hub         one file of a model hub's repository: pinned, resumed, checked
+layouts     key names of a checkpoint -> key names of the architecture
+builders    row and weights -> network without its classifier, one short function per library
+frozen      name -> Backbone: frozen, in eval mode, owner of its normalisation
+"""

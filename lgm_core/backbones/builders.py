@@ -1,0 +1,76 @@
+"""Row and weights -> the network without its classifier: one short function per library.
+
+Without weights the network is random: the shapes of a row can be checked without its files.
+
+>>> network = BUILDERS["timm"](find_row("dinov2_vits14"), state)
+>>> network(torch.rand(2, 3, 224, 224)).shape
+torch.Size([2, 384])
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import open_clip
+import timm
+import torchvision
+from torch import nn
+
+from lgm_core.backbones.row import BackboneRow
+from lgm_core.errors import UserError
+from lgm_core.interfaces import State
+
+_NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
+
+
+def build_timm(row: BackboneRow, state: State | None) -> nn.Module:
+    """timm loads the weights itself, and so adapts them as it would its own download (such as resampled positions)."""
+    arguments: dict[str, Any] = {"num_classes": 0, **row.model_args}
+    if state is None:
+        return timm.create_model(row.architecture, **arguments)
+    config = timm.get_pretrained_cfg(row.architecture)
+    heads = _classifiers(config.classifier if config else None)
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(heads)}
+    # num_classes=0 here too: else timm takes the missing head for a reason to accept any missing key
+    overlay = {"state_dict": state, "num_classes": 0, "custom_load": False}
+    try:
+        network = timm.create_model(row.architecture, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
+    except (RuntimeError, KeyError, ValueError, AssertionError) as error:
+        raise UserError(str(error)) from error
+    vars(network)["pretrained_cfg"].pop("state_dict")  # timm keeps what it loaded from: let the tensors go
+    return network
+
+
+def build_open_clip(row: BackboneRow, state: State | None) -> nn.Module:
+    """The image tower only: its text tower is built as small as can be and dropped."""
+    config: dict[str, Any] = open_clip.get_model_config(row.architecture.partition("/")[0])  # pyright: ignore
+    quick = bool(config.get("quick_gelu") or row.model_args.get("quick_gelu"))
+    model = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], _NO_TEXT, quick_gelu=quick)
+    return _loaded(model.visual, state)
+
+
+def build_torchvision(row: BackboneRow, state: State | None) -> nn.Module:
+    """The networks that end in `classifier` after pooling."""
+    network = _loaded(torchvision.models.get_model(row.architecture, weights=None), state)
+    network.classifier = nn.Identity()
+    return network
+
+
+BUILDERS: dict[str, Callable[[BackboneRow, State | None], nn.Module]] = {
+    "timm": build_timm,
+    "open_clip": build_open_clip,
+    "torchvision": build_torchvision,
+}
+
+
+def _classifiers(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """timm's word for the classifier's modules, as key prefixes."""
+    return tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names or ()))
+
+
+def _loaded(network: nn.Module, state: State | None) -> nn.Module:
+    if state is not None:
+        try:
+            network.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise UserError(str(error)) from error
+    return network

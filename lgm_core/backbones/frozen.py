@@ -1,0 +1,97 @@
+"""A name -> a Backbone: frozen, in eval mode, owner of its normalisation.
+
+>>> backbone = open_backbone("dinov2_vits", places())
+>>> backbone.name, backbone.feature_size, backbone(torch.rand(2, 3, 224, 224)).shape
+('dinov2_vits14', 384, torch.Size([2, 384]))
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lgm_core.backbones.builders import BUILDERS
+from lgm_core.backbones.catalog import find_row, title_here
+from lgm_core.backbones.open_names import complete
+from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
+from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
+from lgm_core.download import Progress
+from lgm_core.errors import UserError
+from lgm_core.interfaces import Backbone
+from lgm_core.places import Places
+
+Normalisation = Literal["native", "imagenet"]
+
+
+def open_backbone(
+    name: str,
+    places: Places,
+    *,
+    normalisation: str = "native",
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> "FrozenBackbone":
+    """The backbone of a name, an alias or an open form; its weights are found or fetched (`progress`: bytes).
+
+    `normalisation="imagenet"` gives every backbone ImageNet's mean and std, as the paper's code does, instead of those
+    it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
+    """
+    row = complete(find_row(name))
+    path = fetch_weights(row, places, progress)
+    return FrozenBackbone(row, _network(row, path), path, _statistics(row, normalisation)).to(device)
+
+
+class FrozenBackbone(Backbone):
+    """A network without its classifier, and its mean and std folded into one multiply-add."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, row: BackboneRow, network: nn.Module, weights: Path, statistics: tuple[Triple, Triple]) -> None:
+        """`statistics` is (mean, std), for images in [0, 1]."""
+        super().__init__()
+        mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in statistics)
+        self.register_buffer("scale", 1 / std, persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+        self.memory_format = _memory_format(network)
+        self.network = network.requires_grad_(False).to(memory_format=self.memory_format)
+        self.eval()
+        self.name = row.name
+        self.title = title_here(row, weights)
+        self.input_size = row.input_size
+        self.weights_hash = weights_hash(weights)
+        with torch.no_grad():
+            probe = torch.zeros(1, 3, row.input_size, row.input_size)
+            self.feature_size = self(probe).shape[1]
+
+    def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
+        """Images in [0, 1] (noise may leave it) -> features, float32; differentiable in the images only."""
+        normalised = torch.addcmul(self.shift, images, self.scale)
+        return self.network(normalised.contiguous(memory_format=self.memory_format)).float()
+
+    def train(self, mode: bool = True) -> "FrozenBackbone":
+        """Stay in eval mode, whatever a module around this one is told."""
+        return super().train(False)
+
+
+def _network(row: BackboneRow, path: Path) -> nn.Module:
+    try:
+        return BUILDERS[row.builder](row, load_state(row, path))
+    except UserError as error:
+        summary = "\n".join(line[:300] for line in str(error).splitlines()[:4])
+        raise UserError(f"{path} does not fit {row.title} ({row.architecture}): {summary}") from error
+
+
+def _statistics(row: BackboneRow, normalisation: str) -> tuple[Triple, Triple]:
+    tables = {"native": (row.mean, row.std), "imagenet": IMAGENET}
+    if normalisation not in tables:
+        raise UserError(f"the normalisation {normalisation!r} is not known; known are: {', '.join(tables)}")
+    return tables[normalisation]
+
+
+def _memory_format(network: nn.Module) -> torch.memory_format:
+    """Channels last for convolutional networks, where it is faster; a transformer has a single convolution."""
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    return torch.channels_last if convolutions > 1 else torch.contiguous_format

@@ -1,0 +1,62 @@
+"""Key names of a checkpoint -> key names of the architecture that loads it.
+
+A layout may be applied twice: what has the right names already passes through.
+
+>>> LAYOUTS["moco_v3"](state, row).keys()
+dict_keys(['cls_token', 'pos_embed', 'patch_embed.proj.weight', ...])
+"""
+
+from collections.abc import Callable
+
+import timm
+import torch
+
+from lgm_core.backbones.row import BackboneRow
+from lgm_core.errors import UserError
+from lgm_core.interfaces import State
+
+
+def native(state: State, row: BackboneRow) -> State:
+    """The names are the library's own."""
+    return state
+
+
+def clip_visual(state: State, row: BackboneRow) -> State:
+    """The image tower of a whole CLIP: `visual.conv1.weight` -> `conv1.weight`; the text tower is dropped."""
+    return _inside(state, "visual.")
+
+
+def moco_v3(state: State, row: BackboneRow) -> State:
+    """The encoder of a MoCo v3 checkpoint, as released (`module.base_encoder.`) or as fine-tuned (`module.`).
+
+    The momentum encoder and the predictor are dropped here, the projection head by the builder. The names inside are
+    timm's, and the fixed sine-cosine position table is stored with them. github.com/facebookresearch/moco-v3
+    """
+    for prefix in ("module.base_encoder.", "base_encoder.", "module."):
+        state = _inside(state, prefix)
+    return state
+
+
+def same_order(state: State, row: BackboneRow) -> State:
+    """Other names, but the tensors and their order are those of timm's architecture: renamed, shapes checked."""
+    with torch.device("meta"):
+        wanted = timm.create_model(row.architecture).state_dict()
+    if state.keys() == wanted.keys():
+        return state
+    if [tensor.shape for tensor in state.values()] != [tensor.shape for tensor in wanted.values()]:
+        raise UserError(f"these weights are not {row.architecture}: their shapes or their order are different")
+    return dict(zip(wanted, state.values(), strict=True))
+
+
+LAYOUTS: dict[str, Callable[[State, BackboneRow], State]] = {
+    "native": native,
+    "clip_visual": clip_visual,
+    "moco_v3": moco_v3,
+    "same_order": same_order,
+}
+
+
+def _inside(state: State, prefix: str) -> State:
+    """The tensors below `prefix`, without it; all of them where none is."""
+    inside = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    return inside or state

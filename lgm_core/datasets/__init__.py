@@ -1,0 +1,14 @@
+"""Data sets: a row each in the catalogue, a reader for each on-disk layout.
+
+catalog           the table of facts, names and aliases, what is here and how to get the rest (no torch)
+open              name -> (train, test): the one door for everybody else
+fetch             download, verify, unpack
+sources           which archives make up a data set, with their checksums
+image_set         images in files, in arrays, a subset of either; `load_squares` reads them as one uint8 batch
+wordnet           wnids: their order in ImageNet and their readable names
+listings          reading the text lists of official layouts, and the errors that teach
+folders           split folders of class folders; ImageNet and its subsets
+torchvision_sets  what torchvision has a reader for
+cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
+embedded          scenes and digits: carried by installed packages, for a first look
+"""

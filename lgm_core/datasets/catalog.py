@@ -1,0 +1,185 @@
+"""The table of data sets (catalog.toml, and the subsets of ImageNet) and what is here of it; needs no torch.
+
+>>> find_row("imagenet_100").name
+'imagenet-100'
+>>> status(find_row("scenes"), places())
+'ready'
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lgm_core.places import Places
+from lgm_core.registry import require_known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One file to download. `into`: the subfolder of the data set's folder that it is unpacked in."""
+
+    url: str
+    filename: str = ""  # what to call it, where the URL does not say
+    sha256: str = ""
+    md5: str = ""
+    into: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetRow:
+    """What is known of a data set. It lies in ROOT/STORE/folder, ROOT/folder or ROOT/STORE, wherever `markers` are."""
+
+    name: str
+    title: str
+    reader: str  # "module:function" in this room
+    classes: int | None = None
+    train: int | None = None  # images
+    test: int | None = None
+    licence: str
+    citation: str
+    folder: str = ""  # what the official archive is called once unpacked
+    markers: tuple[str, ...] = ("train",)  # any one of these files or folders is there when the data are
+    stores: tuple[str, ...] = ()  # names below a root, where not just the data set's own
+    options: Mapping[str, object] = field(default_factory=dict)  # for the reader
+    torchvision: str = ""  # the class of torchvision that knows the layout, the addresses and the checksums
+    sources: tuple[Source, ...] = ()
+    megabytes: int | None = None  # to download
+    manual: str = ""  # what to do where it cannot be fetched
+    side: int | None = None  # pixels, where all images are squares of one size
+    grouped: bool = False  # has groups, for worst-group accuracy
+    embedded: bool = False  # carried by an installed package
+
+    @property
+    def can_be_fetched(self) -> bool:
+        return bool(self.torchvision or self.sources)
+
+
+_HERE = Path(__file__).parent
+_SUBSETS: dict[str, list[int]] = json.loads((_HERE / "imagenet_subsets.json").read_text())
+_SUBSET_ORIGIN = {
+    **dict.fromkeys(("birds", "fruits", "cats", "imagenette", "imagewoof"), "Cazenavette et al., MTT, CVPR 2022"),
+    **dict.fromkeys("abcde", "Cazenavette et al., GLaD, CVPR 2023"),
+    "100": "Tian et al., Contrastive multiview coding, ECCV 2020",
+}
+_IMAGENET_TERMS = "ImageNet terms of access: non-commercial research and education"
+_DENG = "Deng et al., ImageNet: A large-scale hierarchical image database, CVPR 2009"
+_IMAGENET_STEPS = (
+    "ImageNet may not be passed on. Register at https://image-net.org, download ILSVRC2012_img_train.tar (138 GB), "
+    "ILSVRC2012_img_val.tar (6 GB) and ILSVRC2012_devkit_t12.tar.gz into a folder named `imagenet`, and let "
+    "torchvision.datasets.ImageNet(that folder, split) unpack 'train' and 'val'. Wanted: imagenet/train/<wnid>/*.JPEG "
+    "and imagenet/val/<wnid>/*.JPEG; a subset needs its own classes only"
+)
+
+
+def _imagenet(name: str, indices: Iterable[int]) -> DatasetRow:
+    chosen = tuple(indices)
+    origin = _SUBSET_ORIGIN.get(name.removeprefix("imagenet-"))
+    return DatasetRow(
+        name=name,
+        title=f"ImageNet subset {name.removeprefix('imagenet-')}" if origin else "ImageNet (ILSVRC 2012)",
+        reader="folders:read_imagenet",
+        classes=len(chosen),
+        train=None if origin else 1_281_167,
+        test=50 * len(chosen),
+        licence=_IMAGENET_TERMS,
+        citation=f"{_DENG}; classes chosen by {origin}" if origin else _DENG,
+        stores=("imagenet", "imagenet-1k", "ILSVRC2012"),
+        options={"indices": chosen},
+        manual=_IMAGENET_STEPS,
+    )
+
+
+def _listed(name: str, facts: dict[str, Any]) -> DatasetRow:
+    facts["sources"] = tuple(Source(**source) for source in facts.get("sources", ()))
+    if "markers" in facts:
+        facts["markers"] = tuple(facts["markers"])
+    return DatasetRow(name=name, **facts)
+
+
+_ROWS = [
+    *(_imagenet(name, indices) for name, indices in _SUBSETS.items()),
+    _imagenet("imagenet-1k", range(1000)),
+    *(_listed(name, facts) for name, facts in tomllib.loads((_HERE / "catalog.toml").read_text("utf-8")).items()),
+]
+CATALOG: dict[str, DatasetRow] = {row.name: row for row in _ROWS}
+
+
+def _bare(name: str) -> str:
+    """Without case and separators; one before a single last letter stays, so that "imagenete" is not "imagenet-e"."""
+    plain = name.lower().replace("_", "-")
+    return plain if plain[-2:-1] == "-" else "".join(letter for letter in plain if letter.isalnum())
+
+
+_ALIASES = {
+    **{_bare(name): name for name in CATALOG},
+    "cub": "cub2011", "cub200": "cub2011", "cub2002011": "cub2011", "fgvcaircraft": "aircraft",
+    "imagenet": "imagenet-1k", "imagenetnette": "imagenet-imagenette", "imagenetwoof": "imagenet-imagewoof",
+}  # fmt: skip
+
+
+def find_row(name: str) -> DatasetRow:
+    """The row of a name, an alias (case, `-` and `_` do not matter) or `folder:PATH`; `UnknownName` otherwise.
+
+    "imagenette" is fast.ai's download; "imagenet-imagenette" is the same ten classes of the full ImageNet.
+    """
+    if name.startswith("folder:"):
+        path = Path(name.removeprefix("folder:")).expanduser()
+        return DatasetRow(
+            name=f"folder:{path.name}",
+            title=f"Folder {path}",
+            reader="folders:read_split_folders",
+            licence="your own",
+            citation="your own",
+            options={"path": str(path)},
+            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg",
+        )
+    known = _ALIASES.get(_bare(name), name)
+    require_known(known, CATALOG, "data set")
+    return CATALOG[known]
+
+
+def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
+    """The folder that holds the data of `row`, the first among `roots` in order, or None. Looks, reads nothing."""
+    if "path" in row.options:
+        path = Path(str(row.options["path"]))
+        return path if path.is_dir() else None
+    for folder in (folder for root in roots for folder in candidates(row, root)):
+        if any((folder / marker).exists() for marker in row.markers):
+            return folder
+    return None
+
+
+def candidates(row: DatasetRow, root: Path) -> list[Path]:
+    """Where below `root` the data of `row` may lie, in the order in which it is searched."""
+    stores = [root / store for store in row.stores or (row.name,)]
+    if not row.folder:
+        return stores
+    return [store / row.folder for store in stores] + [root / row.folder] + stores
+
+
+def status(row: DatasetRow, places: Places) -> str:
+    """One of "ready", "can be fetched (342 MB)" or "manual"; a few existence checks, no reading."""
+    if row.embedded or find_folder(row, places.datasets):
+        return "ready"
+    if not row.can_be_fetched:
+        return "manual"
+    return "can be fetched" + (f" ({size(row)})" if row.megabytes else "")
+
+
+def size(row: DatasetRow) -> str:
+    """How much there is to download, for people."""
+    if row.megabytes is None:
+        return "size unknown"
+    return f"{row.megabytes} MB" if row.megabytes < 1000 else f"{row.megabytes / 1000:.1f} GB"
+
+
+def how_to_get(row: DatasetRow, root: Path) -> str:
+    """What to do to get the data into `root`: the command, or the steps where the licence forbids the command."""
+    if row.can_be_fetched:
+        return f"fetch it into {root / row.name} with `python -m lgm_core fetch {row.name}` ({size(row)})"
+    if "path" in row.options:
+        return row.manual
+    return f"{row.manual}. Put it into {root}, or name the place where it is in LGM_DATASETS"

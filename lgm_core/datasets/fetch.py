@@ -1,0 +1,100 @@
+"""Download, verify, unpack: a data set appears in its folder whole or not at all.
+
+>>> fetch_dataset("mnist", places().datasets[-1], progress=lambda name, done, total: ...)
+PosixPath('cache/datasets/mnist/MNIST')
+"""
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlparse
+from zipfile import BadZipFile, ZipFile
+
+from lgm_core.datasets.catalog import DatasetRow, Source, find_folder, find_row, how_to_get
+from lgm_core.datasets.sources import official_sources
+from lgm_core.download import download
+from lgm_core.errors import Unavailable, UserError
+
+Progress = Callable[[str, int, int | None], None]  # name of the file, bytes so far, bytes in all if known
+
+
+def fetch_dataset(name: str, root: Path, progress: Progress | None = None) -> Path:
+    """Fetch a data set into `root`/<its name> and return the folder that holds it; at once if it is there already.
+
+    Archives are kept in `root`/.downloads until all is unpacked, so that a broken download goes on where it stopped.
+    Raises `Unavailable` with the steps to take where the licence forbids to fetch, or the download fails.
+    """
+    row = find_row(name)
+    if row.embedded:
+        raise UserError(f"the data set {row.name!r} comes with an installed package: there is nothing to fetch")
+    present = find_folder(row, [root])
+    if present is not None:
+        return present
+    sources = official_sources(row)
+    if not sources:
+        raise Unavailable(f"the data set {row.name!r} cannot be fetched for you. Remedy: {how_to_get(row, root)}")
+    home = root / row.name
+    if home.exists() and any(home.iterdir()):
+        raise UserError(f"{home} is there but incomplete. Remedy: delete it (or move it away) and fetch again")
+    downloads = root / ".downloads" / row.name
+    archives = [_download(source, downloads, progress) for source in sources]
+    return _install(row, home, list(zip(archives, sources, strict=True)), downloads)
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Unpack a tar, zip or gzip file, by its name; another file is copied. Refuses members that lead outside."""
+    into.mkdir(parents=True, exist_ok=True)
+    name = archive.name.lower()
+    try:
+        if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")):
+            with tarfile.open(archive) as members:
+                members.extractall(into, filter="data")
+        elif name.endswith(".zip"):
+            with ZipFile(archive) as members:
+                for member in members.namelist():
+                    if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
+                        raise UserError(
+                            f"{archive} holds {member!r}, which leads outside its folder: it was not unpacked"
+                        )
+                members.extractall(into)
+        elif name.endswith(".gz"):
+            with gzip.open(archive) as packed, (into / archive.name[:-3]).open("wb") as target:
+                shutil.copyfileobj(packed, target, 1 << 20)
+        else:
+            shutil.copyfile(archive, into / archive.name)
+    except (tarfile.TarError, BadZipFile, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{archive} cannot be unpacked ({error}). Remedy: delete it and fetch again") from error
+
+
+def _download(source: Source, folder: Path, progress: Progress | None) -> Path:
+    target = folder / (source.filename or PurePosixPath(urlparse(source.url).path).name)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = None if progress is None else lambda done, total: progress(target.name, done, total)
+    return download(source.url, target, sha256=source.sha256, md5=source.md5, progress=report)
+
+
+def _install(row: DatasetRow, home: Path, archives: list[tuple[Path, Source]], downloads: Path) -> Path:
+    """Unpack beside the final place, look whether the data are whole, then rename."""
+    root = home.parent
+    staging = root / f".unpacking-{row.name}-{os.getpid()}"
+    try:
+        for archive, source in archives:
+            unpack(archive, staging / row.name / source.into)
+        if find_folder(row, [staging]) is None:
+            lack = " or ".join(row.markers)
+            raise Unavailable(
+                f"what {archives[0][1].url} gave holds no {lack}: its layout has changed. Tell the project"
+            )
+        if home.exists():
+            home.rmdir()  # empty: looked at before the download
+        (staging / row.name).rename(home)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    shutil.rmtree(downloads, ignore_errors=True)
+    folder = find_folder(row, [root])
+    assert folder is not None  # it was found in the staging folder a moment ago
+    return folder

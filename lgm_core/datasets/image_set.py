@@ -1,0 +1,228 @@
+"""Real images: in files, in arrays, or a subset of either; and the one way in which they become a batch.
+
+>>> few = limit_per_class(images, 5, seed=0)
+>>> load_squares(few, range(len(few)), resize=256, crop=224).shape
+torch.Size([50, 3, 224, 224])
+"""
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from PIL import Image
+from torch import Tensor
+
+from lgm_core.errors import ConfigError, UserError
+from lgm_core.interfaces import ImageSet, generator
+
+SAMPLED = 256  # items whose size or content goes into a fingerprint: reading all of them would not be cheap
+
+
+@final
+class FileImages(ImageSet):
+    """Images in files under one folder. Nothing is opened before it is asked for.
+
+    files   paths relative to `folder`, with `/`
+    remedy  what to do about a file that cannot be read, to end the sentence "It cannot be used: ..."
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: Path,
+        files: Sequence[str],
+        labels: Sequence[int],
+        classes: Sequence[str],
+        groups: Sequence[int] | None = None,
+        group_names: Sequence[str] = (),
+        remedy: str = "replace the file",
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.files = tuple(files)
+        self.labels = torch.tensor(labels, dtype=torch.int64)
+        self.classes = tuple(classes)
+        self.groups = None if groups is None else torch.tensor(groups, dtype=torch.int64)
+        self.group_names = tuple(group_names)
+        self.remedy = remedy
+        sizes = [_file_size(folder / self.files[i]) for i in _sample(len(self.files))]
+        self.fingerprint = _digest([name, *self.classes, *self.files, str(sizes)], self.labels)
+
+    def picture(self, index: int) -> Image.Image:
+        return self.reduced(index, None)[0]
+
+    def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
+        """The image as RGB, and its size in the file. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size,
+        as long as its short side keeps `short` pixels; None for the full size."""
+        path = self.folder / self.files[index]
+        try:
+            with Image.open(path) as image:
+                size = image.size
+                if short is not None:
+                    image.draft(None, _resized(size, short))  # type: ignore[arg-type]  # None: keep the colour mode
+                return _rgb(image), size
+        except FileNotFoundError:
+            problem = "is listed but missing"
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            problem = f"is corrupt or no image ({error})"
+        raise UserError(f"the image {path} {problem}. It cannot be used: {self.remedy}")
+
+    def origin(self, index: int) -> str:
+        return str(self.folder / self.files[index])
+
+
+@final
+class ArrayImages(ImageSet):
+    """Images in uint8 arrays, one or several shards of shape [n, h, w, 3] or [n, h, w]; memory maps are welcome."""
+
+    def __init__(
+        self, *, name: str, shards: Sequence[np.ndarray], labels: Sequence[int] | np.ndarray, classes: Sequence[str]
+    ) -> None:
+        self.name = name
+        self.shards = tuple(shards)
+        self._ends = list(accumulate(map(len, shards)))
+        self.labels = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
+        self.classes = tuple(classes)
+        self.groups = None
+        self.group_names = ()
+        content = hashlib.sha256(b"".join(self.array(i).tobytes() for i in _sample(len(self)))).hexdigest()
+        self.fingerprint = _digest([name, *self.classes, content], self.labels)
+
+    def array(self, index: int) -> np.ndarray:
+        """The image at `index` as it is stored, contiguous."""
+        shard = bisect_right(self._ends, index)
+        start = self._ends[shard - 1] if shard else 0
+        return np.ascontiguousarray(self.shards[shard][index - start])
+
+    def picture(self, index: int) -> Image.Image:
+        return _rgb(Image.fromarray(self.array(index)))
+
+    def origin(self, index: int) -> str:
+        return f"{self.name}/{index}"
+
+
+@final
+class Subset(ImageSet):
+    """Some images of another set, in the order of `indices`; classes and groups keep their numbers."""
+
+    def __init__(self, images: ImageSet, indices: Iterable[int] | Tensor, name: str) -> None:
+        self.images = images
+        self.indices = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
+        self.name = name
+        self.classes = images.classes
+        self.labels = images.labels[self.indices]
+        self.groups = None if images.groups is None else images.groups[self.indices]
+        self.group_names = images.group_names
+        self.fingerprint = _digest([images.fingerprint], self.indices)
+
+    def picture(self, index: int) -> Image.Image:
+        return self.images.picture(int(self.indices[index]))
+
+    def origin(self, index: int) -> str:
+        return self.images.origin(int(self.indices[index]))
+
+
+def limit_per_class(images: ImageSet, k: int, seed: int = 0) -> ImageSet:
+    """At most `k` images of each class, chosen by `seed`; the choice for k is part of that for k + 1. 0 means all."""
+    if k <= 0:
+        return images
+    chosen = []
+    for label in range(len(images.classes)):
+        members = torch.nonzero(images.labels == label).flatten()
+        order = torch.randperm(len(members), generator=generator("cpu", seed, label))
+        chosen.append(members[order[:k]])
+    indices = torch.cat(chosen).sort().values
+    if len(indices) == len(images):
+        return images
+    return Subset(images, indices, f"{images.name}:{k}-per-class-seed-{seed}")
+
+
+def load_squares(
+    images: ImageSet,
+    indices: Sequence[int] | Int[Tensor, "n"],
+    resize: int,
+    crop: int,
+    generator: torch.Generator | None = None,
+    *,
+    threads: int | None = None,
+) -> UInt8[Tensor, "n 3 crop crop"]:
+    """Images as RGB squares, uint8 in 0 .. 255: short side to `resize` pixels (bilinear, antialiased), centre crop.
+
+    With a CPU `generator` the place of each crop is drawn from it. The result does not depend on `threads`.
+    Large JPEGs are decoded at a reduced size, never under twice the wanted one. Raises `UserError` that names the
+    file, if one cannot be read.
+    """
+    if not 0 < crop <= resize:
+        raise ConfigError(f"a crop of {crop} px does not fit into images of {resize} px: give 0 < crop <= resize")
+    wanted = [int(index) for index in indices]
+    places = torch.rand(len(wanted), 2, generator=generator) if generator is not None else None
+    batch = np.empty((len(wanted), 3, crop, crop), dtype=np.uint8)
+
+    def fill(slot: int) -> None:
+        place = None if places is None else (float(places[slot, 0]), float(places[slot, 1]))
+        batch[slot] = np.asarray(_square(images, wanted[slot], resize, crop, place)).transpose(2, 0, 1)
+
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(fill, range(len(wanted))):  # the loop hands on the first error
+            pass
+    return torch.from_numpy(batch)
+
+
+def _square(images: ImageSet, index: int, resize: int, crop: int, place: tuple[float, float] | None) -> Image.Image:
+    while isinstance(images, Subset):
+        images, index = images.images, int(images.indices[index])
+    if isinstance(images, FileImages):
+        picture, whole = images.reduced(index, 2 * resize)
+    else:
+        picture = images.picture(index)
+        whole = picture.size
+    width, height = _resized(whole, resize)
+    if place is None:  # torchvision's rounding of the centre
+        left, top = round((width - crop) / 2.0), round((height - crop) / 2.0)
+    else:
+        left, top = int(place[0] * (width - crop + 1)), int(place[1] * (height - crop + 1))
+    # resampling only what the crop shows gives the same pixels as cropping the resized whole, for less work
+    across, down = picture.width / width, picture.height / height
+    right, bottom = min(picture.width, (left + crop) * across), min(picture.height, (top + crop) * down)
+    return picture.resize((crop, crop), Image.Resampling.BILINEAR, box=(left * across, top * down, right, bottom))
+
+
+def _resized(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """Width and height after the short side has become `short`; the long side rounds down, as in torchvision."""
+    width, height = size
+    return (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        image.load()
+        return image
+    # a palette with transparency cannot go to RGB directly without a warning
+    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+
+
+def _sample(count: int) -> list[int]:
+    step = max(1, count // SAMPLED)
+    return list(range(0, count, step))[:SAMPLED]
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _digest(words: Iterable[str], numbers: Tensor) -> str:
+    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape"))
+    digest.update(numbers.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,26 @@
+"""Errors that teach: what was given, what was expected, what to do.
+
+Whoever starts the program (command line, dashboard, notebook) shows the text of a `UserError` and no traceback.
+
+>>> raise UserError("the data set 'cifra10' is not known; did you mean 'cifar10'?")
+"""
+
+
+class UserError(Exception):
+    """A mistake or a lack that the user can mend; `exit_code` is what the command line returns."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A wrong name or value in a configuration."""
+
+
+class UnknownName(UserError):
+    """A name that no catalogue holds; the text offers the nearest ones."""
+
+
+class Unavailable(UserError):
+    """Weights or data that are not here and could not be fetched; the text says what to put where."""
+
+    exit_code = 3

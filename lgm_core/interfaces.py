@@ -1,0 +1,126 @@
+"""The nouns of the project, declared once: every other class is final and implements one of these.
+
+Legend for shapes: N images, C classes, D features, S side of the backbone's input, R side of a synthetic image.
+Images are float in [0, 1], NCHW, everywhere outside a backbone; labels are int64, 0 .. C-1.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+
+class ImageSet(ABC):
+    """Real images with labels, read one by one. Cheap to build: labels are known without decoding an image.
+
+    name         unique and stable, such as "imagenette/train"
+    classes      C readable class names, in label order
+    labels       [N] int64, CPU
+    groups       [N] int64, CPU, or None: the group (such as background x class) for worst-group accuracy
+    group_names  readable names of the groups, () without groups
+    fingerprint  hex digest of what the images are (names, sizes, labels), for cache keys; equal data, equal digest
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: Int[Tensor, "n"]
+    groups: Int[Tensor, "n"] | None
+    group_names: tuple[str, ...]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def picture(self, index: int) -> Image.Image:
+        """The image at `index`, as RGB. Raises `UserError` that names the file and the remedy if it cannot be read."""
+
+    @abstractmethod
+    def origin(self, index: int) -> str:
+        """Where the image comes from: a path, or "scenes/train/17" where there is no file."""
+
+
+class Backbone(ABC, nn.Module):
+    """A frozen, pre-trained vision model that owns its normalisation.
+
+    name          as the user wrote it, aliases resolved ("dinov2_vits14")
+    input_size    S, side of the square input in pixels
+    feature_size  D, read from the model
+    weights_hash  hex digest of the weights' file, for cache keys
+    """
+
+    name: str
+    input_size: int
+    feature_size: int
+    weights_hash: str
+
+    @abstractmethod
+    def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
+        """Images in [0, 1] (noise may leave it) -> features, float32; differentiable in the images only."""
+
+
+class SyntheticSet(ABC, nn.Module):
+    """The learned images: leaf tensors and how they decode to pictures. Labels are fixed, class-major."""
+
+    labels: Int[Tensor, "n"]
+
+    @abstractmethod
+    def images(self) -> Float[Tensor, "n 3 r r"]:
+        """Decode, differentiably, to images in [0, 1]."""
+
+    @abstractmethod
+    def grow(self, step: int) -> bool:
+        """Do what is due at the start of `step` (such as adding a level); True if the set of parameters changed."""
+
+    @abstractmethod
+    def rates(self) -> list[float]:
+        """Learning rate of each of `parameters()`, in their order, relative to the distiller's."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All tensors that `images()` depends on."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a saved `state()`, whatever the number of levels in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What one step of a distiller reports: the loss, and further scalars by name."""
+
+    loss: float
+    scalars: dict[str, float] = field(default_factory=dict)
+
+
+class Distiller(ABC):
+    """One method. Owns its synthetic set and its optimiser; asks nobody for paths, devices or randomness."""
+
+    synthetic: SyntheticSet
+
+    @abstractmethod
+    def step(self, step: int) -> StepResult:
+        """Do step number `step` (0-based). Depends on nothing but `state()` and the number."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything that the next step depends on, flat, as tensors."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a saved `state()`."""
+
+
+def generator(device: torch.device | str, *seeds: int) -> torch.Generator:
+    """A generator whose stream depends on all of `seeds`: counters in, randomness out, nothing to save for a resume."""
+    mixed = 0xCBF29CE484222325
+    for seed in seeds:  # FNV-1a over 64-bit words
+        mixed = ((mixed ^ (seed & 0xFFFFFFFFFFFFFFFF)) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+        mixed ^= mixed >> 29
+    return torch.Generator(device=device).manual_seed(mixed & 0x7FFFFFFFFFFFFFFF)

@@ -1,0 +1,38 @@
+"""Pictures of the synthetic set while a run goes: at which steps, and all images of a step as one atlas.
+
+>>> save_atlas(np.zeros((10, 256, 256, 3), dtype=np.uint8), Path("frames/000500.webp"))
+{'columns': 5, 'rows': 2, 'side': 256}
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+_LONGEST_SIDE = 2048  # pixels
+
+
+def frame_steps(steps: int, frames: int) -> set[int]:
+    """Which steps get a frame: dense early, sparse late (quadratic), the first and the last among them."""
+    last = steps - 1
+    return {round(last * (k / (frames - 1)) ** 2) for k in range(frames)}
+
+
+def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, int]:
+    """Write N pictures row by row, as one WebP; returns columns, rows and the side of a tile in pixels."""
+    n, side = pictures.shape[:2]
+    columns = min(n, 5) if n <= 25 else math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    tile = min(side, _LONGEST_SIDE // columns)
+    atlas = np.zeros((rows * tile, columns * tile, 3), dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        y, x = divmod(index, columns)
+        if tile != side:
+            picture = np.asarray(Image.fromarray(picture).resize((tile, tile), Image.Resampling.BOX))
+        atlas[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile] = picture
+    new = path.with_name(f".{path.name}.new")
+    Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
+    new.replace(path)
+    return {"columns": columns, "rows": rows, "side": tile}

@@ -1,0 +1,125 @@
+"""The sign of life of whoever works on a run: the writer's lock, the status, and its heartbeat. Needs no torch.
+
+>>> with Heart(run, state="queued") as heart:
+...     heart.change(position=2)  # written at once; the heartbeat goes on by itself
+...     heart.change(state="running", position=0)
+"""
+
+import fcntl
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from lgm_core.errors import UserError
+from lgm_core.runs.files import write_json
+from lgm_core.runs.status import HEARTBEAT_SECONDS, Status
+from lgm_core.runs.store import RunFolder
+
+Listener = Callable[[str, int, int, Mapping[str, Any]], None]
+STATE_OF_WISH = {"pause": "paused", "stop": "stopped"}
+
+
+class Stopped(Exception):
+    """The run was asked to pause or to stop, and nothing is lost. `state` is "paused" or "stopped"."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class Heart:
+    """One writer of a run at a time. Entering takes the run's lock, or raises `UserError`.
+
+    `heed`: obey a wish that is there already; otherwise it is an old one, and forgotten.
+    """
+
+    def __init__(self, run: RunFolder, *, state: str, heed: bool = False) -> None:
+        before = run.status()
+        self.run, self._heed = run, heed
+        self.status = Status(
+            state=state,
+            step=before.step,
+            steps=before.steps,
+            pid=os.getpid(),
+            host=platform.node(),
+            started=time.time(),
+            seconds_per_step=before.seconds_per_step,
+            device=before.device,
+        )
+        self._guard, self._over = threading.Lock(), threading.Event()
+        self._last_look, self._wish = 0.0, ""
+
+    def __enter__(self) -> "Heart":
+        self.run.path.mkdir(parents=True, exist_ok=True)
+        self._lock = self.run.lock_file.open("w")
+        for _ in range(5):
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)  # it may be a reader that asks who writes
+        else:
+            self._lock.close()
+            raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
+        if self.run.wish() and not self._heed:
+            self.run.ask("resume")
+        self.change()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if error is not None and self.status.active:
+            self.end(error)
+        self._lock.close()
+
+    def end(self, error: BaseException | None) -> str:
+        """Write how the run ended, in plain words; returns the state."""
+        state, sentence = "finished", ""
+        if isinstance(error, Stopped):
+            state = error.state
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
+            state = "stopped"
+        elif error is not None:
+            state, sentence = "failed", plain(error)
+        self.change(state=state, phase="", phase_done=0, phase_total=0, position=0, error=sentence)
+        return state
+
+    def set(self, **values: Any) -> None:
+        """Change the status; written with the next beat."""
+        with self._guard:
+            self.status = replace(self.status, **values)
+
+    def change(self, **values: Any) -> None:
+        """Change the status and write it now."""
+        with self._guard:
+            self.status = replace(self.status, **values, heartbeat=time.time())
+            write_json(self.run.status_file, asdict(self.status))
+
+    def asked(self) -> str:
+        """What the control file asks for: "pause", "stop" or ""; looked up five times a second at most."""
+        if time.monotonic() - self._last_look >= 0.2:
+            self._last_look = time.monotonic()
+            wish = self.run.wish()
+            self._wish = wish if wish in STATE_OF_WISH else ""
+        return self._wish
+
+    def _beat(self) -> None:
+        while not self._over.wait(HEARTBEAT_SECONDS / 2):
+            self.change()
+
+
+def plain(error: BaseException) -> str:
+    """One sentence for the user, with the remedy."""
+    if isinstance(error, UserError):
+        return str(error)
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
+        return "The device ran out of memory. Lower lgm.views, or set lgm.chunk (views per pass)."
+    return f"{type(error).__name__}: {error}. The log's last lines tell where."

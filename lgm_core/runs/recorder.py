@@ -1,0 +1,195 @@
+"""The only writer of a run directory: status with heartbeat, metrics, frames, checkpoints, results.
+
+>>> with Recorder(run, steps=500) as recorder:
+...     recorder.metric(0, {"loss": 0.97})
+...     recorder.frame(0, images)
+...     recorder.checkpoint(1, distiller.state())
+"""
+
+import logging
+import math
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lgm_core.config import RecordConfig
+from lgm_core.interfaces import State
+from lgm_core.runs.files import append_line, forget_from, write_json
+from lgm_core.runs.frames import frame_steps, save_atlas
+from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
+from lgm_core.runs.store import RunFolder
+
+__all__ = ["Recorder", "Stopped", "save_atomically"]
+
+
+class Recorder:
+    """Writes one run. As a context it holds the writer's lock, beats the heart and records how the run ended."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: RecordConfig,
+        *,
+        steps: int,
+        listener: Listener | None = None,
+        stop: threading.Event | None = None,
+        heart: Heart | None = None,
+    ) -> None:
+        """`listener(phase, done, total, values)` is told of all progress, for a progress bar; `stop`, set by a
+        signal's handler, ends the run as soon as its state is safe; `heart`: one that beats already, while queued.
+        """
+        self.run, self.config, self.steps = run, config, steps
+        self.state = "running"
+        self._heart = heart or Heart(run, state="running")
+        self._is_own_heart = heart is None
+        self._stop = stop or threading.Event()
+        self._listener = listener or (lambda phase, done, total, values: None)
+        self._values: dict[str, Any] = {}
+        self._memory: Callable[[], int] = int
+        self._drawing = ThreadPoolExecutor(max_workers=1)
+        self._last_checkpoint = time.monotonic()
+        self._frame_steps = frame_steps(steps, config.frames)
+        self._log_every = max(math.ceil(steps / config.log_lines), 1)
+
+    def __enter__(self) -> "Recorder":
+        if self._is_own_heart:
+            self._heart.__enter__()
+        self._log = logging.FileHandler(self.run.log_file)
+        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.getLogger("lgm").addHandler(self._log)
+        self._heart.change(state="running", position=0, started=time.time())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._drawing.shutdown(wait=True)
+        self.state = self._heart.end(error)
+        if self.state == "failed":
+            logging.getLogger("lgm").error("".join(traceback.format_exception(kind, error, trace)))
+        logging.getLogger("lgm").removeHandler(self._log)
+        self._log.close()
+        if self._is_own_heart:
+            self._heart.__exit__(None, None, None)
+        return isinstance(error, Stopped)
+
+    def phase(self, name: str, done: int = 0, total: int = 0) -> None:
+        """Say what is going on, such as "distilling", and how far it is; written with the next beat.
+
+        Raises `Stopped` if the run was asked to pause or stop: call it only where nothing is lost by that.
+        """
+        changed = name != self._heart.status.phase
+        self._heart.set(phase=name, phase_done=done, phase_total=total, device_memory=self._memory())
+        if name == "distilling":
+            self._heart.set(step=done)
+        if changed:
+            self._heart.change()
+        self._listener(name, done, total, self._values)
+        if wish := self.asked():
+            raise Stopped(STATE_OF_WISH[wish])
+
+    def asked(self) -> str:
+        """What a user or a signal asks of the run: "pause", "stop" or ""."""
+        return "stop" if self._stop.is_set() else self._heart.asked()
+
+    def device(self, name: str, memory: Callable[[], int]) -> None:
+        """Say on what the run computes; `memory()` is the peak so far, in bytes."""
+        self._memory = memory
+        self._heart.change(device=name)
+
+    def pace(self, seconds: float) -> None:
+        """Say how long the last step took; the status shows a running mean over some twenty steps."""
+        before = self._heart.status.seconds_per_step
+        self._heart.set(seconds_per_step=before + 0.05 * (seconds - before) if before else seconds)
+
+    def note(self, text: str) -> None:
+        """Something that the user should see, in the status and in the log."""
+        logging.getLogger("lgm").warning(text)
+        self._heart.change(notes=(*self._heart.status.notes, text))
+
+    def wants_metric(self, step: int) -> bool:
+        return step % self._log_every == 0 or step == self.steps - 1
+
+    def wants_frame(self, step: int) -> bool:
+        return step in self._frame_steps
+
+    def wants_checkpoint(self) -> bool:
+        return time.monotonic() - self._last_checkpoint >= self.config.checkpoint_seconds
+
+    def metric(self, step: int, values: Mapping[str, Any]) -> None:
+        """Append one line of metrics."""
+        self._values = dict(values)
+        append_line(self.run.metrics_file, {"step": step, **values})
+
+    def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
+        """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
+        pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        self._drawing.submit(self._draw, step, pixels)
+
+    def checkpoint(self, next_step: int, state: State) -> None:
+        """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on."""
+        save_atomically(state, self.run.checkpoint, {"next_step": str(next_step)})
+        self._last_checkpoint = time.monotonic()
+
+    def restore(self) -> tuple[int, State]:
+        """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
+        next_step, state = 0, {}
+        if self.run.checkpoint.exists():
+            with safe_open(self.run.checkpoint, framework="pt") as file:
+                next_step = int(file.metadata()["next_step"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file):
+            forget_from(path, next_step)
+        return next_step, state
+
+    def result(self, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"]) -> None:
+        """The synthetic set: images in [0, 1], labels."""
+        tensors = {"images": images.detach().float().cpu().contiguous(), "labels": labels.cpu().contiguous()}
+        save_atomically(tensors, self.run.synthetic, {})
+
+    def choice(self, values: dict[str, Any]) -> None:
+        """Which real images a baseline chose."""
+        write_json(self.run.choice, values)
+
+    def map(self, values: dict[str, Any], axes: State) -> None:
+        """The real images' places on the run's map, and the tensors with which new images are placed on it."""
+        if axes:
+            save_atomically(axes, self.run.map_axes, {})
+        write_json(self.run.map_file, values, indent=None)
+
+    def trail(self, step: int, values: dict[str, Any]) -> None:
+        """Where the synthetic images lie on the map at a frame."""
+        append_line(self.run.trail_file, {"step": step, **values})
+
+    def alignment(self, values: dict[str, Any]) -> None:
+        """What is known so far of how alike backbones are."""
+        write_json(self.run.alignment_file, values)
+
+    def evaluation(self, name: str, report: dict[str, Any]) -> None:
+        """The report of one probe, under a name that tells its backbone and data set."""
+        self.run.evals.mkdir(exist_ok=True)
+        write_json(self.run.evals / f"{name}.json", report)
+
+    def _draw(self, step: int, pixels: UInt8[np.ndarray, "n r r 3"]) -> None:
+        name = f"{step:06d}.webp"
+        self.run.frames.mkdir(exist_ok=True)
+        facts = save_atlas(pixels, self.run.frames / name)
+        append_line(self.run.frame_index, {"step": step, "file": name, "count": len(pixels), **facts})
+
+
+def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file and move it into place; a kill leaves the old one whole."""
+    new = path.with_name(f".{path.name}.new")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata=metadata or None)
+    new.replace(path)

@@ -1,0 +1,107 @@
+"""Results of many runs as one table: what was distilled or chosen (rows) by where it was probed (columns).
+
+>>> table = result_table(store.study("demo"), store)
+>>> table.rows[0].label, table.rows[0].cells["mobilenet_v2"].mean
+('distilled with tf_efficientnet_lite0', 0.871)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import fmean, pstdev
+from typing import Any
+
+from lgm_core.config import RunConfig
+from lgm_core.runs.store import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or over the heads of one run."""
+
+    mean: float
+    spread: float
+    top5: float | None
+    worst_group: float | None
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    label: str
+    images: int  # real or synthetic images that the heads were trained on
+    cells: dict[str, Cell]
+    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
+    backbone: str = ""  # with which they were made or chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...] = field(default=())
+
+
+def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
+    """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
+
+    `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
+    """
+    runs = list(runs)
+    known = dict(sources or {})
+    configs = known | {run.id: known.get(run.id) or run.config() for run in runs}
+    reports: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
+    order: dict[str, tuple[int, str]] = {}
+    origin: dict[str, dict[str, str]] = {}
+    for run in runs:
+        config = configs[run.id]
+        made = configs.get(config.source, config) if config.kind == "evaluate" else config
+        label = row_label(made)
+        choice = choice_of(made)
+        order.setdefault(label, (_ORDER[choice], label))
+        origin.setdefault(label, {"choice": choice, "backbone": made.backbone})
+        for report in run.eval_reports():
+            reports.setdefault(label, {}).setdefault(report["backbone"], []).append((run.id, report))
+    columns = tuple(dict.fromkeys(name for config in configs.values() for name in config.evaluate_on))
+    found = {name for cells in reports.values() for name in cells}
+    columns += tuple(sorted(found - set(columns)))
+    rows = []
+    for label in sorted(reports, key=lambda label: order[label]):
+        images = max(report["train_images"] for cell in reports[label].values() for _, report in cell)
+        cells = {name: _cell(found) for name, found in reports[label].items()}
+        rows.append(Row(label=label, images=images, cells=cells, **origin[label]))
+    return Table(columns=tuple(name for name in columns if name in found), rows=tuple(rows))
+
+
+def choice_of(config: RunConfig) -> str:
+    """What made the images: "distill", or the way in which real ones were chosen."""
+    return config.baseline.choice if config.kind == "baseline" else "distill"
+
+
+def row_label(config: RunConfig) -> str:
+    """What made the images, in words; equal for runs that differ in the seed alone."""
+    per_class = f", {config.images_per_class} per class" if config.images_per_class > 1 else ""
+    if config.kind == "baseline":
+        return {
+            "random": f"random real images{per_class}",
+            "centroids": f"centroids of {config.backbone}{per_class}",
+            "neighbours": f"neighbours of the distilled, in {config.backbone}{per_class}",
+            "full": "all real images",
+        }[config.baseline.choice]
+    method = "" if config.method == "lgm" else f" by {config.method}"
+    preset = "" if config.preset == "standard" else f" ({config.preset})"
+    return f"distilled{method} with {config.backbone}{preset}{per_class}"
+
+
+_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
+
+
+def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
+    tops = [report["top1"] for _, report in reports]
+    fives = [report["top5"] for _, report in reports if report["top5"] is not None]
+    groups = [report["worst_group"] for _, report in reports if report["worst_group"] is not None]
+    return Cell(
+        mean=fmean(tops),
+        spread=pstdev(tops) if len(tops) > 1 else reports[0][1]["top1_std"],
+        top5=fmean(fives) if fives else None,
+        worst_group=fmean(groups) if groups else None,
+        runs=tuple(run for run, _ in reports),
+    )

@@ -1,0 +1,74 @@
+"""A study: a named set of runs that together fill a table, distilled with x evaluated with, and the baselines.
+
+>>> plan = plan_study(preset("preview", name="demo", backbone="mobilenet_v2"), StudyFlags(draws=2))
+>>> [config.name for config in plan]
+['demo-lgm-mobilenet_v2-s0', 'demo-random-s0', 'demo-random-s1', 'demo-centroids-mobilenet_v2', ...]
+"""
+
+from dataclasses import dataclass, replace
+
+from lgm_core.config import BaselineConfig, RunConfig
+from lgm_core.errors import ConfigError
+from lgm_core.knobs import from_dict, knob, to_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFlags:
+    """What a study asks beyond the config that its runs share."""
+
+    distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
+    seeds: int = knob(1, "distillations per backbone", low=1)
+    draws: int = knob(5, "random choices of real images", low=1)
+    baselines: bool = knob(True, "also random, centroids, neighbours and the full data")
+
+
+def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
+    """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
+
+    One distillation per backbone and seed, `draws` random choices, each evaluating backbone's centroids, the neighbours
+    of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default: `distil_with`).
+    """
+    flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
+    if not study:
+        raise ConfigError("a study needs a name: lgm study NAME DATASET --distil-with BACKBONE [BACKBONE ...]")
+    distil_with = flags.distil_with or (base.backbone,)
+    base = replace(base, study=study, evaluate_on=base.evaluate_on or distil_with)
+    plan = [
+        replace(
+            base,
+            backbone=backbone,
+            seed=base.seed + seed,
+            name=_name(study, base.method, backbone, f"s{base.seed + seed}"),
+        )
+        for backbone in distil_with
+        for seed in range(flags.seeds)
+    ]
+    if not flags.baselines:
+        return plan
+    distilled = [config for config in plan if config.seed == base.seed]
+    chosen = replace(base, kind="baseline")
+    for draw in range(flags.draws):
+        plan.append(
+            _baseline(
+                chosen,
+                "random",
+                backbone=distil_with[0],
+                seed=base.seed + draw,
+                name=_name(study, "random", f"s{base.seed + draw}"),
+            )
+        )
+    for backbone in base.evaluate_on:
+        plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
+    for config in distilled:
+        name = _name(study, "neighbours", config.backbone)
+        plan.append(_baseline(chosen, "neighbours", backbone=config.backbone, source=config.name, name=name))
+    plan.append(_baseline(chosen, "full", backbone=distil_with[0], name=_name(study, "full")))
+    return plan
+
+
+def _baseline(base: RunConfig, choice: str, **values: object) -> RunConfig:
+    return replace(base, baseline=BaselineConfig(choice=choice), **values)  # type: ignore[arg-type]
+
+
+def _name(*parts: str) -> str:
+    return "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in part) for part in parts)

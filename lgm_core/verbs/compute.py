@@ -1,0 +1,142 @@
+"""Verbs that compute, in the foreground, with a progress bar; the same command goes on where it stopped.
+
+>>> distill(["scenes", "mobilenet_v2", "--steps", "250"])
+0
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import tyro
+
+from lgm_core.config import RunConfig
+from lgm_core.console import progress_bar
+from lgm_core.errors import UserError
+from lgm_core.flags import parse_changes, parse_config
+from lgm_core.jobs.signals import soft_signals
+from lgm_core.knobs import to_dict
+from lgm_core.places import places
+from lgm_core.runs.start import start
+from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.verbs.look import show_run
+
+Names = Annotated[tuple[str, ...], tyro.conf.Positional]
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def distill(arguments: Sequence[str]) -> int:
+    """Learn synthetic images: lgm distill DATASET BACKBONE [settings]."""
+    config = parse_config(arguments, prog="lgm distill", positional=("dataset", "backbone"))
+    return _start_and_work([config])
+
+
+def baseline(arguments: Sequence[str]) -> int:
+    """Choose real images: lgm baseline random|centroids|neighbours|full DATASET BACKBONE [settings]."""
+    words = list(arguments)
+    choice = words.pop(0) if words and not words[0].startswith("-") else "random"
+    fixed = {"kind": "baseline", "baseline": {"choice": choice}}
+    return _start_and_work(
+        [parse_config(words, prog=f"lgm baseline {choice}", positional=("dataset", "backbone"), **fixed)]
+    )
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """Probe a run's images in further backbones: lgm evaluate RUN BACKBONE [BACKBONE ...]."""
+    from lgm_core.presets import change
+
+    def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
+        return run, backbones
+
+    name, backbones = tyro.cli(read, args=list(arguments), prog="lgm evaluate", description=evaluate.__doc__)
+    source = RunStore(places().runs).open(name)
+    settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones, "name": ""}
+    code = _start_and_work([change(source.config(), settings)])
+    return code or show_run(source.id)
+
+
+def embed(arguments: Sequence[str]) -> int:
+    """Map a data set in a backbone, with runs' images on it: lgm embed DATASET BACKBONE --sources RUN [RUN ...]."""
+    config = parse_config(arguments, prog="lgm embed", positional=("dataset", "backbone"), kind="embed")
+    store = RunStore(places().runs)
+    return _start_and_work([replace(config, sources=tuple(store.open(name).id for name in config.sources))])
+
+
+def align(arguments: Sequence[str]) -> int:
+    """How alike backbones see a data set: lgm align DATASET --evaluate-on BACKBONE BACKBONE [BACKBONE ...]."""
+    return _start_and_work([parse_config(arguments, prog="lgm align", positional=("dataset",), kind="align")])
+
+
+def study(arguments: Sequence[str]) -> int:
+    """Several backbones, all baselines, one table: lgm study NAME DATASET --distil-with A B --evaluate-on A B C."""
+    from lgm_core.flags import parse_with
+    from lgm_core.study import StudyFlags, plan_study
+
+    config, flags = parse_with(arguments, prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
+    return _start_and_work(plan_study(config, StudyFlags(**flags))) or show_run(config.name)
+
+
+def fork(arguments: Sequence[str]) -> int:
+    """Take over from another run at a step, with other settings: lgm fork RUN STEP [settings]."""
+    from lgm_core.jobs.forking import prepare_fork
+
+    words = list(arguments)
+    if len(words) < 2 or not words[1].isdigit():
+        raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
+    source = RunStore(places().runs).open(words[0])
+    config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=source.config())
+    return _work([prepare_fork(source, int(words[1]), to_dict(config), places())])
+
+
+def resume(arguments: Sequence[str]) -> int:
+    """Go on with a run that was stopped, killed or failed: lgm resume RUN."""
+
+    def read(run: Name) -> str:
+        return run
+
+    name = tyro.cli(read, args=list(arguments), prog="lgm resume", description=resume.__doc__)
+    return _work([RunStore(places().runs).open(name)])
+
+
+def retry(arguments: Sequence[str]) -> int:
+    """Once more, from its last checkpoint, for a run that failed or was lost: lgm retry RUN."""
+
+    def read(run: Name) -> str:
+        return run
+
+    name = tyro.cli(read, args=list(arguments), prog="lgm retry", description=retry.__doc__)
+    run = RunStore(places().runs).open(name)
+    state = run.status().state
+    if state not in ("failed", "lost"):
+        raise UserError(f"the run {run.id!r} is {state}; only a failed or lost one is tried again")
+    return _work([run])
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Seconds per step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
+    from lgm_core.bench import bench as run_bench
+
+    return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
+
+
+def _start_and_work(configs: Sequence[RunConfig]) -> int:
+    return _work([start(config, places()) for config in configs])
+
+
+def _work(runs: Sequence[RunFolder]) -> int:
+    from lgm_core.engine import work as do
+
+    with soft_signals() as (stop, code):
+        for place, run in enumerate(runs, start=1):
+            prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""
+            if run.status().state == "finished":
+                print(f"{prefix or run.id + ': '}finished before: {run.path}", file=sys.stderr)
+                continue
+            with progress_bar(prefix) as listener:
+                state = do(run, places(), listener, stop)
+            print(f"{prefix or run.id + ': '}{state}: {run.path}", file=sys.stderr)
+            if stop.is_set():
+                print("the same command, or `lgm resume`, goes on from here", file=sys.stderr)
+                return code[0]
+    return show_run(runs[0].id) if len(runs) == 1 else 0

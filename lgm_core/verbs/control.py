@@ -1,0 +1,95 @@
+"""Verbs that speak to running workers, and the worker itself.
+
+>>> pause(["demo-lgm-mobilenet_v2-s0"])  # it checkpoints and leaves the device; `lgm resume` goes on
+0
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lgm_core.config import RunConfig
+from lgm_core.console import print_rows
+from lgm_core.flags import parse_config
+from lgm_core.jobs import local
+from lgm_core.knobs import from_dict
+from lgm_core.places import places
+from lgm_core.runs.files import read_json, write_json
+from lgm_core.runs.store import RunFolder, RunStore
+
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def work(arguments: Sequence[str]) -> int:
+    """Wait for a device, then do the run in a folder, as the dashboard's workers do: lgm work RUN_DIR."""
+    from lgm_core.worker import do
+
+    def read(folder: Annotated[Path, tyro.conf.Positional]) -> Path:
+        return folder
+
+    folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
+    return do(RunFolder(folder.resolve()), places())
+
+
+def stop(arguments: Sequence[str]) -> int:
+    """Ask a run to checkpoint and end: lgm stop RUN."""
+    local.stop(_run(arguments, "stop", stop.__doc__))
+    return 0
+
+
+def pause(arguments: Sequence[str]) -> int:
+    """Ask a run to checkpoint and leave the device: lgm pause RUN."""
+    local.pause(_run(arguments, "pause", pause.__doc__))
+    return 0
+
+
+def queue(arguments: Sequence[str]) -> int:
+    """The runs that wait for a device, the next one first: lgm queue."""
+    rows = []
+    for run in local.queue(places()):
+        status = run.status()
+        rows.append([str(status.position or "-"), run.id, status.phase])
+    print_rows(["place", "run", "waiting for"], rows)
+    return 0
+
+
+def calibrate(arguments: Sequence[str]) -> int:
+    """Measure a few steps for an estimate, as the dashboard asks for it: lgm calibrate REQUEST ANSWER."""
+    from lgm_core.calibration import measure
+
+    request, answer = Path(arguments[0]), Path(arguments[1])
+    asked = read_json(request)
+    config = from_dict(RunConfig, asked["config"])
+    write_json(answer, measure(config, classes=asked["classes"], places=places()))
+    return 0
+
+
+def estimate(arguments: Sequence[str]) -> int:
+    """Time and memory of a distillation before its start: lgm estimate DATASET BACKBONE [settings]."""
+    from lgm_core.jobs.estimate import calibrate as measured
+    from lgm_core.jobs.estimate import estimate as from_past
+
+    config = parse_config(arguments, prog="lgm estimate", positional=("dataset", "backbone"))
+    guess = from_past(config, places()) or measured(config, places())
+    told = f"from {len(guess.from_runs)} runs" if guess.from_runs else "from a few steps just measured"
+    rows = [
+        ["a step", f"{guess.seconds_per_step:.3g} s"],
+        ["features of the real images", f"{guess.seconds_prepare:.0f} s"],
+        ["probes at the end", f"{guess.seconds_evaluate:.0f} s"],
+        ["in all", f"{guess.seconds_total:.0f} s"],
+        ["memory", f"{guess.bytes / 2**30:.1f} of {guess.memory_here / 2**30:.1f} GB. {guess.remedy}"],
+        ["on", f"{guess.device}, {told}"],
+    ]
+    print_rows(["what", "how much"], rows)
+    return 0
+
+
+def _run(arguments: Sequence[str], verb: str, description: str | None) -> RunFolder:
+    def read(run: Name) -> str:
+        return run
+
+    return RunStore(places().runs).open(
+        tyro.cli(read, args=list(arguments), prog=f"lgm {verb}", description=description)
+    )

@@ -1,0 +1,151 @@
+"""What changed between these runs? Only the settings that differ, the curves together, the images side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from lgm_core.runs.command import flat
+from lgm_core.runs.matrix import difference
+from lgm_core.runs.store import RunFolder
+from pages.parts import charts
+from pages.parts.before_after import before_after
+from pages.parts.images import frame_url
+from pages.parts.neighbourhood import title_of
+from pages.parts.pickers import pick_runs, settings
+from pages.parts.status import show_failure
+from pages.parts.theme import class_colour, empty, header, plain, state_words
+
+_EVERY = 3.0  # seconds
+_NOT_SETTINGS = ("name", "study")
+
+
+def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
+    """The settings in which not all of the runs agree, a row each."""
+    configs = [flat(settings(run)) for run in runs]
+    keys = [key for config in configs for key in config if key not in _NOT_SETTINGS]
+    rows = []
+    for key in dict.fromkeys(keys):
+        values = [_words(config.get(key, "default")) for config in configs]
+        if len(set(values)) > 1:
+            rows.append({"setting": key} | {run.id: value for run, value in zip(runs, values, strict=True)})
+    return rows
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@st.fragment(run_every=_EVERY)
+def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
+    """Loss and live accuracy of all runs, over the steps; read anew every few seconds."""
+    lines = {run.id: thinned(run.metrics()) for run in runs}
+    colours = {name: class_colour(place) for place, name in enumerate(names)}
+    if not any(lines.values()):
+        st.caption("None of these runs has logged a step yet.")
+        return
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Loss**: 1 − cosine of the gradients")
+        charts.show(charts.curves(lines, "loss", colours), key="compare_loss", legend=False)
+    with right:
+        st.markdown("**Live probe**: accuracy on the way")
+        charts.show(charts.curves(lines, "live_top1", colours, percent=True), key="compare_live", legend=False)
+
+
+def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]]:
+    """At most about so many lines, with all that bear a live accuracy."""
+    every = max(len(lines) // most, 1)
+    return [line for place, line in enumerate(lines) if place % every == 0 or "live_top1" in line]
+
+
+def images(runs: Sequence[RunFolder]) -> None:
+    """The sets at the same step, or at the same share of their steps; then two of them under one slider."""
+    framed = [run for run in runs if run.frame_list()]
+    if not framed:
+        st.caption("None of these runs has a picture yet.")
+        return
+    last = max(run.frame_list()[-1]["step"] for run in framed)
+    step = st.slider("Step", 0, max(last, 1), last, key="step", bind="query-params") if last else 0
+    chosen = {run.id: at_step(run, step) for run in framed}
+    for column, run in zip(st.columns(len(framed)), framed, strict=True):
+        column.markdown(f"**{plain(run.id)}**")
+        column.image(frame_url(run, chosen[run.id]), width="stretch")
+        column.caption(f"step {chosen[run.id]['step']}")
+    st.markdown("**Before and after**")
+    left, right = st.columns(2)
+    first = {f"{run.id} · first frame": (run, run.frame_list()[0]) for run in framed}
+    options = first | {f"{run.id} · at this step": (run, chosen[run.id]) for run in framed}
+    names = list(options)
+    one = left.selectbox("Left", names, index=len(framed) if len(framed) > 1 else 0, key="left")
+    other = right.selectbox("Right", names, index=len(names) - 1, key="right")
+    before_after(frame_url(*options[one]), one, frame_url(*options[other]), other, key="before_after")
+
+
+def at_step(run: RunFolder, step: int) -> dict[str, Any]:
+    """The newest frame that is not after a step."""
+    frames = run.frame_list()
+    return max((frame for frame in frames if frame["step"] <= step), key=lambda frame: frame["step"], default=frames[0])
+
+
+def accuracies(runs: Sequence[RunFolder]) -> None:
+    """Top-1 of each run on each backbone, and the difference from the first run with its 95 % interval."""
+    reports = {run.id: {report["backbone"]: report for report in run.eval_reports()} for run in runs}
+    backbones = list(dict.fromkeys(name for found in reports.values() for name in found))
+    if not backbones:
+        st.caption("None of these runs is evaluated yet.")
+        return
+    base, rows = runs[0], []
+    for name in backbones:
+        row = {"head on": title_of(name)}
+        for run in runs:
+            report, reference = reports[run.id].get(name), reports[base.id].get(name)
+            row[run.id] = "–" if report is None else f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
+            if run is not base:
+                row[f"{run.id} − {base.id}"] = gap(report, reference)
+        rows.append(row)
+    st.dataframe(rows, hide_index=True)
+    st.caption(
+        "Top-1, %, mean ± standard deviation over the heads; differences in points with a 95 % interval from "
+        "the number of test images and the spread of the heads. • marks an interval without zero."
+    )
+
+
+def gap(report: dict[str, Any] | None, base: dict[str, Any] | None) -> str:
+    """A difference in words."""
+    if report is None or base is None:
+        return "–"
+    value, half = difference(report, base)
+    interval = f"[{100 * (value - half):+.1f}, {100 * (value + half):+.1f}]"
+    return f"{100 * value:+.1f}  {interval}{' •' if abs(value) > half else ''}"
+
+
+header("Compare", "What changed between these runs?")
+runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=2, most=4)
+if len(runs) < 2:
+    empty(
+        "Choose two runs" if runs else "Nothing to compare yet",
+        "Their settings, curves, images and accuracies are laid side by side here; the others are measured "
+        "against the first one.",
+        page="" if runs else "pages/launch.py",
+        label="Launch a run",
+        icon="compare",
+    )
+    st.stop()
+for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=True):
+    with column.container(border=True):
+        st.html(f"<div style='height:.3rem;border-radius:.2rem;background:{class_colour(place)}'></div>")
+        st.markdown(f"**{plain(run.id)}**  \n{state_words(run.status().state)}")
+        show_failure(run)
+st.subheader("Settings that differ", anchor=False)
+rows = differing(runs)
+if rows:
+    st.dataframe(rows, hide_index=True)
+else:
+    st.caption("None: these runs differ in nothing but chance and name.")
+st.subheader("Accuracy", anchor=False)
+accuracies(runs)
+st.subheader("Curves", anchor=False)
+curves([run.id for run in runs], runs)
+st.subheader("Images", anchor=False)
+images(runs)

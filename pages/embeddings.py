@@ -1,0 +1,103 @@
+"""Where do synthetic images sit among the real ones? Maps of several backbones, with one selection for all."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from lgm_core.runs.store import RunFolder
+from pages.parts import needed
+from pages.parts.embedded import embed_config, embed_runs, known_backbones, known_datasets, sources_of
+from pages.parts.gallery import gallery
+from pages.parts.images import thumb_index
+from pages.parts.map import Picked, colourings, embedding_maps, load_map
+from pages.parts.neighbourhood import nearest_of_real, nearest_of_synthetic
+from pages.parts.pickers import pick_backbones, pick_dataset
+from pages.parts.theme import empty, header, plain
+from pages.parts.ways import pick_way
+
+
+@st.fragment
+def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
+    """Maps, and below them what is chosen on them."""
+    maps = [load_map(run) for run in runs]
+    left, middle, right = st.columns([1, 2, 2], vertical_alignment="bottom")
+    method = pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method", place=left)
+    colour = pick_way("Colour", colourings(maps), key="colour", place=middle)
+    sources = list(dict.fromkeys(name for found in maps for name in found["sources"] or {}))
+    shown = right.multiselect("Stars: synthetic images of", sources, default=sources, key="stars") if sources else []
+    hidden = [name for name in sources if name not in shown]
+    picked = embedding_maps(runs, method=method, colour_by=colour, hidden=hidden)
+    index = thumb_index(maps[0]["thumbs"])
+    if not index:
+        st.info("The thumbnails of this data set are not here yet; they are made by the next run on it.")
+    elif picked.star or picked.real is not None:
+        _neighbours(picked, runs, maps, index)
+    if index and len(picked.images):
+        st.subheader(f"{len(picked.images)} images in the lasso", anchor=False)
+        gallery(index, picked.images.tolist(), key="lasso", order=_orders(maps[0]))
+    elif index and picked.star is None and picked.real is None:
+        st.caption(
+            "Draw around points to see their images, in all maps at once; click a point or a star for its neighbours. "
+            "The wheel zooms, shift and drag moves."
+        )
+
+
+def _neighbours(
+    picked: Picked, runs: Sequence[RunFolder], maps: Sequence[Mapping[str, Any]], index: Mapping[str, Any]
+) -> None:
+    for run, found in zip(runs, maps, strict=True):
+        if picked.star:
+            nearest_of_synthetic(RunFolder(run.path.parent / picked.star[0]), picked.star[1], found, index)
+        elif picked.real is not None:
+            nearest_of_real(picked.real, found, index)
+
+
+def _orders(found: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+    names = {"wrong": "probe error", "distance": "distance"}
+    return {
+        words: dict(zip(found["indices"], found[name], strict=True)) for name, words in names.items() if found.get(name)
+    }
+
+
+header("Embeddings", "Where do synthetic images sit among the real ones?")
+datasets = known_datasets()
+if not datasets:
+    empty(
+        "No images to map yet",
+        "Distil a data set first; then this page shows its real images as each backbone sees them, and the synthetic "
+        "ones among them.",
+        page="pages/launch.py",
+        label="Launch a run",
+        icon="scatter_plot",
+    )
+    st.stop()
+left, right = st.columns([2, 3])
+with left:
+    dataset = pick_dataset(default=datasets[0])
+with right:
+    backbones = pick_backbones(default=known_backbones(dataset))
+found = {name: embed_runs(dataset, name) for name in backbones}
+sources = sources_of(dataset)
+ready = [next((run for run in runs if load_map(run)), None) for runs in found.values()]
+under_way = [runs[0] for runs in found.values() if runs and runs[0].status().state != "finished"]
+lacking = [name for name in backbones if not found[name]]
+needed.wait_for(under_way, key="embed")
+if lacking:
+    said = plain(", ".join(lacking))
+    st.info(
+        f"No map of this data set in {said} yet. It takes one pass over the images, and is kept.", icon=":material/map:"
+    )
+    needed.launch("Compute", [embed_config(dataset, name, sources) for name in lacking], key="maps")
+shown = [run for run in ready if run is not None]
+if shown:
+    placed = {name for run in shown for name in load_map(run)["sources"] or {}}
+    new = [run for run in sources if run.id not in placed]
+    if new and not under_way:
+        with st.expander(f"{len(new)} newer sets of images are not on these maps"):
+            st.caption(plain(", ".join(run.id for run in new)))
+            configs = [embed_config(dataset, load_map(run)["backbone"], sources) for run in shown]
+            needed.launch("Place them", configs, key="newer", primary=False)
+    explore(backbones, shown)
+elif not under_way and not lacking:
+    empty("Choose a backbone", "Each backbone that you choose gets a map of its own.", icon="scatter_plot")

@@ -1,0 +1,77 @@
+"""What shall be distilled, with which eyes? A form drawn from the config's own fields; time and memory before Start."""
+
+import time
+from dataclasses import replace
+
+import streamlit as st
+
+from lgm_core.errors import UserError
+from lgm_core.jobs import local
+from lgm_core.places import places
+from lgm_core.presets import change, preset
+from lgm_core.study import StudyFlags
+from pages.parts.estimate import show_estimate
+from pages.parts.form import draw_fields, draw_groups
+from pages.parts.pickers import pick_backbones, pick_dataset, pick_preset
+from pages.parts.plan import command_of, make_plan
+from pages.parts.ready import show_backbones, show_dataset
+from pages.parts.theme import header, plain
+
+PRESETS = {
+    "preview": "**Preview**: a first look. About half a minute with a small backbone.",
+    "standard": "**Standard**: our settings, for results. Minutes with a small backbone.",
+    "paper": "**Paper**: the method to the letter, 5000 steps of ten views. Hours without a GPU.",
+}
+
+header("Launch", "What shall be distilled, and with which eyes?")
+form, summary = st.columns([5, 3], gap="large")
+with form:
+    dataset = pick_dataset()
+    fine = show_dataset(dataset)
+    backbones = pick_backbones(label="Backbones to distil with: several make a study")
+    fine = show_backbones(backbones) and fine
+    name = pick_preset(PRESETS)
+    base = replace(preset(name), dataset=dataset, backbone=backbones[0] if backbones else "")
+    changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"))
+    further = pick_backbones(
+        key="evaluate", default=(), label="Further backbones to judge the images with",
+        help="Linear heads are trained on the images in each of these, and tested on real images",
+    )  # fmt: skip
+    show_backbones(further)
+    with st.expander("All settings", icon=":material/tune:"):
+        changes |= draw_fields(base, f"run_{name}", names=("normalisation",))
+        changes |= draw_groups(base, f"all_{name}")
+    flags, several = StudyFlags(), len(backbones) > 1
+    wanted = st.toggle(
+        "Make it a study: several seeds, and choices of real images to compare with", key="as_study",
+        value=several, disabled=several, bind="query-params", help="Several backbones always make a study",
+    )  # fmt: skip
+    study = ""
+    if wanted or several:
+        flags = replace(flags, **draw_fields(flags, "study", names=("seeds", "draws", "baselines")))
+        made = f"{''.join(c if c.isalnum() else '_' for c in dataset)}-{time.strftime('%m%d-%H%M')}"
+        study = st.text_input("Name of the study", value=made, key="study_name").strip()
+
+with summary, st.container(border=True, key="lgm_summary"):
+    try:
+        if not backbones:
+            raise UserError("Choose at least one backbone.")
+        judged = tuple(dict.fromkeys([*backbones, *further]))
+        config = change(base, changes, {"evaluate_on": judged})
+        plan = make_plan(config, backbones, study, flags)
+    except UserError as error:
+        st.error(plain(error), icon=":material/error:")
+        st.stop()
+    st.subheader(f"{len(plan)} runs" if len(plan) > 1 else "One run", anchor=False)
+    show_estimate(plan)
+    if not fine:
+        st.warning("Something of it is not here and cannot be fetched by itself: see the notes beside it.")
+    if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not fine):
+        try:
+            runs = [local.submit(run, places()) for run in plan]
+        except UserError as error:
+            st.error(plain(error), icon=":material/error:")
+        else:
+            st.switch_page("pages/watch.py", query_params={"run": runs[0].id})
+    st.caption("The same from a terminal")
+    st.code(command_of(config, study, backbones, flags), language="bash", wrap_lines=True)

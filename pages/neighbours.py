@@ -1,0 +1,113 @@
+"""Which real images does each synthetic one resemble? Its nearest ones, in one backbone beside another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from lgm_core.runs.store import RunFolder
+from pages.parts import needed
+from pages.parts.embedded import embed_config, embed_runs, known_backbones
+from pages.parts.images import thumb_index
+from pages.parts.map import load_map
+from pages.parts.neighbourhood import heading, neighbour_row, summary, title_of
+from pages.parts.pickers import pick_backbones, pick_run, settings
+from pages.parts.theme import empty, header, plain
+
+_PER_PAGE = 8
+
+
+def map_with(source: RunFolder, backbone: str) -> Mapping[str, Any] | None:
+    """The newest map of this backbone with the images of `source` on it."""
+    for run in embed_runs(settings(source)["dataset"], backbone):
+        found = load_map(run)
+        if found and source.id in (found["sources"] or {}):
+            return found
+    return None
+
+
+def has_images(run: RunFolder) -> bool:
+    """All real data at once have no images of their own to look at; every other run has them, or will."""
+    return settings(run)["kind"] == "distill" or settings(run)["baseline"]["choice"] != "full"
+
+
+def pending(source: RunFolder, backbone: str) -> RunFolder | None:
+    """The newest map of this backbone that is to hold the images of `source`, and is not finished."""
+    runs = [run for run in embed_runs(settings(source)["dataset"], backbone) if source.id in settings(run)["sources"]]
+    return runs[0] if runs and runs[0].status().state != "finished" else None
+
+
+def show(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
+    """A block per synthetic image, with a row per backbone."""
+    index, labels = thumb_index(maps[0]["thumbs"]), maps[0]["sources"][source.id]["labels"]
+    if not index:
+        st.info("The thumbnails of this data set are not here; they are made by the next run on it.")
+        return
+    classes = [str(name) for name in index["classes"]]
+    most = min(len(found["sources"][source.id]["nearest"][0]) for found in maps)
+    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
+    k = left.slider("Nearest images", 1, max(most, 2), min(8, most), key="k", bind="query-params")
+    present = sorted(set(labels))
+    names = {"": "all classes"} | {str(label): classes[label] for label in present}
+    chosen = middle.selectbox(
+        "Class", list(names), format_func=lambda c: names.get(c, c), key="class", bind="query-params"
+    )
+    places = [place for place, label in enumerate(labels) if not chosen or str(label) == chosen]
+    pages = -(-len(places) // _PER_PAGE)
+    page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key="page")) if pages > 1 else 1
+    for place in places[(page - 1) * _PER_PAGE : page * _PER_PAGE]:
+        with st.container(border=True):
+            st.markdown(f"**{plain(classes[labels[place]])}**")
+            for found in maps:
+                st.html(heading(found["backbone"]) + neighbour_row(source, place, found, index, k=k))
+
+
+def averages(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
+    """How near the synthetic images are to their own class, per backbone."""
+    for column, found in zip(st.columns(len(maps)), maps, strict=True):
+        facts = summary(found, source.id)
+        with column.container(border=True):
+            st.html(heading(found["backbone"]))
+            st.metric("the nearest real image is of the own class", f"{100 * facts['first']:.0f} %")
+            st.caption(f"First of the own class at rank {facts['rank']:.1f}, similarity of the nearest "
+                       f"{facts['similarity']:.2f}; means over the synthetic images")  # fmt: skip
+
+
+header("Neighbours", "Which real images does each synthetic one resemble?")
+left, right = st.columns([2, 3])
+with left:
+    source = pick_run(kinds=("distill", "baseline"), key="run", label="Synthetic images of", where=has_images)
+if source is None:
+    empty(
+        "No synthetic images yet",
+        "Distil a data set first; then this page shows the real images that each synthetic one is nearest to.",
+        page="pages/launch.py",
+        label="Launch a run",
+        icon="join_inner",
+    )
+    st.stop()
+with right:
+    backbones = pick_backbones(default=known_backbones(settings(source)["dataset"]))
+state = source.status().state
+if not source.synthetic.exists():
+    if state != "failed":
+        st.info("This run has no result yet; what its images are nearest to on the way is on Watch.")
+    needed.wait_for([source], key="source")
+    st.stop()
+found = {name: map_with(source, name) for name in backbones}
+waiting = [run for name in backbones if found[name] is None and (run := pending(source, name))]
+needed.wait_for(waiting, key="near")
+lacking = [name for name in backbones if found[name] is None and pending(source, name) is None]
+if lacking:
+    st.info(
+        f"The neighbours in {plain(', '.join(map(title_of, lacking)))} are not computed yet.",
+        icon=":material/join_inner:",
+    )
+    configs = [embed_config(settings(source)["dataset"], name, [source]) for name in lacking]
+    needed.launch("Compute", configs, key="near")
+maps = [one for one in found.values() if one is not None]
+if maps:
+    averages(source, maps)
+    show(source, maps)
+elif not backbones:
+    empty("Choose a backbone", "Each backbone has its own idea of what is near.", icon="join_inner")

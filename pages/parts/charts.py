@@ -1,0 +1,37 @@
+"""Plotly figures that look alike, follow the theme and keep their zoom.
+
+>>> show(curves({"run a": lines}, "loss", {"run a": "#3f7fe0"}), key="loss")
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+
+def curves(
+    lines: Mapping[str, Sequence[Mapping[str, Any]]], name: str, colours: Mapping[str, str], percent: bool = False
+) -> go.Figure:
+    """One line per run over its steps; lines of metrics without the value are left out."""
+    figure = go.Figure()
+    for label, found in lines.items():
+        points = [line for line in found if line.get(name) is not None]
+        figure.add_scatter(
+            x=[line["step"] for line in points], y=[line[name] for line in points], name=label, mode="lines",
+            line={"color": colours.get(label), "width": 2},
+        )  # fmt: skip
+    figure.update_xaxes(title="step")
+    if percent:
+        figure.update_yaxes(tickformat=".0%", range=[0, 1])
+    return figure
+
+
+def show(figure: go.Figure, key: str, height: int = 280, legend: bool = True) -> None:
+    """Draw it with small margins, without a tool bar, keeping the zoom over reruns."""
+    figure.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 12, "b": 8}, uirevision=key, showlegend=legend,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="x unified",
+        plot_bgcolor="rgba(0,0,0,0)", paper_bgcolor="rgba(0,0,0,0)",
+    )  # fmt: skip
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False, "displaylogo": False})

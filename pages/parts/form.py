@@ -1,0 +1,99 @@
+"""Inputs drawn from the config's own fields: one function per type, limits and help from `config.py`.
+
+>>> changes = draw_groups(preset("standard"), key="advanced")  # {"lgm": {"views": 10}}: what departs from the preset
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import streamlit as st
+
+from lgm_core.config import RunConfig
+
+# The groups that a distillation looks at, in the order in which it needs them.
+GROUPS = {
+    "lgm": "Matching", "synthetic": "Images", "pyramid": "Pyramid", "augment": "Views", "data": "Real data",
+    "bank": "Real features", "probe": "Probe", "live": "Live probe", "record": "Recording", "device": "Device",
+}  # fmt: skip
+
+
+def draw_groups(base: RunConfig, key: str, groups: Sequence[str] = tuple(GROUPS)) -> dict[str, dict[str, Any]]:
+    """A tab per group; returns what differs from `base`, ready for `presets.change`."""
+    changes = {}
+    for name, tab in zip(groups, st.tabs([GROUPS[name] for name in groups]), strict=True):
+        with tab:
+            st.caption(str(type(getattr(base, name)).__doc__))
+            found = draw_fields(getattr(base, name), f"{key}_{name}")
+        if found:
+            changes[name] = found
+    return changes
+
+
+def draw_fields(config: Any, key: str, names: Sequence[str] = (), columns: int = 3) -> dict[str, Any]:
+    """An input per field of a config (all, or `names`); returns the values that differ from it."""
+    hints, changes = get_type_hints(type(config)), {}
+    fields = [field for field in dataclasses.fields(config) if not names or field.name in names]
+    slots = [slot for _ in range(0, len(fields), columns) for slot in st.columns(columns, vertical_alignment="bottom")]
+    for field, slot in zip(fields, slots, strict=False):
+        before = getattr(config, field.name)
+        with slot:
+            now = input_of(hints[field.name])(field, before, f"{key}_{field.name}")
+        if now != before:
+            changes[field.name] = now
+    return changes
+
+
+def input_of(hint: Any) -> Callable[[dataclasses.Field, Any, str], Any]:
+    """The function that draws a type."""
+    if get_origin(hint) is Literal:
+        return lambda field, value, key: _choice(field, value, key, get_args(hint))
+    return {bool: _switch, int: _whole, float: _number, str: _text}[hint]
+
+
+def label(field: dataclasses.Field) -> str:
+    """The field's name in words, with its unit."""
+    unit = field.metadata.get("unit")
+    return field.name.replace("_", " ") + (f", {unit}" if unit else "")
+
+
+def _switch(field: dataclasses.Field, value: bool, key: str) -> bool:
+    return st.toggle(label(field), value=value, key=key, help=field.metadata["help"])
+
+
+def _choice(field: dataclasses.Field, value: str, key: str, options: tuple[str, ...]) -> str:
+    return st.selectbox(label(field), options, index=options.index(value), key=key, help=field.metadata["help"])
+
+
+def _whole(field: dataclasses.Field, value: int, key: str) -> int:
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    found = st.number_input(
+        label(field), value=value, min_value=None if low is None else int(low),
+        max_value=None if high is None else int(high), step=1, key=key, help=_help(field),
+    )  # fmt: skip
+    return value if found is None else int(found)
+
+
+def _number(field: dataclasses.Field, value: float, key: str) -> float:
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    found = st.number_input(
+        label(field), value=value, min_value=None if low is None else float(low),
+        max_value=None if high is None else float(high), step=_step(value), format="%g", key=key, help=_help(field),
+    )  # fmt: skip
+    return value if found is None else float(found)
+
+
+def _text(field: dataclasses.Field, value: str, key: str) -> str:
+    return st.text_input(label(field), value=value, key=key, help=field.metadata["help"]).strip()
+
+
+def _step(value: float) -> float:
+    """A tenth of the value, rounded to one digit: what the + and - buttons add."""
+    return float(f"{abs(value) / 10:.0e}") if value else 0.01
+
+
+def _help(field: dataclasses.Field) -> str:
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    limits = [f"at least {low:g}"] if low is not None and high is None else []
+    limits += [f"{low:g} to {high:g}"] if low is not None and high is not None else []
+    return f"{field.metadata['help']} ({', '.join(limits)})" if limits else field.metadata["help"]

@@ -1,0 +1,206 @@
+// One map on a canvas: points drawn once off screen, moved as a picture, drawn anew when at rest; a grid for hovering.
+const CELLS = 96;
+
+class Chart {
+  constructor(view, map) {
+    Object.assign(this, { view, map, colours: null, drag: null, lasso: [] });
+    this.points = new Uint16Array(bytes(map.points));
+    this.indices = new Uint32Array(bytes(map.indices));
+    this.count = this.indices.length;
+    const most = this.indices.reduce((high, index) => Math.max(high, index), 0);
+    this.position = new Int32Array(most + 1).fill(-1);
+    this.indices.forEach((index, place) => (this.position[index] = place));
+    const box = node("div", view.grid, "map"), head = node("header", box);
+    node("i", head).style.background = map.colour;
+    node("b", head, "", map.title);
+    node("span", head, "", map.note);
+    this.canvas = node("canvas", box);
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("aria-label", `map of ${map.title}`);
+    this.layer = document.createElement("canvas");
+    this.bin();
+    this.listen();
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+  }
+
+  paint(map) {
+    this.map = map;
+    this.colours = new Uint16Array(bytes(map.colours));
+    this.labels = new Uint16Array(bytes(map.labels));
+  }
+
+  words(place) { return this.view.data.classes[this.labels[place]] ?? `class ${this.labels[place]}`; }
+
+  bin() { // counting sort into a grid, for hovering
+    const cell = (i) => cellOf(this.points[2 * i + 1]) * CELLS + cellOf(this.points[2 * i]);
+    this.starts = new Int32Array(CELLS * CELLS + 1);
+    for (let i = 0; i < this.count; i++) this.starts[cell(i) + 1]++;
+    for (let c = 0; c < CELLS * CELLS; c++) this.starts[c + 1] += this.starts[c];
+    const next = this.starts.slice();
+    this.order = new Int32Array(this.count);
+    for (let i = 0; i < this.count; i++) this.order[next[cell(i)]++] = i;
+  }
+
+  resize() {
+    const [width, height, ratio] = [this.canvas.clientWidth, this.canvas.clientHeight, devicePixelRatio || 1];
+    if (!width || (width === this.width && height === this.height)) return;
+    Object.assign(this, { width, height, ratio });
+    for (const one of [this.canvas, this.layer]) [one.width, one.height] = [width * ratio, height * ratio];
+    this.fit();
+  }
+
+  fit() {
+    const size = Math.min(this.width, this.height) - 36;
+    Object.assign(this, { scale: size, left: (this.width - size) / 2, top: (this.height - size) / 2 });
+    this.render();
+  }
+
+  x(i) { return (this.points[2 * i] / 65535) * this.scale + this.left; }
+  y(i) { return (this.points[2 * i + 1] / 65535) * this.scale + this.top; }
+
+  render() { // all points, off screen
+    if (!this.width || !this.colours) return;
+    const pen = this.layer.getContext("2d"), { selected, data } = this.view;
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    pen.clearRect(0, 0, this.width, this.height);
+    const zoom = (this.scale / Math.min(this.width, this.height)) ** 0.4;
+    const size = (this.count < 1000 ? 5 : this.count < 10000 ? 3.4 : 2.2) * zoom;
+    for (const chosen of selected ? [false, true] : [true]) {
+      pen.globalAlpha = chosen ? 0.85 : 0.13;
+      for (let k = 0; k < this.count; k++) {
+        const i = this.count % 7919 ? (k * 7919) % this.count : k; // mixed, so that no class covers another
+        if (selected && selected.has(this.indices[i]) !== chosen) continue;
+        const x = this.x(i), y = this.y(i);
+        if (x < -5 || y < -5 || x > this.width + 5 || y > this.height + 5) continue;
+        pen.fillStyle = data.palette[this.colours[i] % data.palette.length];
+        if (this.count < 4000) {
+          pen.beginPath();
+          pen.arc(x, y, size / 2 + 0.4, 0, 7);
+          pen.fill();
+        } else pen.fillRect(x - size / 2, y - size / 2, size, size);
+      }
+    }
+    this.drawn = { scale: this.scale, left: this.left, top: this.top };
+    this.draw();
+  }
+
+  draw() { // the layer, moved if need be; stars, rings and the lasso over it
+    if (!this.drawn) return;
+    const pen = this.canvas.getContext("2d"), ink = getComputedStyle(this.canvas).color, { drawn } = this;
+    const zoom = this.scale / drawn.scale;
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    pen.clearRect(0, 0, this.width, this.height);
+    pen.drawImage(this.layer, this.left - drawn.left * zoom, this.top - drawn.top * zoom, this.width * zoom, this.height * zoom);
+    pen.lineWidth = 1.5;
+    pen.strokeStyle = ink;
+    for (const star of this.map.stars) {
+      pen.fillStyle = star.colour;
+      starPath(pen, star.x * this.scale + this.left, star.y * this.scale + this.top, 10);
+      pen.fill();
+      pen.stroke();
+    }
+    for (const [index, radius] of [[this.view.hover, 7], [this.view.point, 10]]) {
+      const place = index === null ? -1 : this.position[index] ?? -1;
+      if (place < 0) continue;
+      pen.beginPath();
+      pen.arc(this.x(place), this.y(place), radius, 0, 7);
+      pen.stroke();
+    }
+    if (this.lasso.length) {
+      pen.setLineDash([4, 3]);
+      pen.beginPath();
+      this.lasso.forEach(([x, y]) => pen.lineTo(x, y));
+      pen.closePath();
+      pen.stroke();
+      pen.setLineDash([]);
+    }
+  }
+
+  listen() {
+    const at = (event) => {
+      const frame = this.canvas.getBoundingClientRect();
+      return [event.clientX - frame.left, event.clientY - frame.top];
+    };
+    this.canvas.onpointerdown = (event) => {
+      this.canvas.setPointerCapture(event.pointerId);
+      const [x, y] = at(event);
+      this.drag = { x, y, left: this.left, top: this.top, moved: false, pan: event.shiftKey || this.view.mode === "pan" };
+    };
+    this.canvas.onpointermove = (event) => {
+      const [x, y] = at(event), { drag } = this;
+      if (!drag) return this.view.show(this, this.near(x, y), x, y);
+      drag.moved ||= Math.hypot(x - drag.x, y - drag.y) > 4;
+      if (!drag.moved) return;
+      if (drag.pan) Object.assign(this, { left: drag.left + x - drag.x, top: drag.top + y - drag.y });
+      else this.lasso.push([x, y]);
+      this.draw();
+    };
+    this.canvas.onpointerup = (event) => this.release(...at(event));
+    this.canvas.onpointerleave = () => this.drag || this.view.show(this, null);
+    this.canvas.onkeydown = (event) => event.key === "Escape" && this.view.choose(null, null);
+    this.canvas.onwheel = (event) => {
+      event.preventDefault();
+      const [x, y] = at(event), zoom = Math.min(Math.max(this.scale * Math.exp(-event.deltaY / 500), 60), 60000) / this.scale;
+      Object.assign(this, { scale: this.scale * zoom, left: x - (x - this.left) * zoom, top: y - (y - this.top) * zoom });
+      this.draw();
+      clearTimeout(this.rest);
+      this.rest = setTimeout(() => this.render(), 120);
+    };
+  }
+
+  release(x, y) {
+    const { drag, lasso } = this;
+    Object.assign(this, { drag: null, lasso: [] });
+    if (!drag) return;
+    if (drag.moved && drag.pan) return this.render();
+    if (drag.moved) return this.view.choose(this, lasso.map(([a, b]) => [(a - this.left) / this.scale, (b - this.top) / this.scale]));
+    const found = this.near(x, y);
+    this.view.pick(found && !found.star ? found.index : null, found && found.star);
+  }
+
+  near(x, y) {
+    for (const star of this.map.stars) {
+      if (Math.hypot(star.x * this.scale + this.left - x, star.y * this.scale + this.top - y) < 11) return { star };
+    }
+    const reach = 9, low = (value, from) => cellOf(((value - reach - from) / this.scale) * 65535);
+    const high = (value, from) => cellOf(((value + reach - from) / this.scale) * 65535);
+    let best = reach, found = null;
+    for (let row = low(y, this.top); row <= high(y, this.top); row++) {
+      for (let column = low(x, this.left); column <= high(x, this.left); column++) {
+        for (let k = this.starts[row * CELLS + column]; k < this.starts[row * CELLS + column + 1]; k++) {
+          const i = this.order[k], distance = Math.hypot(this.x(i) - x, this.y(i) - y);
+          if (distance < best) [best, found] = [distance, { position: i, index: this.indices[i] }];
+        }
+      }
+    }
+    return found;
+  }
+
+  inside(polygon) { // numbers of the images inside, even-odd rule
+    const found = new Set();
+    for (let i = 0; i < this.count; i++) {
+      if (within(this.points[2 * i] / 65535, this.points[2 * i + 1] / 65535, polygon)) found.add(this.indices[i]);
+    }
+    return found;
+  }
+}
+
+const cellOf = (value) => Math.min(Math.max(Math.floor((value / 65536) * CELLS), 0), CELLS - 1);
+
+function within(x, y, polygon) {
+  let inside = false;
+  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
+    const [[a, b], [c, d]] = [polygon[i], polygon[j]];
+    if (b > y !== d > y && x < ((c - a) * (y - b)) / (d - b) + a) inside = !inside;
+  }
+  return inside;
+}
+
+function starPath(pen, x, y, radius) {
+  pen.beginPath();
+  for (let k = 0; k < 10; k++) {
+    const [angle, reach] = [(Math.PI * k) / 5 - Math.PI / 2, k % 2 ? radius * 0.45 : radius];
+    pen.lineTo(x + reach * Math.cos(angle), y + reach * Math.sin(angle));
+  }
+  pen.closePath();
+}

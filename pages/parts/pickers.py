@@ -1,0 +1,196 @@
+"""Choose runs, data sets and backbones. Every choice lives in the URL, so that a view can be sent to a colleague.
+
+>>> run = pick_run(kinds=("distill",), key="run")  # None where there is no such run
+>>> backbones = pick_backbones(key="backbones", default=["mobilenet_v2"])
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import streamlit as st
+
+from lgm_core.backbones import catalog as backbones
+from lgm_core.datasets import catalog as datasets
+from lgm_core.errors import UserError
+from lgm_core.places import places
+from lgm_core.runs.store import RunFolder, RunStore, read_json
+from pages.parts.theme import STATE_ICONS, plain
+
+
+def all_runs() -> list[RunFolder]:
+    """All runs here that can be read, newest first."""
+    return [run for run in RunStore(places().runs).runs()[::-1] if settings(run)]
+
+
+def settings(run: RunFolder) -> dict[str, Any]:
+    """The run's config as plain values, without checks: what a list of hundreds needs. {} where unreadable."""
+    try:
+        return _settings(str(run.config_file), run.config_file.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+def pick_run(
+    kinds: Sequence[str] = ("distill",), key: str = "run", label: str = "Run",
+    where: Callable[[RunFolder], bool] | None = None,
+) -> RunFolder | None:  # fmt: skip
+    """One run of these kinds, the newest at first; None where there is none."""
+    runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds and (where is None or where(run))}
+    if not runs:
+        return None
+    _take_from_url(key, runs)
+    chosen = st.selectbox(
+        label or "Run", list(runs), key=_state(key), filter_mode="contains",
+        label_visibility="visible" if label else "collapsed",
+    )  # fmt: skip
+    _put_into_url(key, [chosen])
+    return runs[chosen]
+
+
+def pick_runs(
+    kinds: Sequence[str] = ("distill",), key: str = "runs", label: str = "Runs", default: int = 2, most: int = 8
+) -> list[RunFolder]:
+    """Several runs of these kinds; at first the newest `default` of them."""
+    runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds}
+    if not runs:
+        return []
+    _take_from_url(key, runs, many=True)
+    first = [] if _state(key) in st.session_state else list(runs)[:default]
+    chosen = st.multiselect(label, list(runs), default=first or None, key=_state(key), max_selections=most)
+    _put_into_url(key, chosen)
+    return [runs[name] for name in chosen]
+
+
+def pick_study(key: str = "study", label: str = "Study") -> str:
+    """The name of a study, "" where there is none."""
+    names = list(dict.fromkeys(str(settings(run)["study"]) for run in all_runs() if settings(run).get("study")))
+    if not names:
+        return ""
+    _take_from_url(key, names)
+    chosen = str(st.selectbox(label, names, key=_state(key)))
+    _put_into_url(key, [chosen])
+    return chosen
+
+
+def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "scenes") -> str:
+    """A data set of the catalogue, or `folder:PATH` typed in."""
+    names = sorted(datasets.CATALOG, key=lambda name: (dataset_status(name) != "ready", name))
+    state = _state(key, *map(dataset_status, names))
+    _take_from_url(key, None, state=state)
+    taken = st.session_state.get(state, default)
+    names += [taken] if taken not in names else []
+    first = 0 if state in st.session_state else names.index(default)
+    chosen = st.selectbox(
+        label, names, index=first, key=state, accept_new_options=True,
+        format_func=dataset_words, filter_mode="contains",
+        help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*",
+    )  # fmt: skip
+    _put_into_url(key, [chosen or default])
+    return chosen or default
+
+
+def pick_backbones(
+    key: str = "backbones", label: str = "Backbones", default: Sequence[str] = ("tf_efficientnet_lite0",),
+    help: str = "From the catalogue, or typed in: `timm:NAME`, `open_clip:NAME/TAG`, `file:PATH?timm=NAME`",
+) -> list[str]:  # fmt: skip
+    """Backbones of the catalogue or open names, in the order in which they were chosen."""
+    names = [row.name for row in sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")]
+    state = _state(key, *map(backbone_status, names))
+    _take_from_url(key, None, many=True, state=state)
+    taken = st.session_state.get(state, default)
+    names += [name for name in [*default, *taken] if name not in names]
+    chosen = st.multiselect(
+        label, names, default=None if state in st.session_state else list(default), key=state,
+        accept_new_options=True, format_func=backbone_words, help=help,
+    )  # fmt: skip
+    _put_into_url(key, chosen)
+    return chosen
+
+
+def pick_preset(words: Mapping[str, str], key: str = "preset", default: str = "standard") -> str:
+    """A preset, with what `words` says about it."""
+    _take_from_url(key, words)
+    chosen = st.segmented_control(
+        "Preset", list(words), default=None if _state(key) in st.session_state else default, key=_state(key),
+        required=True, format_func=str.capitalize,
+    )  # fmt: skip
+    _put_into_url(key, [chosen or default])
+    st.caption(words[chosen or default])
+    return chosen or default
+
+
+def dataset_status(name: str) -> str:
+    """ "ready", "can be fetched (99 MB)", "manual", or "unknown"."""
+    try:
+        return datasets.status(datasets.find_row(name), places())
+    except UserError:
+        return "unknown"
+
+
+def backbone_status(name: str) -> str:
+    """ "ready", "can be fetched", "gated", "missing", or "unknown"."""
+    try:
+        return backbones.status(backbones.find_row(name), places())
+    except UserError:
+        return "unknown"
+
+
+def dataset_words(name: str) -> str:
+    """A data set in a list."""
+    row, status = datasets.CATALOG.get(name), dataset_status(name)
+    if row is None:
+        return name
+    return f"{row.title}  ·  {row.classes or '?'} classes  ·  {_status_words(status)}"
+
+
+def backbone_words(name: str) -> str:
+    """A backbone in a list."""
+    row, status = backbones.CATALOG.get(name), backbone_status(name)
+    if row is None:
+        return name
+    size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""
+    return f"{row.title}  ·  {_status_words(status)}{size}"
+
+
+def state_icon(run: RunFolder) -> str:
+    return f":material/{STATE_ICONS.get(run.status().state, 'circle')}:"
+
+
+def _status_words(status: str) -> str:
+    return status.replace("can be fetched", "fetch").replace("manual", "by hand")
+
+
+# A bound widget leaves its first choice out of the URL, and "the newest run" is another one tomorrow: so by hand.
+def _take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> None:
+    """Before the widget: what the URL says, where it says something new, becomes the widget's value."""
+    given, state = st.query_params.get_all(key), state or _state(key)
+    if not given or (state in st.session_state and given == st.session_state.get(f"put_{key}")):
+        return
+    found = [name for name in given if known is None or name in known]
+    if len(found) < len(given):
+        missing = ", ".join(name for name in given if name not in found)
+        st.toast(f"{plain(missing)} is not here", icon=":material/link_off:")
+    if found:
+        st.session_state[state] = found if many else found[0]
+
+
+def _put_into_url(key: str, chosen: list[str]) -> None:
+    """After the widget: the URL says what is chosen."""
+    if st.query_params.get_all(key) != chosen:
+        st.query_params[key] = chosen
+    st.session_state[f"put_{key}"] = list(chosen)
+
+
+def _state(key: str, *shown: str) -> str:
+    """The widget's name. What its options show is part of it: Streamlit takes an option for another when its words
+    change, as they do once something is fetched.
+    """
+    return f"pick_{key}" + (f"_{crc32(' '.join(shown).encode()):x}" if shown else "")
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _settings(path: str, stamp: int) -> dict[str, Any]:
+    del stamp  # part of the cache's key: a config is never edited
+    return read_json(Path(path)).get("config", {})

@@ -1,0 +1,156 @@
+// Drawing on canvases: tiles of a frame, curves with a cursor, points on a map.
+
+// Makes the canvas as sharp as the screen; returns its context in CSS pixels, and its size.
+function sized(canvas, height = canvas.clientHeight) {
+  const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
+  if (height !== canvas.clientHeight) canvas.style.height = `${height}px`;
+  const wide = Math.round(width * ratio), high = Math.round(height * ratio);
+  if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  return { pen, width, height };
+}
+
+function tileOf(frame, image) {
+  return { x: (image % frame.columns) * frame.side, y: Math.floor(image / frame.columns) * frame.side, side: frame.side };
+}
+
+function drawTile(pen, picture, frame, image, x, y, side) {
+  const tile = tileOf(frame, image);
+  pen.drawImage(picture, tile.x, tile.y, tile.side, tile.side, x, y, side, side);
+}
+
+// Where each of `count` tiles goes in a width: columns, side, and the height of a row with its name.
+function layout(count, width) {
+  const empty = (columns) => Math.ceil(count / columns) * columns - count;
+  const full = [5, 6, 4].reduce((best, columns) => (empty(columns) < empty(best) ? columns : best));
+  const columns = count <= 5 ? Math.max(count, 3) : count <= 25 ? full : Math.ceil(Math.sqrt(count * 1.35));
+  const gap = count <= 25 ? 8 : count <= 150 ? 4 : 2;
+  const side = (width - gap * (columns - 1)) / columns;
+  const named = side >= 84;
+  return { columns, gap, side, named, row: side + gap + (named ? 17 : 0) };
+}
+
+function drawTiles(canvas, picture, frame, look) {
+  const grid = layout(look.count, canvas.clientWidth);
+  const rows = Math.ceil(look.count / grid.columns);
+  const { pen, width } = sized(canvas, Math.ceil(rows * grid.row));
+  if (!width) return;
+  pen.imageSmoothingQuality = "high";
+  pen.font = `12px ${look.font}`;
+  pen.textBaseline = "top";
+  for (let image = 0; image < look.count; image++) {
+    const x = (image % grid.columns) * (grid.side + grid.gap), y = Math.floor(image / grid.columns) * grid.row;
+    drawTile(pen, picture, frame, image, x, y, grid.side);
+    if (image === look.selected || image === look.hovered) {
+      pen.lineWidth = image === look.selected ? 3 : 1.5;
+      pen.strokeStyle = look.colour(image);
+      pen.strokeRect(x + 1, y + 1, grid.side - 2, grid.side - 2);
+    }
+    if (!grid.named) continue;
+    pen.fillStyle = look.colour(image);
+    pen.beginPath();
+    pen.arc(x + 5, y + grid.side + 10, 3.5, 0, 7);
+    pen.fill();
+    pen.fillStyle = look.ink;
+    pen.fillText(fitted(pen, look.name(image), grid.side - 14), x + 13, y + grid.side + 4);
+  }
+}
+
+function tileAt(canvas, count, x, y) {
+  const grid = layout(count, canvas.clientWidth);
+  const column = Math.floor(x / (grid.side + grid.gap)), image = Math.floor(y / grid.row) * grid.columns + column;
+  return column < grid.columns && image < count ? image : -1;
+}
+
+function fitted(pen, text, width) {
+  if (pen.measureText(text).width <= width) return text;
+  let end = text.length;
+  while (end > 1 && pen.measureText(`${text.slice(0, end)}…`).width > width) end--;
+  return `${text.slice(0, end)}…`;
+}
+
+// A line over the steps; what does not move is drawn once and kept.
+class Curve {
+  constructor(canvas, name, format, limits) {
+    Object.assign(this, { canvas, name, format, limits, still: null });
+  }
+
+  renew(lines, last, look) {
+    this.points = lines.filter((line) => line[this.name] !== undefined && line[this.name] !== null);
+    this.last = Math.max(last, 1);
+    this.still = null;
+    const { pen, width, height } = sized(this.canvas);
+    if (!width || !height) return; // not shown, for now
+    this.box = { left: 44, right: width - 8, top: 8, bottom: height - 20 };
+    const values = this.points.map((line) => line[this.name]);
+    const low = this.limits ? this.limits[0] : Math.min(...values), high = this.limits ? this.limits[1] : Math.max(...values);
+    this.low = values.length ? low : 0;
+    this.high = values.length ? (high > low ? high : low + 1e-6) : 1;
+    this.axes(pen, look);
+    pen.strokeStyle = pen.fillStyle = look.line;
+    pen.lineWidth = 1.6;
+    pen.lineJoin = "round";
+    pen.beginPath();
+    for (const line of this.points) pen.lineTo(this.x(line.step), this.y(line[this.name]));
+    pen.stroke();
+    if (this.points.length <= 60) for (const line of this.points) dot(pen, this.x(line.step), this.y(line[this.name]), 2);
+    this.still = copyOf(this.canvas);
+  }
+
+  axes(pen, look) {
+    const { left, right, top, bottom } = this.box;
+    pen.font = `11px ${look.font}`;
+    pen.fillStyle = look.faint;
+    pen.strokeStyle = look.grid;
+    pen.lineWidth = 1;
+    for (const share of [0, 0.5, 1]) {
+      const value = this.low + share * (this.high - this.low), y = this.y(value), step = Math.round(share * this.last);
+      pen.beginPath();
+      pen.moveTo(left, y);
+      pen.lineTo(right, y);
+      pen.stroke();
+      pen.textAlign = "right";
+      pen.textBaseline = "middle";
+      pen.fillText(this.format(value), left - 6, Math.min(Math.max(y, top + 2), bottom));
+      pen.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
+      pen.textBaseline = "top";
+      pen.fillText(String(step), this.x(step), bottom + 6);
+    }
+  }
+
+  x(step) { return this.box.left + (step / this.last) * (this.box.right - this.box.left); }
+  y(value) { return this.box.bottom - ((value - this.low) / (this.high - this.low)) * (this.box.bottom - this.box.top); }
+  stepAt(x) { return ((x - this.box.left) / (this.box.right - this.box.left)) * this.last; }
+
+  cursor(step, look) {
+    if (!this.still) return;
+    const { pen } = sized(this.canvas);
+    pen.drawImage(this.still, 0, 0, this.canvas.clientWidth, this.canvas.clientHeight);
+    pen.strokeStyle = look.ink;
+    pen.globalAlpha = 0.55;
+    pen.lineWidth = 1.2;
+    pen.beginPath();
+    pen.moveTo(this.x(step), this.box.top);
+    pen.lineTo(this.x(step), this.box.bottom);
+    pen.stroke();
+    pen.globalAlpha = 1;
+    const before = this.points.filter((line) => line.step <= step).pop();
+    pen.fillStyle = look.line;
+    if (before) dot(pen, this.x(before.step), this.y(before[this.name]), 4);
+  }
+}
+
+function copyOf(canvas) {
+  const copy = document.createElement("canvas");
+  Object.assign(copy, { width: canvas.width, height: canvas.height });
+  copy.getContext("2d").drawImage(canvas, 0, 0);
+  return copy;
+}
+
+function dot(pen, x, y, radius) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 7);
+  pen.fill();
+}

@@ -1,0 +1,101 @@
+// What the user does, and how it looks: keys, buttons, pointer; colours and names. Mixed into Player.
+
+const KEYS = {
+  ArrowLeft: (player, far) => player.go(player.at - far),
+  ArrowRight: (player, far) => player.go(player.at + far),
+  Home: (player) => player.go(0),
+  End: (player) => player.go(player.feed.frames.length - 1),
+  " ": (player) => player.play(),
+  Escape: (player) => player.selected >= 0 && player.select(-1),
+};
+
+const Hands = {
+  listen() {
+    const { find } = this;
+    this.onkey = (event) => this.key(event);
+    document.addEventListener("keydown", this.onkey);
+    find(".play").onclick = () => this.play();
+    find(".back").onclick = () => this.go(this.at - 1);
+    find(".on").onclick = () => this.go(this.at + 1);
+    find(".scrub").oninput = (event) => this.go(Number(event.target.value));
+    find(".speed").onchange = () => this.timer && this.play(true);
+    find(".live").onclick = () => this.go(this.feed.frames.length - 1);
+    find(".fork").onclick = () => this.component.setTriggerValue("fork", this.feed.frames[this.at]?.step ?? 0);
+    find(".close").onclick = () => this.select(-1);
+    for (const curve of this.curves) curve.canvas.onclick = (event) => this.goToStep(curve.stepAt(event.offsetX));
+    const atlas = find(".atlas"), map = find(".map");
+    const over = (event) => tileAt(atlas, this.look?.count || 0, event.offsetX, event.offsetY);
+    atlas.onclick = (event) => this.select(over(event) === this.selected ? -1 : over(event));
+    atlas.onpointermove = (event) => this.hover(over(event), event);
+    map.onpointermove = (event) => this.overMap(event);
+    atlas.onpointerleave = map.onpointerleave = () => this.hover(-1, null);
+  },
+
+  key(event) {
+    const target = event.composedPath()[0], tag = target.tagName;
+    const typing = target.isContentEditable || tag === "TEXTAREA" || tag === "SELECT" || (tag === "INPUT" && target.type !== "range");
+    const elsewhere = !this.root.contains(target) && target.getAttribute?.("role");
+    const button = tag === "BUTTON" && event.key === " ";
+    if (typing || elsewhere || button || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key](this, event.shiftKey ? 10 : 1);
+  },
+
+  goToStep(step) {
+    const all = this.feed.frames;
+    if (all.length) this.go(all.indexOf(all.reduce((a, b) => (Math.abs(b.step - step) < Math.abs(a.step - step) ? b : a))));
+  },
+
+  hover(image, event) {
+    const named = event && image >= 0 && layout(this.look.count, this.find(".atlas").clientWidth).named;
+    this.tip(event && image >= 0 && !named ? event : null, this.look?.name(image), null);
+    if (image === this.hovered) return;
+    this.hovered = image;
+    const frame = this.feed.frames[this.at];
+    if (frame && this.look) this.drawFrame(frame);
+    this.drawMap();
+  },
+
+  overMap(event) {
+    const hit = this.map.hit(event.offsetX, event.offsetY);
+    this.tip(hit ? event : null, hit && this.look.className(hit.label), hit && hit.index);
+  },
+
+  tip(event, words, index) {
+    const tip = this.find(".tip"), picture = tip.querySelector("i");
+    tip.hidden = !event;
+    if (!event) return;
+    tip.querySelector("span").textContent = words;
+    picture.style.display = index !== null && this.look.thumbs ? "" : "none";
+    if (index !== null && this.look.thumbs) showThumb(picture, this.look.thumbs, index, 112);
+    const box = this.box.getBoundingClientRect(), left = event.clientX - box.left, right = left > box.width - 150;
+    Object.assign(tip.style, { left: `${left + (right ? -138 : 14)}px`, top: `${event.clientY - box.top + 14}px` });
+  },
+
+  themed() {
+    const style = getComputedStyle(this.box);
+    return ["--st-text-color", "--st-background-color", "--st-primary-color"].map((name) => style.getPropertyValue(name)).join();
+  },
+
+  makeLook() {
+    const style = getComputedStyle(this.box), data = this.data, label = (image) => Math.floor(image / data.per_class);
+    const ink = style.getPropertyValue("--st-text-color").trim() || style.color;
+    const paper = style.getPropertyValue("--st-background-color").trim() || "white";
+    const className = (index) => data.classes[index] ?? `class ${index}`;
+    const classColour = (index) => data.colours[index] ?? data.colours[index % data.colours.length];
+    return {
+      ink, paper, label, className, classColour,
+      line: style.getPropertyValue("--st-primary-color").trim() || ink,
+      faint: `color-mix(in srgb, ${ink} 62%, transparent)`,
+      grid: `color-mix(in srgb, ${ink} 13%, transparent)`,
+      font: style.fontFamily,
+      thumbs: data.thumbs,
+      count: data.images,
+      selected: this.selected,
+      hovered: this.hovered,
+      colour: (image) => classColour(label(image)),
+      name: (image) => className(label(image)) + (data.per_class > 1 ? ` ${1 + (image % data.per_class)}` : ""),
+      labelOf: (index) => this.feed.map?.labels[this.map.places().get(index)],
+    };
+  },
+};

@@ -1,0 +1,86 @@
+"""All runs as rows of a table, read once and kept until their files change.
+
+>>> rows = run_rows()  # newest first
+>>> rows[0]["run"], rows[0]["state"]
+('demo-full', 'finished')
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lgm_core.runs.store import RunFolder
+from pages.parts.images import frame_url
+from pages.parts.pickers import all_runs, settings
+from pages.parts.theme import STATE_COLOURS
+
+COLUMNS = ["picture", "run", "state", "progress", "accuracy", "dataset", "backbone", "kind", "study", "made"]
+
+
+def run_rows() -> list[dict[str, Any]]:
+    """One row per run, newest first: picture (an address), state, progress in per cent, best accuracy, config."""
+    return [_row(run) for run in all_runs()]
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def column_config() -> dict[str, Any]:
+    """How the columns are shown."""
+    return {
+        "picture": st.column_config.ImageColumn("", width="small", help="the newest frame"),
+        "run": st.column_config.TextColumn("run", width=270),
+        "state": st.column_config.MultiselectColumn(
+            "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width="small"
+        ),
+        "progress": st.column_config.ProgressColumn(
+            "progress", min_value=0, max_value=100, format="%d %%", width="small"
+        ),
+        "accuracy": st.column_config.NumberColumn("accuracy", format="%.1f %%", help="top-1, on the best backbone"),
+        "dataset": st.column_config.TextColumn("data set"),
+        "made": st.column_config.DatetimeColumn("made", format="distance"),
+    }
+
+
+@st.fragment(run_every=3.0)
+def keep_fresh(before: list[dict[str, Any]]) -> None:
+    """Draws the page anew when a run's state, step or picture changes."""
+    if run_rows() != before:
+        st.rerun()
+
+
+def _row(run: RunFolder) -> dict[str, Any]:
+    config, status = settings(run), run.status()
+    newest, accuracy = _newest(str(run.path), _stamp(run.frame_index)), _accuracy(str(run.path), _stamp(run.evals))
+    share = 1.0 if status.state == "finished" else status.step / status.steps if status.steps else 0.0
+    return {
+        "picture": frame_url(run, newest) if newest else None,
+        "run": run.id,
+        "state": [status.state],
+        "progress": round(100 * min(share, 1.0)),
+        "accuracy": None if accuracy is None else 100 * accuracy,
+        "dataset": config.get("dataset"),
+        "backbone": config.get("backbone"),
+        "kind": config["baseline"]["choice"] if config.get("kind") == "baseline" else config.get("kind"),
+        "study": config.get("study") or None,
+        "made": pd.Timestamp(run.config_file.stat().st_mtime, unit="s", tz="UTC"),
+    }
+
+
+def _stamp(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _newest(path: str, stamp: int) -> dict[str, Any] | None:
+    frames = RunFolder(Path(path)).frame_list() if stamp else []
+    return frames[-1] if frames else None
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _accuracy(path: str, stamp: int) -> float | None:
+    reports = RunFolder(Path(path)).eval_reports() if stamp else []
+    return max((report["top1"] for report in reports), default=None)

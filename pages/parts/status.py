@@ -1,0 +1,156 @@
+"""What a run says of itself, live: state, progress, speed, memory, failure; and the buttons that change it.
+
+>>> show_status(run)  # asks the run folder every two seconds while the page is open
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from lgm_core.errors import UserError
+from lgm_core.jobs import local
+from lgm_core.places import places
+from lgm_core.runs.store import RunFolder, Status
+from pages.parts.theme import plain, state_words
+
+EVERY, IDLE = 2.0, 10.0  # seconds between two looks at an active run, and at any other: another window may resume it
+
+
+def show_status(run: RunFolder) -> None:
+    """State, progress and buttons; draws the whole page anew when there is something new to show on it."""
+    every = EVERY if run.status().active else IDLE
+    st.fragment(_panel, run_every=every)(str(run.path), _what_is_there(run))
+
+
+def show_failure(run: RunFolder) -> None:
+    """Why a run failed or was lost, in a sentence, with the remedy; the log's tail folded away."""
+    status = run.status()
+    if status.state == "failed":
+        st.error(plain(status.error or "The worker ended without a word."), icon=":material/error:")
+    elif status.state == "lost":
+        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds:"
+        st.warning(f"{words} Resume goes on from the last checkpoint.", icon=":material/link_off:")
+    else:
+        return
+    with st.expander("The last lines of the log", icon=":material/notes:"):
+        st.code(run.log_tail(40) or "The log is empty.", language=None, wrap_lines=True)
+
+
+def figures(status: Status) -> list[tuple[str, str, str]]:
+    """(label, value, help) of what is known: step, speed, time left, memory."""
+    found = []
+    if status.steps and (status.step or status.active):
+        found.append(("step", f"{min(status.step + (status.step > 0), status.steps)} of {status.steps}", ""))
+    if status.seconds_per_step:
+        rate = f"{1 / status.seconds_per_step:.1f} steps/s" if status.seconds_per_step < 1 else ""
+        found.append(("speed", rate or f"{status.seconds_per_step:.1f} s/step", "mean over the last steps"))
+    if left := seconds_left(status):
+        found.append(("time left", duration(left), "for the steps; the final evaluation comes on top"))
+    elif status.started and status.heartbeat > status.started:
+        found.append(("time", duration(status.heartbeat - status.started), "since the worker's last start"))
+    if status.device_memory:
+        where = f" on {status.device}" if status.device else ""
+        found.append(("memory", memory(status.device_memory), f"the peak so far{where}"))
+    return found
+
+
+def seconds_left(status: Status) -> float:
+    """Of the optimisation, 0 where it is not going on."""
+    if status.state != "running" or not status.seconds_per_step or status.phase != "distilling":
+        return 0.0
+    return max(status.steps - status.step, 0) * status.seconds_per_step
+
+
+def duration(seconds: float) -> str:
+    """Such as "45 s", "3 min 20 s", "2 h 5 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def memory(count: float) -> str:
+    """Bytes for people."""
+    size, unit = next(((s, u) for s, u in ((2**30, "GB"), (2**20, "MB")) if count >= s), (2**10, "kB"))
+    return f"{count / size:.1f} {unit}" if unit == "GB" else f"{count / size:.0f} {unit}"
+
+
+def attempt(action: Callable[[], object]) -> bool:
+    """Do it; a mistake is shown as its sentence. Was it done?"""
+    try:
+        action()
+    except UserError as error:
+        st.error(plain(error), icon=":material/error:")
+        return False
+    return True
+
+
+def _what_is_there(run: RunFolder) -> tuple:
+    """What the rest of the page depends on."""
+    evals = sorted(path.name for path in run.evals.glob("*.json"))
+    return run.status().state, run.map_file.exists(), run.frame_index.exists(), evals
+
+
+def _panel(path: str, before: tuple) -> None:
+    run = RunFolder(Path(path))
+    if _what_is_there(run) != before:
+        st.rerun()
+    status = run.status()
+    with st.container(border=True, key="lgm_status"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            st.markdown(f"{state_words(status.state)} {plain(_phase(run, status))}", width="content")
+            for label, value, help in figures(status):
+                st.metric(label, value, help=help or None, width="content")
+            with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+                _buttons(run, status)
+        if status.active:
+            st.progress(_share(status))
+        for note in status.notes:
+            st.caption(f":material/info: {plain(note)}")
+
+
+def _buttons(run: RunFolder, status: Status) -> None:
+    wish = run.wish() if status.active else ""
+    if wish in ("pause", "stop"):
+        st.button(f"asked to {wish} …", disabled=True, key="asked")
+        if st.button("Take it back", icon=":material/undo:", key="undo") and attempt(lambda: local.resume(run)):
+            st.rerun()
+    elif status.active:
+        _action("Pause", "pause", lambda: local.pause(run), "Writes a checkpoint and leaves the device")
+        _action("Stop", "stop", lambda: local.stop(run), "Ends the run; it can still be resumed")
+    elif status.state == "failed":
+        _action("Retry", "refresh", lambda: local.retry(run), "Once more, from the last checkpoint", primary=True)
+    elif status.state in ("paused", "stopped", "lost"):
+        _action("Resume", "play_arrow", lambda: local.resume(run), "From the last checkpoint", primary=True)
+
+
+def _action(label: str, icon: str, action: Callable[[], object], help: str, primary: bool = False) -> None:
+    kind = "primary" if primary else "secondary"
+    if st.button(label, icon=f":material/{icon}:", help=help, type=kind, key=f"do_{label.lower()}") and attempt(action):
+        time.sleep(0.2)  # the worker or the folder answers at once, mostly: spares the user a second look
+        st.rerun()
+
+
+def _phase(run: RunFolder, status: Status) -> str:
+    if status.state == "queued":
+        waiting = [other.id for other in local.queue(places())]
+        place = waiting.index(run.id) + 1 if run.id in waiting else 0
+        return f"waits for a device, number {place} in the queue" if place > 1 else "waits for a device"
+    if status.state == "running" and status.phase:
+        counted = f", {status.phase_done} of {status.phase_total}" if status.phase_total > 1 else ""
+        return f"{status.phase}{counted}"
+    return ""
+
+
+def _share(status: Status) -> float:
+    if status.phase and status.phase != "distilling" and status.phase_total:
+        return min(status.phase_done / status.phase_total, 1.0)
+    return min(status.step / status.steps, 1.0) if status.steps else 0.0
+
+
+def _ago(when: float) -> str:
+    return f"{duration(max(time.time() - when, 0))} ago" if when else "some time ago"

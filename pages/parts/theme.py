@@ -1,0 +1,98 @@
+"""One look: colours per class and per backbone, the style sheet, page titles, empty states.
+
+>>> class_colour(3), backbone_colour("dinov2_vits14"), state_colour("running")
+('#d1495b', '#2f9e6e', '#2f6fde')
+"""
+
+import colorsys
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from lgm_core.backbones import catalog
+
+# Ten that can be told apart on white and on near-black; beyond them the golden angle.
+CLASS_PALETTE = (
+    "#3f7fe0", "#e8833a", "#35a46f", "#d1495b", "#8f6ad8", "#a8743f", "#dd6fb4", "#7d8a99", "#b3a62c", "#2ba7b8",
+)  # fmt: skip
+STATE_COLOURS = {
+    "queued": "#8a8f98", "running": "#2f6fde", "paused": "#b7791f", "stopped": "#8a8f98",
+    "failed": "#cf3f4f", "finished": "#2e8b57", "lost": "#b7791f",
+}  # fmt: skip
+STATE_ICONS = {
+    "queued": "hourglass_empty", "running": "play_circle", "paused": "pause_circle", "stopped": "stop_circle",
+    "failed": "error", "finished": "check_circle", "lost": "link_off",
+}  # fmt: skip
+BADGE_COLOURS = {
+    "queued": "gray", "running": "blue", "paused": "orange", "stopped": "gray",
+    "failed": "red", "finished": "green", "lost": "orange",
+}  # fmt: skip
+CSS = (Path(__file__).parent / "theme.css").read_text()
+_GOLDEN = 0.6180339887
+
+
+@cache
+def class_colour(index: int) -> str:
+    """The colour of class number `index`, everywhere."""
+    if index < len(CLASS_PALETTE):
+        return CLASS_PALETTE[index]
+    return _hex((index * _GOLDEN) % 1.0, 0.42 + 0.14 * (index % 3), 0.6)
+
+
+def class_colours(count: int) -> list[str]:
+    """The colours of the first `count` classes."""
+    return [class_colour(index) for index in range(count)]
+
+
+@cache
+def backbone_colour(name: str) -> str:
+    """The colour of a backbone, everywhere: a hue per family, a lightness per member."""
+    families = list(dict.fromkeys(row.family for row in catalog.ROWS))
+    row = catalog.CATALOG.get(catalog.ALIASES.get(name, name))
+    if row is None:
+        return _hex((sum(map(ord, name)) * _GOLDEN) % 1.0, 0.5, 0.35)
+    family = families.index(row.family)
+    members = [other.name for other in catalog.ROWS if other.family == row.family]
+    place = members.index(row.name) / max(len(members) - 1, 1)
+    return _hex((0.58 + family * _GOLDEN) % 1.0, 0.38 + 0.26 * place, 0.58)
+
+
+def state_colour(state: str) -> str:
+    return STATE_COLOURS.get(state, STATE_COLOURS["queued"])
+
+
+def state_words(state: str) -> str:
+    """The state as a coloured badge in Markdown."""
+    return f":{BADGE_COLOURS.get(state, 'gray')}-badge[:material/{STATE_ICONS.get(state, 'circle')}: {state}]"
+
+
+def header(title: str, question: str) -> None:
+    """The head of every page: its title and the question that it answers."""
+    st.html(f"<style>{CSS}</style>")
+    st.html(f"<div class='lgm-head'><h1>{escape(title)}</h1><p>{escape(question)}</p></div>")
+
+
+def empty(
+    title: str, text: str, *, page: str = "", label: str = "", icon: str = "image_search",
+    query: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """An empty state: what is not there yet, and what to do first; `page` with `query` is where that is done."""
+    with st.container(border=True, key=f"lgm_empty_{icon}", horizontal_alignment="center"):
+        st.title(f":gray[:material/{icon}:]", anchor=False, text_alignment="center")
+        st.subheader(title, anchor=False, text_alignment="center")
+        st.markdown(text, text_alignment="center", width=620)
+        if page and st.button(label, type="primary", icon=":material/arrow_forward:", key=f"lgm_go_{icon}"):
+            st.switch_page(page, query_params=dict(query or {}))
+
+
+def plain(text: object) -> str:
+    """Text from disk, made safe for Markdown: shown as it is, never as a link, an image or HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~" else c for c in str(text)).replace("\n", " ")
+
+
+def _hex(hue: float, lightness: float, saturation: float) -> str:
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, saturation)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"

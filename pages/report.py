@@ -1,0 +1,130 @@
+"""Give me the page to share: one HTML file, a gallery site, the set with its card."""
+
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from lgm_core.places import places
+from lgm_core.runs.card import card, export_zip
+from lgm_core.runs.report import evaluations_of, run_report, study_report
+from lgm_core.runs.site import site_zip, write_site
+from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.pickers import all_runs, pick_run, pick_runs, pick_study, settings
+from pages.parts.theme import empty, header, plain, state_words
+from pages.parts.ways import pick_way
+
+_PARTS = {"run": "A run", "study": "A study", "site": "A gallery of runs", "set": "The set itself"}
+
+
+@st.cache_data(max_entries=6, show_spinner="Putting the report together …")
+def report_of_run(path: str, stamp: float) -> str:
+    """The report of a run as its files are now; `stamp` changes when they do."""
+    del stamp
+    run = RunFolder(Path(path))
+    return run_report(run, evaluations_of(run, RunStore(run.path.parent)))
+
+
+@st.cache_data(max_entries=4, show_spinner="Putting the report together …")
+def report_of_study(name: str, root: str, stamp: float) -> str:
+    """The report of a study as its runs are now."""
+    del stamp
+    return study_report(name, RunStore(Path(root)).study(name))
+
+
+def stamp_of(runs: list[RunFolder]) -> float:
+    """Changes when a run, or an evaluation of one, goes on."""
+    files = [path for run in runs for path in (run.status_file, run.evals) if path.exists()]
+    return sum(path.stat().st_mtime for path in files) + len(all_runs())
+
+
+def offer(html: str, name: str) -> None:
+    """The button, and the report itself below it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        file = f"{name}.html"
+        st.download_button(
+            "Download the report",
+            html,
+            file,
+            "text/html",
+            type="primary",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.caption(f"{len(html) / 2**20:.1f} MB, one file, readable offline and printable.")
+    st.iframe(html, height=900)
+
+
+def one_run() -> None:
+    run = pick_run(kinds=("distill", "baseline"), key="run")
+    assert run is not None  # the page has stopped where there is none
+    state = run.status().state
+    if state != "finished":
+        st.markdown(f"{state_words(state)} The report shows how far the run has come.")
+    offer(report_of_run(str(run.path), stamp_of([run])), run.id)
+
+
+def one_study() -> None:
+    name = pick_study()
+    if not name:
+        empty("No study yet", "A study is several backbones or seeds launched at once.", page="pages/launch.py",
+              label="Launch a study", icon="grid_on")  # fmt: skip
+        return
+    store = RunStore(places().runs)
+    runs = [run for run in all_runs() if settings(run).get("study") == name]
+    offer(report_of_study(name, str(store.root), stamp_of(runs)), name)
+
+
+def gallery_site() -> None:
+    """A project page in one click: as a zip, or written into a folder."""
+    runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=6, most=60)
+    title = st.text_input("Title of the page", "Distilled data sets", key="title", bind="query-params")
+    if not runs:
+        st.caption("Choose the runs that the gallery shall show.")
+        return
+    folder = places().cache / "site"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download the site", partial(site_zip, runs, title=title), "gallery.zip", "application/zip", type="primary",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        written = st.button("Write it into a folder", icon=":material/folder:")
+    if written:
+        with st.spinner("Writing the pages …"):
+            write_site(runs, folder, title=title)
+        st.success(f"Written to {plain(folder)}", icon=":material/check:")
+    st.caption("Plain pages; any web server serves them:")
+    st.code(f"python -m http.server --directory {folder if written else 'gallery'}", language="sh")
+
+
+def the_set() -> None:
+    """Tensors, pictures and a card."""
+    run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.synthetic.exists())
+    if run is None:
+        empty(
+            "No finished set yet", "As soon as a run is finished, its images can be exported here.", icon="inventory_2"
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download the set", partial(export_zip, run), f"{run.id}.zip", "application/zip", type="primary",
+            icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        st.caption("A zip with synthetic.safetensors, a folder of PNGs by class, config.json and the card below.")
+    with st.container(border=True):
+        st.markdown(card(run))
+
+
+header("Report", "Give me the page to share")
+if not any(settings(run)["kind"] in ("distill", "baseline") for run in all_runs()):
+    empty(
+        "Nothing to report yet",
+        "When a run has begun, this page makes one HTML file of it: pictures, time-lapse, curves, accuracies, "
+        "settings, and the command to do it again.",
+        page="pages/launch.py",
+        label="Launch a run",
+        icon="description",
+    )
+    st.stop()
+part = pick_way("What", _PARTS, key="part", hide_label=True)
+{"run": one_run, "study": one_study, "site": gallery_site, "set": the_set}[part]()

@@ -1,0 +1,46 @@
+"""What has been run: all runs, newest first, with the newest picture of each; a click opens one."""
+
+import streamlit as st
+
+from pages.parts.run_list import column_config, keep_fresh, run_rows, table
+from pages.parts.theme import STATE_COLOURS, empty, header
+
+header("Runs", "What has been run, and what is running?")
+rows = run_rows()
+if not rows:
+    empty(
+        "No run yet",
+        "A run learns one synthetic image per class, such that a linear classifier trained on them alone works. "
+        "The preset Preview with the photographs that come with the program takes about half a minute.",
+        page="pages/launch.py",
+        label="Launch the first run",
+        icon="rocket_launch",
+        query={"preset": "preview"},
+    )
+    st.stop()
+
+states = [state for state in STATE_COLOURS if any(row["state"] == [state] for row in rows)]
+left, right, button = st.columns([3, 2, 1], vertical_alignment="bottom")
+counts = {state: sum(row["state"] == [state] for row in rows) for state in states}
+chosen = left.pills(
+    "State", states, selection_mode="multi", key="state", bind="query-params", label_visibility="collapsed",
+    format_func=lambda state: f"{state} {counts.get(state, '')}",
+)  # fmt: skip
+words = right.text_input(
+    "Search", key="search", bind="query-params", placeholder="Search names, data sets, backbones, studies",
+    icon=":material/search:", label_visibility="collapsed",
+)  # fmt: skip
+button.page_link("pages/launch.py", label="New run", icon=":material/add:")
+
+shown = [row for row in rows if not chosen or row["state"][0] in chosen]
+parts = ("run", "dataset", "backbone", "study", "kind")
+shown = [row for row in shown if all(w in " ".join(str(row[p]) for p in parts).lower() for w in words.lower().split())]
+picked = st.dataframe(
+    table(shown), hide_index=True, row_height=56, height=min(56 * len(shown) + 38, 760), column_config=column_config(),
+    on_select="rerun", selection_mode="single-cell", key="runs", placeholder="",
+)  # fmt: skip
+st.caption(f"{len(shown)} of {len(rows)} runs. Click one to open it.")
+if cells := picked["selection"]["cells"]:
+    st.switch_page("pages/watch.py", query_params={"run": shown[cells[0][0]]["run"]})
+if any(state in counts for state in ("queued", "running")):
+    keep_fresh(rows)

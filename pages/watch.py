@@ -1,0 +1,39 @@
+"""How is it going? One run: images, curves and map under one scrubber, and the buttons that steer it."""
+
+import streamlit as st
+
+from lgm_core.runs.store import RunFolder
+from pages.parts.details import show_details, show_results
+from pages.parts.export import show_export
+from pages.parts.fork import fork_dialog
+from pages.parts.pickers import pick_run, settings
+from pages.parts.player import player
+from pages.parts.status import show_failure, show_status
+from pages.parts.theme import empty, header
+
+left, right = st.columns([2, 3], vertical_alignment="bottom")
+with left:
+    header("Watch", "How is it going?")
+with right:
+    run: RunFolder | None = pick_run(kinds=("distill", "baseline", "evaluate", "embed", "align"), key="run", label="")
+if run is None:
+    empty(
+        "Nothing to watch yet",
+        "Once a run is launched, its images, its curves and the way of its images across the map appear here, live.",
+        page="pages/launch.py",
+        label="Launch a run",
+        icon="play_circle",
+    )
+    st.stop()
+
+show_failure(run)
+show_status(run)
+kind = settings(run)["kind"]
+if kind in ("distill", "baseline"):
+    asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
+    if asked is not None:
+        fork_dialog(run, asked)
+show_results(run)
+if kind == "distill":
+    show_export(run)
+show_details(run)

@@ -1,0 +1,93 @@
+"""Toys shared by the tests: a small real network with random weights, a folder for runs, paths to real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lgm_core.config import RunConfig
+from lgm_core.device import Compute
+from lgm_core.interfaces import Backbone
+from lgm_core.places import Places
+from lgm_core.presets import change
+
+torch.set_num_threads(2)
+
+
+class ToyBackbone(Backbone):
+    """A smooth two-layer network on 16 px images: quick, differentiable, with features of 12 numbers."""
+
+    def __init__(self, seed: int = 0, side: int = 16) -> None:
+        super().__init__()
+        self.name, self.input_size, self.feature_size, self.weights_hash = "toy", side, 12, str(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.net = nn.Sequential(
+                nn.Conv2d(3, 8, 5, stride=2), nn.Tanh(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, 12)
+            )
+        self.requires_grad_(False)
+
+    def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
+        return self.net(images)
+
+
+@pytest.fixture
+def toy() -> ToyBackbone:
+    return ToyBackbone()
+
+
+@pytest.fixture
+def compute() -> Compute:
+    return Compute(torch.device("cpu"), "float32")
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`file:` name of a small timm network with random weights."""
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = timm.create_model("test_efficientnet", num_classes=5)
+    for module in network.modules():  # random statistics, so that batch norm in eval mode does something
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_var.fill_(0.5)
+    save_file(network.state_dict(), path)
+    return f"file:{path}?timm=test_efficientnet"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Places:
+    """Places in an empty folder."""
+    return Places(cache=tmp_path, weights=(tmp_path / "weights",), datasets=(tmp_path / "datasets",))
+
+
+@pytest.fixture
+def small_run(small_weights: str) -> RunConfig:
+    """A distillation of a few seconds: three digits images per class, 18 steps, five levels."""
+    return change(
+        RunConfig(dataset="digits", backbone=small_weights, steps=18, evaluate_on=(small_weights,)),
+        {
+            "data": {"train_per_class": 3, "test_per_class": 3, "resize": 224},
+            "device": {"threads": 2},
+            "synthetic": {"resolution": 32},
+            "pyramid": {"grow_every": 3},
+            "lgm": {"views": 2},
+            "bank": {"views": 2, "batch": 10},
+            "live": {"times": 2, "test_images": 20, "steps": 10},
+            "probe": {"views": 3, "epochs": 20, "full_views": 2, "full_epochs": 2, "seeds": 2},
+            "record": {"frames": 6, "checkpoint_seconds": 0.0},
+        },
+    )
+
+
+def real_file(variable: str, name: str) -> Path:
+    """A file or folder under one of the paths in an environment variable; skips the test where it is not there."""
+    for folder in os.environ.get(variable, "").split(os.pathsep):
+        if folder and (Path(folder) / name).exists():
+            return Path(folder) / name
+    pytest.skip(f"{name} is not in ${variable}: real data are not at hand")

@@ -1,0 +1,248 @@
+"""Run folders as workers write them, made in a moment: for the tests of pages and routes. Needs no torch.
+
+>>> run = fake_distill(RunStore(tmp_path / "runs"), state="running")
+>>> run.status().state, len(run.frame_list())
+('running', 9)
+"""
+
+import json
+import os
+import platform
+import time
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import save_file
+
+from lgm_core.config import RunConfig
+from lgm_core.knobs import to_dict
+from lgm_core.runs.frames import frame_steps, save_atlas
+from lgm_core.runs.store import RunFolder, RunStore, Status, run_id, write_json
+
+CLASSES = (
+    "tench", "English springer", "cassette player", "chain saw", "church",
+    "French horn", "garbage truck", "gas pump", "golf ball", "parachute",
+)  # fmt: skip
+BACKBONES = ("mobilenet_v2", "tf_efficientnet_lite0", "clip_vitb16")
+ERROR = "The device ran out of memory. Lower lgm.views, or set lgm.chunk (views per pass)."
+SIDE = 48  # pixels of a synthetic image
+REAL = 240  # real images with thumbnails
+
+
+def fake_distill(
+    store: RunStore, state: str = "finished", *, steps: int = 60, frames: int = 12, classes: int = 10,
+    trail: bool = True, accuracy: float = 0.8, **values: Any,
+) -> RunFolder:  # fmt: skip
+    """A distillation in a state: "queued", "running", "paused", "stopped", "failed", "finished" or "lost"."""
+    run = _create(store, state, steps, {"kind": "distill", "dataset": "imagenette", "steps": steps} | values)
+    config = json.loads(run.config_file.read_text())["config"]
+    done = _done(state, steps)
+    labels = np.repeat(np.arange(classes), config["images_per_class"])
+    names = [CLASSES[c % 10] + (f" {c // 10}" if c >= 10 else "") for c in range(classes)]
+    (run.path / "frames").mkdir()
+    drawn = [step for step in sorted(frame_steps(steps, frames)) if step < done]
+    lines = []
+    for step in drawn:
+        pictures = picture(labels, (step + 1) / steps, SIDE)
+        facts = save_atlas(pictures, run.path / "frames" / f"{step:06d}.webp")
+        lines.append({"step": step, "file": f"{step:06d}.webp", **facts})
+    write_lines(run.path / "frames" / "index.jsonl", lines)
+    write_lines(run.path / "metrics.jsonl", [_metric(step, steps, accuracy) for step in range(done)])
+    (run.path / "log.txt").write_text(f"2026-11-20 06:00:00 INFO run {run.id} on vm\n" + _trouble(state))
+    if trail and done:
+        _write_map(run, store, config, labels, names, drawn, steps)
+    if done:
+        levels = {f"synthetic.level_{side:04d}": _level(labels, side) for side in (1, 4, 16, SIDE)}
+        save_file(levels, run.path / "checkpoint.safetensors", {"next_step": str(done)})
+    if state == "finished":
+        images = picture(labels, 1.0, SIDE).transpose(0, 3, 1, 2).astype(np.float32) / 255
+        save_file({"images": images, "labels": labels.astype(np.int64)}, run.path / "synthetic.safetensors")
+        for place, backbone in enumerate(config["evaluate_on"]):
+            fake_eval(run, backbone, names, accuracy - 0.05 * place)
+    return run
+
+
+def fake_embed(store: RunStore, source: RunFolder, state: str = "finished", **values: Any) -> RunFolder:
+    """Maps of real images, PCA and UMAP, with the source's images placed among them."""
+    run = _create(store, state, 1, {"kind": "embed", "dataset": "imagenette", "sources": [source.id]} | values)
+    if state != "finished":
+        return run
+    labels, indices = np.arange(REAL) % 10, np.arange(REAL)
+    random = np.random.default_rng(len(run.id))
+    pca, umap = (_centres(labels) + random.normal(size=(REAL, 2)) * spread for spread in (0.35, 0.15))
+    own, k = np.arange(10), 12
+    nearest = [[int(c + 10 * j) for j in range(k)] for c in own]
+    placed = {
+        "labels": own.tolist(), "pca": (1.15 * _centres(own)).tolist(), "umap": (1.1 * _centres(own)).tolist(),
+        "nearest": nearest, "similarity": [[0.9 - 0.02 * j for j in range(k)] for _ in own],
+        "nearest_labels": [[int(labels[i]) for i in row] for row in nearest],
+        "own_rank": [1 + c % 3 for c in range(10)],
+        "centroid": [int(c + 10) for c in own], "random": [int(c + 30) for c in own],
+    }  # fmt: skip
+    key = fake_thumbs(store, "imagenette", "test")
+    values = {
+        "thumbs": key, "split": "test", "backbone": json.loads(run.config_file.read_text())["config"]["backbone"],
+        "classes": list(CLASSES), "indices": indices.tolist(), "labels": labels.tolist(), "groups": None,
+        "group_names": [], "pca": pca.tolist(), "umap": umap.tolist(), "wrong": random.uniform(size=REAL).tolist(),
+        "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
+    }  # fmt: skip
+    write_json(run.path / "map.json", values)
+    return run
+
+
+def fake_align(store: RunStore, backbones: tuple[str, ...] = BACKBONES, state: str = "finished", **values: Any):
+    """Alignment of backbones; half of the pairs where the run is not finished."""
+    run = _create(store, state, 1, {"kind": "align", "dataset": "imagenette", "evaluate_on": list(backbones)} | values)
+    count = len(backbones)
+    done = count if state == "finished" else 1
+    pairs = [[(1.0 if i == j else 0.3 + 0.1 * (i + j)) if min(i, j) < done else None for j in range(count)]
+             for i in range(count)]  # fmt: skip
+    mutual = {str(k): pairs for k in (1, 5, 10, 20, 50)}
+    write_json(
+        run.path / "alignment.json", {"backbones": list(backbones), "images": 500, "cka": pairs, "mutual_knn": mutual}
+    )
+    return run
+
+
+def fake_study(store: RunStore, name: str = "demo", state: str = "finished", seeds: int = 2) -> list[RunFolder]:
+    """Two backbones x seeds, distilled and evaluated on both, with random, centroid and full baselines."""
+    pair, runs = list(BACKBONES[:2]), []
+    for place, backbone in enumerate(pair):
+        for seed in range(seeds):
+            facts = {"backbone": backbone, "seed": seed, "study": name, "evaluate_on": pair}
+            last = state if (backbone, seed) == (pair[-1], seeds - 1) else "finished"
+            accuracy = 0.85 - 0.1 * place + 0.01 * seed
+            runs.append(
+                fake_distill(store, last, accuracy=accuracy, name=f"{name}-lgm-{backbone}-s{seed}", frames=5, **facts)
+            )
+    for choice in ("random", "centroids", "full"):
+        facts = {"kind": "baseline", "dataset": "imagenette", "study": name, "backbone": pair[0], "evaluate_on": pair}
+        run = _create(store, "finished", 1, facts | {"name": f"{name}-{choice}", "baseline": {"choice": choice}})
+        for backbone in pair:
+            fake_eval(run, backbone, list(CLASSES), {"random": 0.5, "centroids": 0.7, "full": 0.95}[choice])
+        runs.append(run)
+    return runs
+
+
+def fake_eval(run: RunFolder, backbone: str, names: list[str], accuracy: float) -> None:
+    """The report of one probe."""
+    count, each = len(names), 50
+    right = round(each * accuracy)
+    confusion = np.diag([right] * count) + np.roll(np.diag([each - right] * count), 1, axis=1)
+    (run.path / "evals").mkdir(exist_ok=True)
+    report = {
+        "backbone": backbone, "dataset": "imagenette", "train_images": count, "test_images": each * count,
+        "select": "last", "seconds": 5.0, "classes": names, "groups": [], "top1": accuracy, "top1_std": 0.004,
+        "top1_seeds": [accuracy - 0.004, accuracy, accuracy + 0.004], "top5": min(accuracy + 0.1, 1.0),
+        "top5_std": 0.001, "per_class": [accuracy] * count, "confusion": confusion.tolist(), "worst_group": None,
+        "per_group": None,
+    }  # fmt: skip
+    write_json(run.path / "evals" / f"{backbone}-on-imagenette.json", report)
+
+
+def fake_thumbs(store: RunStore, dataset: str, split: str) -> str:
+    """Thumbnails of `REAL` real images, beside the runs; returns their key."""
+    key, side, columns = f"{dataset}-{split}-0123456789ab", 64, 32
+    folder = store.root.parent / "thumbs" / key
+    if not (folder / "index.json").exists():
+        folder.mkdir(parents=True)
+        labels = np.arange(REAL) % 10
+        tiles = picture(labels, 0.9, side)
+        rows = -(-REAL // columns)
+        page = np.zeros((rows * side, columns * side, 3), np.uint8)
+        for i, tile in enumerate(tiles):
+            y, x = divmod(i, columns)
+            page[y * side : (y + 1) * side, x * side : (x + 1) * side] = np.roll(tile, 3 * (i // 10), axis=1)
+        Image.fromarray(page).save(folder / "0000.webp", quality=70)
+        facts = {"dataset": dataset, "split": split, "count": REAL, "side": side, "columns": columns, "per_page": 1024}
+        facts |= {"pages": ["0000.webp"], "classes": list(CLASSES), "labels": labels.tolist(), "groups": None}
+        facts |= {"group_names": [], "origins": [f"{split}/{i:05d}.jpg" for i in range(REAL)]}
+        write_json(folder / "index.json", facts)
+    return key
+
+
+def picture(labels: np.ndarray, progress: float, side: int) -> np.ndarray:
+    """N pictures [N, r, r, 3] that go from noise to a patch of their class's own colour."""
+    return np.stack([_one_picture(int(label), i, round(progress, 3), side) for i, label in enumerate(labels)])
+
+
+@cache
+def _one_picture(label: int, place: int, progress: float, side: int) -> np.ndarray:
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    angle = 2 * np.pi * label / 10
+    disc = 1 / (1 + np.exp(40 * (np.hypot(x - 0.15 * np.cos(angle), y - 0.15 * np.sin(angle)) - 0.25)))
+    hue = 0.5 + 0.45 * np.cos(angle + np.array([0, 2, 4]))
+    stripes = 0.5 + 0.15 * np.sin(20 * (x * np.cos(angle) + y * np.sin(angle)))[..., None]
+    clean = disc[..., None] * hue + (1 - disc[..., None]) * stripes
+    noise = np.random.default_rng(place).uniform(size=(side, side, 3))
+    return (255 * (progress * clean + (1 - progress) * noise)).astype(np.uint8)
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _create(store: RunStore, state: str, steps: int, values: dict[str, Any]) -> RunFolder:
+    config = to_dict(RunConfig(evaluate_on=BACKBONES[:2]))
+    config |= values if "baseline" not in values else values | {"baseline": config["baseline"] | values["baseline"]}
+    if not config["name"]:
+        plain = RunConfig(**{k: config[k] for k in ("dataset", "backbone", "method")})
+        config["name"] = run_id(plain).replace("lgm", config["kind"] if config["kind"] != "distill" else "lgm")
+    run = RunFolder(store.root / config["name"])
+    run.path.mkdir(parents=True)
+    now = time.time()
+    beat = now - 600 if state == "lost" else now
+    done = _done(state, steps)
+    facts = {"state": "running" if state == "lost" else state, "step": max(done - 1, 0), "steps": steps}
+    facts |= {"heartbeat": beat, "started": now - 30, "pid": os.getpid(), "host": platform.node()}
+    facts |= {
+        "phase": "distilling" if state in ("running", "lost") else "",
+        "error": ERROR if state == "failed" else "",
+    }
+    facts |= {"seconds_per_step": 0.25, "device": "cpu", "device_memory": 812 * 2**20}
+    write_json(run.status_file, asdict(Status()) | facts)
+    versions = {"lgm_core": "0.1.0", "python": "3.11.7", "torch": "2.15.0"}
+    write_json(run.config_file, {"config": config, "environment": versions})
+    return run
+
+
+def _done(state: str, steps: int) -> int:
+    return {"queued": 0, "finished": steps}.get(state, steps * 2 // 3)
+
+
+def _metric(step: int, steps: int, accuracy: float) -> dict[str, Any]:
+    share = step / max(steps - 1, 1)
+    line = {"step": step, "loss": 0.2 + 0.8 * float(np.exp(-4 * share)), "learning_rate": 0.01, "step_seconds": 0.25}
+    return line | ({"live_top1": accuracy * share**0.5} if step % max(steps // 10, 1) == 0 or share == 1 else {})
+
+
+def _trouble(state: str) -> str:
+    return "" if state != "failed" else "Traceback (most recent call last):\n  ...\ntorch.OutOfMemoryError: no memory\n"
+
+
+def _centres(labels: np.ndarray) -> np.ndarray:
+    return 3 * np.stack([np.cos(0.628 * labels), np.sin(0.628 * labels)], axis=1)
+
+
+def _level(labels: np.ndarray, side: int) -> np.ndarray:
+    return np.random.default_rng(side).normal(size=(len(labels), 3, side, side)).astype(np.float32)
+
+
+def _write_map(run: RunFolder, store: RunStore, config: dict, labels, names, drawn: list[int], steps: int) -> None:
+    real = np.arange(REAL) % 10
+    points = _centres(real) + np.random.default_rng(0).normal(size=(REAL, 2)) * 0.4
+    key = fake_thumbs(store, "imagenette", "train")
+    facts = {"thumbs": key, "split": "train", "backbone": config["backbone"], "classes": names}
+    facts |= {"explained": [0.3, 0.2], "indices": list(range(REAL)), "labels": real.tolist(), "points": points.tolist()}
+    write_json(run.path / "map.json", facts)
+    lines = []
+    for step in drawn:
+        place = 1.3 * _centres(labels % 10) * ((step + 1) / steps) ** 0.5
+        nearest = [[int(label % 10 + 10 * j) for j in range(5)] for label in labels]
+        lines.append({"step": step, "points": place.tolist(), "nearest": nearest})
+        lines[-1] |= {"similarity": [[0.9 - 0.05 * j for j in range(5)]] * len(labels), "radius": [1.3] * len(labels)}
+    write_lines(run.path / "trail.jsonl", lines)

@@ -1,0 +1,59 @@
+"""The engine from Python: the README's three lines, light to import, results as tensors and tables."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lgm_core
+from lgm_core.errors import UserError
+from lgm_core.knobs import to_dict
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+
+
+def test_importing_the_package_loads_no_torch():
+    script = "import sys, lgm_core; assert not {'torch', 'numpy', 'streamlit'} & set(sys.modules); lgm_core.list_runs()"
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_distil_read_evaluate(small_run, small_weights):
+    settings = to_dict(small_run)
+    for name in ("dataset", "backbone", "preset", "kind"):
+        del settings[name]
+    run = lgm_core.distill("digits", small_weights, progress=False, **settings)
+    assert run.state == "finished" and run.images.shape == (10, 3, 32, 32) and run.labels.tolist() == list(range(10))
+    assert run.images.min() >= 0 and run.images.max() <= 1
+    table = run.accuracies()
+    assert list(table.backbone) == [small_weights] and 0 <= table.top1[0] <= 1
+    assert "loss" in run.metrics() and len(lgm_core.list_runs()) == 1
+    again = lgm_core.evaluate(run, [small_weights], progress=False)
+    assert again.accuracies().top1[0] == table.top1[0]  # the same probe of the same images
+    chosen = lgm_core.baseline("centroids", "digits", small_weights, progress=False, **settings)
+    assert chosen.images.shape == (10, 3, 224, 224)
+    with pytest.raises(UserError, match="did you mean"):
+        lgm_core.open_run(run.id[:-3] + "xyz")
+
+
+def test_the_readmes_three_lines_run(small_weights, small_run, monkeypatch):
+    """The lines as printed, with a small network in place of the real one."""
+    text = (ROOT / "README.md").read_text()
+    (lines,) = re.findall(r"```python\n(import lgm_core\n.*?)```", text, re.S)
+    settings = to_dict(small_run)
+    original = lgm_core.distill
+
+    def small(dataset, backbone, **values):
+        kept = {k: v for k, v in settings.items() if k not in ("dataset", "backbone", "preset", "kind")}
+        return original("digits", small_weights, progress=False, **{**kept, "evaluate_on": [small_weights]})
+
+    monkeypatch.setattr("lgm_core.api.distill", small)
+    scope: dict = {}
+    exec(lines, scope)
+    assert scope["run"].state == "finished"

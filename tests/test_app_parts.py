@@ -1,0 +1,126 @@
+"""The parts that pages share: colours, addresses, forms, plans, work in the background."""
+
+import dataclasses
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from lgm_core.backbones import catalog
+from lgm_core.config import RunConfig
+from lgm_core.flags import parse_config, parse_with
+from lgm_core.knobs import to_dict
+from lgm_core.places import Places
+from lgm_core.presets import PRESETS, change, preset
+from lgm_core.runs.store import RunStore
+from lgm_core.study import StudyFlags, plan_study
+from pages.parts import background, form, images, theme
+from pages.parts.plan import command_of, make_plan
+from pages.parts.status import duration, memory
+from tests.fake_runs import fake_distill, fake_thumbs
+
+
+def test_colours_can_be_told_apart():
+    assert len({theme.class_colour(i) for i in range(1000)}) > 900
+    assert len(set(theme.class_colours(30))) == 30
+    assert len({theme.backbone_colour(row.name) for row in catalog.ROWS}) == len(catalog.ROWS)
+    assert theme.backbone_colour("dinov2_vitb") == theme.backbone_colour("dinov2_vitb14")
+    assert theme.backbone_colour("timm:resnet18").startswith("#")
+
+
+def test_text_from_disk_is_escaped():
+    assert theme.plain("<b>*x*</b>\n[y](z)") == r"\<b\>\*x\*\</b\> \[y\]\(z\)"
+    sprite = images.Sprite(url="/a'b", x=64, y=0, side=64, width=128, height=64)
+    html = images.sprite_html(sprite, 32, caption="<script>'\"")
+    assert "<script>" not in html and "/a'b" not in html and "background-position:-32.00px -0.00px" in html
+
+
+def test_sprites_lie_where_the_writer_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    store = RunStore(tmp_path / "runs")
+    index = images.thumb_index(fake_thumbs(store, "imagenette", "train"))
+    sprite = images.thumb_sprite(index, 35)
+    assert (sprite.x, sprite.y, sprite.width, sprite.height) == (3 * 64, 64, 32 * 64, 8 * 64)
+    assert images.thumb_keys("imagenette") == {"train": index["key"]} and not images.thumb_keys("scenes")
+    run = fake_distill(store, name="a b")
+    assert images.frame_url(run, run.frame_list()[0]).startswith("/app/static/runs/a%20b/frames/000000.webp?v=")
+    assert images.frame_sprite(run, run.frame_list()[0], 7).y == 48
+
+
+def test_the_form_has_an_input_for_every_setting():
+    config = RunConfig()
+    for name in form.GROUPS:
+        hints = get_type_hints(type(getattr(config, name)))
+        for field in dataclasses.fields(getattr(config, name)):
+            assert form.input_of(hints[field.name]) and form.label(field)
+            assert field.metadata["help"] in form._help(field)
+    groups = {f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))}
+    assert groups - set(form.GROUPS) == {"baseline", "embed", "align"}  # groups of other kinds of run
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_command_means_the_same_run(name: str):
+    changes = {"steps": 7000, "lgm": {"views": 2, "balance": False}, "evaluate_on": ("clip_vitb16", "mobilenet_v2")}
+    config = change(preset(name, dataset="scenes", backbone="mobilenet_v2"), changes)
+    words = shlex.split(command_of(config, "", ["mobilenet_v2"], StudyFlags()))
+    assert parse_config(words[4:], prog="lgm distill", positional=("dataset", "backbone")) == config
+
+
+def test_the_command_means_the_same_study():
+    config = preset(
+        "preview", dataset="scenes", backbone="mobilenet_v2", evaluate_on=("mobilenet_v2",), lgm={"views": 2}
+    )
+    flags, pair = StudyFlags(seeds=2, baselines=False), ["mobilenet_v2", "clip_vitb16"]
+    words = shlex.split(command_of(config, "my study", pair, flags))
+    assert words[3] == "study"
+    parsed, own = parse_with(words[4:], prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
+    plan = make_plan(config, pair, "my study", flags)
+    again = plan_study(parsed, StudyFlags(**own))
+    assert [to_dict(run) for run in again] == [to_dict(run) for run in plan] and len(plan) == 4
+
+
+def test_numbers_for_people():
+    assert [duration(s) for s in (4.4, 90, 7500)] == ["4 s", "1 min 30 s", "2 h 5 min"]
+    assert [memory(m) for m in (3 * 2**20, 2.5 * 2**30)] == ["3 MB", "2.5 GB"]
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module that says how far it is, then waits for a file to appear, then fails."""
+    text = """import sys, time, pathlib
+    print("fetching x.bin:  37%|###   | 37/100", end="\\r", file=sys.stderr, flush=True)
+    while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)
+    print("\\nlgm: no answer; try again", file=sys.stderr)"""
+    (tmp_path / "waits_for.py").write_text(text.replace("\n    ", "\n"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "waits_for"
+
+
+def test_work_in_the_background_is_seen_by_all(here: Places, module: str, tmp_path: Path):
+    go = tmp_path / "go"
+    assert background.look(here, "a/b") == background.Work()
+    background.start(here, "a/b", [str(go)], module)
+    _wait(lambda: background.look(here, "a/b").share == 0.37)
+    assert background.look(here, "a/b") == background.Work(running=True, share=0.37, words="fetching x.bin")
+    background.start(here, "a/b", [str(go)], module)  # it runs already: nothing happens
+    go.touch()
+    _wait(lambda: not background.look(here, "a/b").running)
+    assert background.look(here, "a/b").error == "no answer; try again"
+    background.forget(here, "a/b")
+    assert background.look(here, "a/b") == background.Work()
+
+
+def _wait(done) -> None:
+    for _ in range(500):
+        if done():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it took too long")
+
+
+def test_pages_do_not_load_torch():
+    assert "torch" not in {name.split(".")[0] for part in (background, form, images, theme) for name in vars(part)}
+    assert "streamlit" in sys.modules

@@ -1,0 +1,93 @@
+"""Knobs, presets and what only several values together can get wrong."""
+
+import dataclasses
+
+import pytest
+
+from lgm_core.config import LGMConfig, RunConfig, validate
+from lgm_core.errors import ConfigError, UnknownName
+from lgm_core.knobs import from_dict, to_dict
+from lgm_core.presets import PRESETS, change, preset
+
+
+def _all_fields(cls: type, path: str = "") -> list[tuple[str, dataclasses.Field]]:
+    found = []
+    for field in dataclasses.fields(cls):
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+        name = f"{path}{field.name}"
+        found += _all_fields(type(default), f"{name}.") if dataclasses.is_dataclass(default) else [(name, field)]
+    return found
+
+
+@pytest.mark.parametrize(("name", "field"), _all_fields(RunConfig))
+def test_every_knob_has_help_and_its_default_keeps_the_limits(name: str, field: dataclasses.Field):
+    assert field.metadata["help"], name
+    low, high = field.metadata["low"], field.metadata["high"]
+    assert low is None or field.default >= low
+    assert high is None or field.default <= high
+
+
+def test_round_trip_through_plain_values():
+    config = preset("paper", dataset="cifar10", evaluate_on=("a", "b"), lgm={"views": 4})
+    assert from_dict(RunConfig, to_dict(config)) == config
+
+
+def test_missing_keys_take_the_default_so_that_old_runs_open():
+    assert from_dict(RunConfig, {"steps": 7, "lgm": {}}).lgm == LGMConfig()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lgm": {"vews": 3}}, "setting of lgm 'vews' is not known; did you mean 'views'?"),
+        ({"stepz": 3}, "setting of the run 'stepz' is not known; did you mean 'steps'"),
+        ({"lgm": {"views": 0}}, "lgm.views must be between 1 and 1000; 0 was given"),
+        ({"lgm": {"target": "bnak"}}, "lgm.target is one of mean, bank, batch; 'bnak' was given"),
+        ({"steps": "many"}, "steps is a whole number; 'many' was given"),
+        ({"steps": True}, "steps is a whole number; True was given"),
+        ({"data": {"resize": 4}}, "data.resize must be between 224 and 1024 px; 4 was given"),
+        ({"evaluate_on": "clip_vitb16"}, "evaluate_on is a list of names; 'clip_vitb16' was given"),
+        ({"lgm": 3}, "lgm is a group of settings, 3 was given"),
+    ],
+)
+def test_wrong_values_are_answered_with_the_limits(values: dict, words: str):
+    with pytest.raises(ConfigError) as error:
+        from_dict(RunConfig, values)
+    assert words in str(error.value)
+
+
+def test_a_schedule_that_never_reaches_full_size_is_refused():
+    with pytest.raises(
+        ConfigError, match="full 256 px at step 1600 only, but the run has 1000 steps; raise steps above"
+    ):
+        validate(preset("paper", steps=1000))
+
+
+def test_automatic_growth_reaches_full_size_after_its_share_of_the_steps():
+    config = change(RunConfig(steps=500), {"pyramid": {"grow_share": 0.32}, "synthetic": {"resolution": 256}})
+    assert config.grow_every() == 20  # 8 times to 160, of 500
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name: str):
+    assert validate(preset(name)).preset == name
+
+
+def test_paper_preset_is_the_papers():
+    paper = preset("paper")
+    assert (paper.steps, paper.lgm.views, paper.lgm.learning_rate, paper.grow_every()) == (5000, 10, 2e-3, 200)
+    assert (paper.normalisation, paper.lgm.target, paper.lgm.balance) == ("imagenet", "batch", False)
+    assert paper.synthetic.resolution == 256
+    assert (paper.pyramid.rescale, paper.pyramid.keep_moments, paper.synthetic.noise_scale) == (True, False, 1.0)
+
+
+def test_unknown_preset_is_answered_with_the_nearest():
+    with pytest.raises(UnknownName, match="'papr' is not known; did you mean 'paper'"):
+        preset("papr")
+
+
+def test_runs_that_look_at_another_need_its_name():
+    with pytest.raises(ConfigError, match="evaluate run needs a source"):
+        validate(RunConfig(kind="evaluate"))
+    with pytest.raises(ConfigError, match="neighbours baseline needs a source"):
+        validate(preset("standard", kind="baseline", baseline={"choice": "neighbours"}))

@@ -1,0 +1,207 @@
+"""Workers: queued one per device, paused, stopped, lost, tried again, forked; none of it loads torch here."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from lgm_core.config import RunConfig
+from lgm_core.engine import start, work
+from lgm_core.errors import ConfigError, UserError
+from lgm_core.jobs import local, slots
+from lgm_core.jobs.calibrations import Measured, measured_here
+from lgm_core.jobs.estimate import calibrate, estimate
+from lgm_core.jobs.forking import prepare_fork
+from lgm_core.places import Places
+from lgm_core.presets import change
+from lgm_core.runs.heart import Heart
+from lgm_core.runs.store import RunFolder, RunStore, write_json
+
+ROOT = Path(__file__).parent.parent
+
+
+def until(condition: Callable[[], bool], run: RunFolder, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{run.status()}\n{run.log_tail()}"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def long_run(small_run: RunConfig) -> RunConfig:
+    return change(small_run, {"steps": 3000, "device": {"device": "cpu", "threads": 1}, "record": {"frames": 20}})
+
+
+def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
+    first = local.submit(long_run, here)
+    assert first.status().state == "queued" and local.submit(long_run, here).id == first.id
+    until(lambda: first.status().step > 3, first)
+    assert os.getsid(first.status().pid) != os.getsid(0)  # outlives this terminal
+    second = local.submit(replace(long_run, seed=1), here)
+    until(lambda: second.status().position == 1, second)
+    assert [run.id for run in local.queue(here)] == [second.id] and second.status().phase == "waiting for cpu-0"
+
+    local.pause(first)
+    until(lambda: first.status().state == "paused", first)
+    until(lambda: second.status().state == "running", second)  # the device was left
+    local.resume(first, here)
+    until(lambda: first.status().position == 1, first)
+    os.kill(second.status().pid, signal.SIGKILL)
+    until(lambda: second.status().state == "lost", second, 15)
+    until(lambda: first.status().state == "running", first)  # the dead left its device
+
+    with pytest.raises(UserError, match="is running; only a failed or lost one"):
+        local.retry(first, here)
+    local.retry(second, here)
+    until(lambda: second.status().position == 1, second)
+    local.stop(second)
+    until(lambda: second.status().state == "stopped", second)
+    local.stop(first)
+    until(lambda: first.status().state == "stopped", first)
+    assert first.checkpoint.exists() and not first.has_writer()
+
+
+def test_a_wish_for_a_worker_that_is_on_its_way_is_obeyed(long_run, here):
+    run = local.submit(long_run, here)
+    local.pause(run)
+    until(lambda: run.status().state == "paused", run)
+    assert not run.metrics_file.exists()
+
+
+def test_an_error_in_a_worker_is_one_sentence(long_run, here):
+    run = local.submit(replace(long_run, backbone="file:/nowhere.safetensors?timm=test_efficientnet"), here)
+    until(lambda: run.status().state == "failed", run)
+    assert "nowhere.safetensors" in run.status().error and "Traceback" not in run.status().error
+
+
+def test_a_worker_waits_for_its_source_before_it_queues(small_run, here):
+    source = start(replace(small_run, name="source", device=replace(small_run.device, device="cpu")), here)
+    looking = replace(small_run, kind="evaluate", source="source", name="looking")
+    run = local.submit(looking, here)
+    until(lambda: run.status().phase == "waiting for the run source", run)
+    assert run.status().state == "queued" and not list((here.slots / "queue").glob("*"))
+    local.stop(run)
+    until(lambda: run.status().state == "stopped", run)
+    assert source.status().state == "queued" and source.status().heartbeat == 0
+
+
+def test_a_dead_worker_is_lost_at_once_queued_or_running(here):
+    run = RunStore(here.runs).create(RunConfig(name="one"), {})
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    with Heart(run, state="running") as heart:
+        heart.change(step=3)
+        alive = heart.status
+    for state in ("queued", "running"):
+        write_json(run.status_file, asdict(replace(alive, state=state, pid=dead.pid, heartbeat=time.time() - 5)))
+        until(lambda: run.status().state == "lost", run, 3)  # a zombie, as its parent has not waited for it
+        write_json(run.status_file, asdict(replace(alive, state=state, heartbeat=time.time() - 5)))
+        assert run.status().state == state
+    dead.wait()
+    write_json(run.status_file, asdict(replace(alive, pid=dead.pid, heartbeat=time.time() - 5)))
+    assert run.status().state == "lost"
+    write_json(run.status_file, asdict(replace(alive, pid=dead.pid, host="elsewhere", heartbeat=time.time() - 5)))
+    assert run.status().state == "running"
+    with Heart(run, state="running") as heart:
+        stale = asdict(replace(heart.status, heartbeat=time.time() - 60))
+        write_json(run.status_file, stale)
+        assert run.status().state == "running"  # held up, not dead: it has the lock
+    write_json(run.status_file, stale)
+    assert run.status().state == "lost"
+    local.stop(run)
+    assert run.status().state == "stopped"
+
+
+@pytest.fixture
+def finished(small_run: RunConfig, here: Places) -> RunFolder:
+    run = start(replace(small_run, name="whole"), here)
+    assert work(run, here) == "finished"
+    return run
+
+
+def test_a_fork_at_the_checkpoint_goes_on_as_one_longer_run_does(small_run, finished, here):
+    longer = prepare_fork(finished, 17, {"steps": 24}, here)
+    assert longer.config().source == "whole" and longer.config().fork_step == 18 and longer.config().name == ""
+    assert prepare_fork(finished, 17, {"steps": 24}, here).id == longer.id
+    assert work(longer, here) == "finished"
+    assert [line["step"] for line in longer.metrics()] == list(range(18, 24))
+    whole = start(replace(small_run, steps=24, name="longer"), here)
+    assert work(whole, here) == "finished"
+    assert [m["loss"] for m in longer.metrics()] == [m["loss"] for m in whole.metrics()][18:]
+    assert longer.synthetic.read_bytes() == whole.synthetic.read_bytes()
+
+
+def test_a_fork_from_a_frame_starts_with_its_picture(finished, here):
+    step = [frame["step"] for frame in finished.frame_list()][3]
+    fork = prepare_fork(finished, step, {"lgm": {"learning_rate": 1e-6}}, here)
+    pictures = load_file(fork.start)["images"]
+    assert pictures.shape == (10, 3, 32, 32) and pictures.dtype == np.uint8
+    assert work(fork, here) == "finished"
+    assert fork.metrics()[0]["step"] == step + 1 == fork.config().fork_step
+    images = load_file(fork.synthetic)["images"]
+    assert np.abs(images - pictures / 255).mean() < 0.01  # a rate of almost nothing leaves them
+    levels = [name for name in load_file(fork.checkpoint) if name.startswith("synthetic.level_")]
+    assert len(levels) == 6
+
+
+def test_forks_that_cannot_be_are_refused_in_plain_words(finished, here):
+    with pytest.raises(UserError, match="no frame of step 16; the nearest is that of step 17"):
+        prepare_fork(finished, 16, {}, here)
+    with pytest.raises(ConfigError, match="begins at step 18, but the run ends at 18; raise steps"):
+        prepare_fork(finished, 17, {}, here)
+    with pytest.raises(ConfigError, match="keeps images_per_class = 1"):
+        prepare_fork(finished, 17, {"images_per_class": 2, "steps": 30}, here)
+    assert [run.id for run in RunStore(here.runs).runs()] == ["whole"]
+
+
+def test_the_estimate_comes_from_past_runs_and_scales_with_the_views(small_run, finished, here):
+    one = estimate(replace(small_run, steps=100), here)
+    assert one is not None and one.from_runs == ("whole",) and one.fits and one.seconds_prepare == 0
+    assert one.seconds_per_step == pytest.approx(finished.status().seconds_per_step)
+    assert one.seconds_total > 100 * one.seconds_per_step and one.bytes > 10**8
+    many = estimate(change(small_run, {"lgm": {"views": 20}, "images_per_class": 100}), here)
+    assert many is not None and many.seconds_per_step == pytest.approx(1000 * one.seconds_per_step)
+    assert not many.fits and many.largest_views < 20 and "lower" in many.remedy.lower()
+    assert estimate(change(small_run, {"backbone": "mobilenet_v2"}), here) is None
+
+
+def test_a_calibration_measures_and_is_kept(small_run, here):
+    config = change(small_run, {"device": {"device": "cpu", "threads": 1}})
+    guess = calibrate(config, here)
+    assert guess.from_runs == () and guess.seconds_per_step > 0 and guess.device == "cpu, 1 threads"
+    again = estimate(config, here)
+    assert again is not None and again.seconds_per_step == guess.seconds_per_step
+    kept = measured_here(config, 10, here)
+    assert isinstance(kept, Measured) and kept.views == (8, 24) and kept.seconds[0] < kept.seconds[1] * 2
+    with (
+        slots.take_slot(here.slots, ["cpu-0"], "a", lambda position, names: None),
+        pytest.raises(UserError, match="busy"),
+    ):
+        calibrate(config, here)
+
+
+def test_asking_from_the_dashboard_loads_no_torch(here, long_run):
+    script = (
+        "import sys, json\nsys.modules['torch'] = None\n"
+        "from lgm_core.jobs import local, estimate\nfrom lgm_core.runs.start import start\n"
+        "from lgm_core.config import RunConfig\nfrom lgm_core.knobs import from_dict\n"
+        "from lgm_core.places import places\n"
+        "run = start(from_dict(RunConfig, json.loads(sys.argv[1])), places())\nlocal.stop(run)\n"
+        "print(run.status().state, estimate.estimate(run.config(), places()), local.queue(places()))"
+    )
+    from lgm_core.knobs import to_dict
+
+    environment = os.environ | {"LGM_CACHE": str(here.cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(to_dict(long_run))], cwd=ROOT, env=environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["stopped", "None", "[]"], done.stderr

@@ -1,0 +1,171 @@
+"""Linear Gradient Matching: against the paper's literal step, chunks against one pass, targets against each other."""
+
+import numpy as np
+import pytest
+import torch
+
+from lgm_core.augment import Augment
+from lgm_core.bench import literal_loss
+from lgm_core.config import AugmentConfig, LGMConfig, PyramidConfig, SyntheticConfig
+from lgm_core.datasets.image_set import ArrayImages
+from lgm_core.distillers.lgm import LinearGradientMatching
+from lgm_core.distillers.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
+from lgm_core.features import Bank
+from lgm_core.gradients import LinearHead, head_gradient
+from lgm_core.interfaces import generator
+from lgm_core.synthetic.pyramid import PyramidSet
+
+C = 4
+
+
+class HeadTarget(RealTarget):
+    """The gradient of fixed real features at whatever head the step has drawn; remembers the head."""
+
+    zero_head = False
+
+    def __init__(self, features: torch.Tensor, labels: torch.Tensor) -> None:
+        self.features, self.labels = features, labels
+
+    def gradient(self, head: LinearHead, step: int) -> torch.Tensor:
+        self.head = head
+        return head_gradient(self.features, self.labels, head)
+
+
+def _distiller(toy, compute, target: RealTarget, *, keep_moments: bool = True, grow_every: int = 100, **config: object):
+    pyramid = PyramidConfig(start=16, rescale=True, cascade=False)
+    synthetic = PyramidSet(
+        SyntheticConfig(resolution=18), pyramid, grow_every=grow_every, classes=C, images_per_class=1
+    )
+    return LinearGradientMatching(
+        LGMConfig(**{"views": 3, "learning_rate": 2e-3, **config}),
+        steps=50,
+        classes=C,
+        synthetic=synthetic,
+        backbone=toy,
+        augment=Augment(AugmentConfig(), side=16, seed=0, device="cpu"),
+        target=target,
+        compute=compute,
+        keep_moments=keep_moments,
+        seed=7,
+    )
+
+
+@pytest.fixture
+def real() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(20, 12), torch.arange(C).repeat(5)
+
+
+def _gradients(distiller: LinearGradientMatching) -> list[torch.Tensor]:
+    return [level.grad.clone() for level in distiller.synthetic.levels]
+
+
+def test_the_step_has_the_loss_and_gradient_of_the_papers_literal_step(toy, compute, real):
+    target = HeadTarget(*real)
+    ours = _distiller(toy, compute, target, head_std=0.3)
+    literal = _distiller(toy, compute, target).synthetic
+    result = ours.step(0)
+    choices = ours.augment.draw(C, views=3, random=generator("cpu", 7, 0, 0x76696577))
+    unfrozen = toy.requires_grad_(True)
+    loss = literal_loss(*real, unfrozen, literal, ours.augment, choices, target.head, compute)
+    loss.backward()
+    assert result.loss == pytest.approx(loss.item(), rel=1e-5)
+    for mine, theirs in zip(_gradients(ours), literal.levels, strict=True):
+        assert theirs.grad.norm() > 0
+        torch.testing.assert_close(mine, theirs.grad, rtol=2e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_chunks_give_the_same_gradient(chunk, toy, compute, real):
+    whole = _distiller(toy, compute, HeadTarget(*real))
+    parts = _distiller(toy, compute, HeadTarget(*real), chunk=chunk)
+    assert whole.step(0).loss == pytest.approx(parts.step(0).loss, rel=1e-6)
+    for one, other in zip(_gradients(whole), _gradients(parts), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)
+
+
+def test_the_backbone_stays_frozen_and_the_loss_falls(toy, compute, real):
+    distiller = _distiller(toy, compute, HeadTarget(*real), learning_rate=0.05)
+    losses = [distiller.step(step).loss for step in range(40)]
+    assert all(p.grad is None for p in toy.parameters())
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_moments_are_kept_or_dropped_as_a_level_comes(keep, toy, compute, real):
+    distiller = _distiller(toy, compute, HeadTarget(*real), keep_moments=keep, grow_every=4)
+    for step in range(5):
+        distiller.step(step)
+    state = distiller.state()
+    steps = [int(state[f"adam.{i}.step"]) for i in range(len(distiller.synthetic.sides))]
+    assert distiller.synthetic.sides[-1] == 18
+    assert steps == ([5] * 5 + [1] if keep else [1] * 6)
+
+
+def test_restored_distiller_goes_on_with_the_same_bits(toy, compute, real):
+    whole = _distiller(toy, compute, HeadTarget(*real), grow_every=4)
+    for step in range(9):
+        whole.step(step)
+    first = _distiller(toy, compute, HeadTarget(*real), grow_every=4)
+    for step in range(4):
+        first.step(step)
+    saved = {name: tensor.clone() for name, tensor in first.state().items()}
+    second = _distiller(toy, compute, HeadTarget(*real), grow_every=4)
+    second.restore(saved)
+    for step in range(4, 9):
+        second.step(step)
+    for name, tensor in whole.state().items():
+        assert torch.equal(tensor, second.state()[name]), name
+
+
+def test_cosine_schedule_ends_near_zero(toy, compute, real):
+    distiller = _distiller(toy, compute, HeadTarget(*real), schedule="cosine")
+    assert distiller.step(0).scalars["learning_rate"] == pytest.approx(2e-3)
+    assert distiller.step(49).scalars["learning_rate"] < 1e-5
+
+
+def _bank(real: tuple[torch.Tensor, torch.Tensor]) -> Bank:
+    return Bank(real[0][:, None], real[1], C)
+
+
+def test_bank_and_mean_targets_agree_at_a_head_of_zeros(real):
+    cpu, head = torch.device("cpu"), LinearHead(torch.zeros(C, 12))
+    labels = torch.cat([real[1][:-3], torch.zeros(3, dtype=torch.long)])  # not balanced
+    for balanced in (True, False):
+        bank = _bank((real[0], labels))
+        whole = BankTarget(bank, balanced=balanced, rows=100, seed=0, device=cpu).gradient(head, 0)
+        mean = MeanTarget(bank, balanced=balanced, device=cpu).gradient(head, 0)
+        torch.testing.assert_close(whole, mean, atol=1e-6, rtol=1e-4)
+
+
+def test_bank_target_draws_rows_anew_where_the_bank_is_large(real):
+    cpu, head = torch.device("cpu"), LinearHead(torch.zeros(C, 12))
+    target = BankTarget(_bank(real), balanced=True, rows=16, seed=0, device=cpu)
+    whole = BankTarget(_bank(real), balanced=True, rows=100, seed=0, device=cpu).gradient(head, 0)
+    draws = [target.gradient(head, step) for step in range(400)]
+    assert not torch.equal(draws[0], draws[1]) and torch.equal(draws[0], target.gradient(head, 0))
+    torch.testing.assert_close(torch.stack(draws).mean(dim=0), whole, atol=0.02, rtol=0)
+
+
+def _pictures(pixels: np.ndarray, labels: list[int]) -> ArrayImages:
+    return ArrayImages(name="toy/train", shards=[pixels], labels=labels, classes=("a", "b"))
+
+
+def test_batch_target_sees_every_image_once_per_epoch(toy, compute):
+    pixels = np.random.default_rng(0).integers(0, 255, (10, 20, 20, 3), dtype=np.uint8)
+    images = _pictures(pixels, [0] * 5 + [1] * 5)
+    augment = Augment(AugmentConfig(), side=16, seed=0, device="cpu")
+    target = BatchTarget(images, toy, augment, compute, batch=5, resize=18, balanced=False, seed=0)
+    assert sorted(target._indices(0) + target._indices(1)) == list(range(10))
+    assert target._indices(0) != target._indices(2)
+    head = LinearHead(torch.zeros(2, 12))
+    assert torch.equal(target.gradient(head, 3), target.gradient(head, 3))
+    assert not torch.equal(target.gradient(head, 3), target.gradient(head, 4))
+
+
+def test_batch_target_takes_what_there_is_where_the_set_is_smaller_than_the_batch(toy, compute):
+    pixels = np.zeros((3, 20, 20, 3), dtype=np.uint8)
+    images = _pictures(pixels, [0, 1, 0])
+    augment = Augment(AugmentConfig(), side=16, seed=0, device="cpu")
+    target = BatchTarget(images, toy, augment, compute, batch=100, resize=18, balanced=False, seed=0)
+    assert torch.isfinite(target.gradient(LinearHead(torch.zeros(2, 12)), 0)).all()

@@ -1,0 +1,212 @@
+"""The report, the gallery site and the export: complete, self-contained, safe, and the same images as on disk."""
+
+import io
+import json
+import re
+import shlex
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+
+from lgm_core.config import RunConfig
+from lgm_core.errors import UserError
+from lgm_core.flags import parse_config
+from lgm_core.presets import change, preset
+from lgm_core.runs.card import card, export_zip, write_export
+from lgm_core.runs.command import command
+from lgm_core.runs.markup import Series, curve, data, heat_table, page, ticks
+from lgm_core.runs.pictures import labels, pictures
+from lgm_core.runs.report import run_report, study_report
+from lgm_core.runs.site import site_zip, write_site
+from lgm_core.runs.store import RunFolder, RunStore
+from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_distill, fake_eval, fake_study
+
+NASTY = "</script><script>alert(1)</script>"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def run(store) -> RunFolder:
+    """A finished run whose images are known exactly."""
+    made = fake_distill(store, name="one", backbone=BACKBONES[0], evaluate_on=list(BACKBONES[:2]), preset="preview")
+    images = np.zeros((10, 3, 32, 32), np.float32)
+    images[:, 0] = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None]
+    save_file({"images": images, "labels": np.arange(10)}, made.synthetic)
+    return made
+
+
+def outside(html: str) -> list[str]:
+    """Addresses that a page would have to fetch."""
+    found = re.findall(r"""(?:src|href)=["']([^"']+)|url\(["']?([^"')]+)|@import|fetch\(""", html)
+    return [a or b for a, b in found if not (a or b).startswith(("data:", "#"))]
+
+
+def test_a_run_in_one_file(run):
+    html = run_report(run)
+    assert outside(html) == []
+    for text in (
+        "python -m lgm_core distill imagenette mobilenet_v2",
+        *CLASSES,
+        "torch",
+        "2.15.0",
+        "Apache-2.0",
+        "80.0",
+    ):
+        assert text in html, text
+    told = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', html)[0])
+    assert told["steps"] == [line["step"] for line in run.frame_list()]
+    assert len(told["frames"]) == len(told["steps"])
+    assert html.count("<polyline") == 2  # loss and live probe
+    assert "@media print" in html and "beforeprint" in html
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "paused", "failed", "lost"])
+def test_a_run_in_any_state(store, state):
+    html = run_report(fake_distill(store, state, name="one"))
+    assert f'class="badge {state}"' in html
+    assert (ERROR in html) == (state == "failed")
+    assert ("No images yet" in html) == (state == "queued")
+
+
+def test_a_study_holds_its_matrix_and_its_runs(store):
+    html = study_report("demo", fake_study(store))
+    assert outside(html) == []
+    assert "85.5 ± 0.5" in html and "90.0" in html  # raw, and relative to all real images
+    assert html.count('class="player"') == 4
+    assert "all real images" in html
+
+
+def test_text_from_disk_stays_text(store):
+    run = fake_distill(store, name="one", dataset=f"folder:{NASTY}", study=NASTY)
+    for backbone in BACKBONES[:2]:
+        fake_eval(run, backbone, [NASTY] * 10, 0.5)
+    html = run_report(run)
+    assert "<script>alert" not in html
+    assert "</script><script>" not in data({"name": NASTY})
+    assert "<script>alert" not in study_report(NASTY, [run])
+    outside_code = "".join(card(run).split("```")[::2])
+    assert "<script>alert" not in outside_code
+
+
+def test_the_command_means_the_same_config():
+    changes = {"lgm": {"views": 4, "learning_rate": 0.005}, "synthetic": {"decorrelate_colour": False}}
+    base = preset(
+        "paper", dataset="scenes", backbone="mobilenet_v2", steps=6000, evaluate_on=["clip_vitb16", "dino_vits8"]
+    )
+    config = change(base, changes, {"augment": {"flip": False}})
+    words = shlex.split(command(config))
+    assert words[:4] == ["python", "-m", "lgm_core", "distill"]
+    assert parse_config(words[4:], prog="lgm distill", positional=("dataset", "backbone")) == config
+
+
+def test_the_command_of_a_baseline_and_of_an_evaluation():
+    baseline = change(RunConfig(kind="baseline"), {"baseline": {"choice": "centroids"}})
+    assert " baseline centroids scenes tf_efficientnet_lite0" in command(baseline)
+    evaluation = RunConfig(kind="evaluate", source="one two", evaluate_on=("clip_vitb16",))
+    assert command(evaluation) == "python -m lgm_core evaluate 'one two' clip_vitb16"
+
+
+def test_pictures_are_the_images(run):
+    found = list(pictures(run))
+    assert [picture.getpixel((5, 5)) for picture in found] == [(round(255 * k / 9), 0, 0) for k in range(10)]
+    assert [picture.size for picture in pictures(run, side=16, limit=3)] == [(16, 16)] * 3
+
+
+def test_an_unfinished_run_shows_its_newest_frame(store):
+    run = fake_distill(store, "running", name="half", images_per_class=2)
+    assert labels(run) == [place // 2 for place in range(20)]
+    assert len(list(pictures(run))) == 20
+
+
+def test_export_is_the_set_with_its_card(run, tmp_path):
+    folder = write_export(run, tmp_path / "out")
+    assert (load_file(folder / "synthetic.safetensors")["labels"] == np.arange(10)).all()
+    with Image.open(folder / "images" / "0009_parachute" / "000.png") as picture:
+        assert picture.size == (32, 32) and picture.getpixel((0, 0)) == (255, 0, 0)
+    text = (folder / "README.md").read_text()
+    for wanted in ("Apache-2.0", "BSD-3-Clause", "80.0 ± 0.4", "--preset preview", "tench", "mobilenet_v2"):
+        assert wanted in text, wanted
+    assert json.loads((folder / "config.json").read_text())["config"]["steps"] == 60
+    with zipfile.ZipFile(io.BytesIO(export_zip(run))) as archive:
+        assert archive.testzip() is None
+        assert "one/images/0000_tench/000.png" in archive.namelist()
+
+
+def test_nothing_to_export_is_said(store):
+    with pytest.raises(UserError, match="let it finish first"):
+        write_export(fake_distill(store, "running", name="half"), store.root.parent / "out")
+
+
+def test_class_names_cannot_leave_the_folder(run, tmp_path):
+    shutil.rmtree(run.evals)
+    fake_eval(run, BACKBONES[0], ["../../../evil", "..", "a/b", *CLASSES[3:]], 0.5)
+    folder = write_export(run, tmp_path / "deep" / "out")
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.png")}
+    assert all(path.parts[:2] == ("deep", "out") for path in written) and len(written) == 10
+    assert sorted(path.name for path in (folder / "images").iterdir())[:3] == ["0000_evil", "0001_class", "0002_a_b"]
+
+
+def test_the_site_links_only_to_what_it_has(store, tmp_path):
+    runs = fake_study(store, seeds=1) + [fake_distill(store, "running", name="half")]
+    folder = write_site(runs, tmp_path / "site", title="Ten <images>")
+    index = (folder / "index.html").read_text()
+    assert "Ten &lt;images&gt;" in index
+    assert len(outside(index)) > len(runs)  # a page each, covers, the study
+    for file in folder.rglob("*.html"):
+        for link in outside(file.read_text()):
+            assert (file.parent / link).resolve().is_relative_to(folder), link
+            assert (file.parent / link).exists(), link
+    with zipfile.ZipFile(io.BytesIO(site_zip(runs[:1]))) as archive:
+        assert "index.html" in archive.namelist()
+
+
+def test_curves_have_round_ticks_and_stay_inside():
+    assert ticks(0.0, 1.0) == [0.0, 0.25, 0.5, 0.75, 1.0] or ticks(0.0, 1.0) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    svg = curve("flat", [Series(name="a", points=[(0.0, 0.5), (10.0, 0.5)])])
+    assert "nan" not in svg.lower() and "<polyline" in svg
+    assert curve("none", [Series(name="a", points=[])]) == ""
+    assert "NaN" not in heat_table(["", "a"], [("b", [(None, "-")]), ("c", [(0.5, "50")])])
+    assert page("a", "b").startswith("<!doctype html>")
+
+
+def test_the_player_plays_in_a_browser(run, tmp_path):
+    """Opened from disk, as a colleague would: the arrow keys move the picture and the line on the curves."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium")
+    file = tmp_path / "report.html"
+    file.write_text(run_report(run))
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        opened, errors = browser.new_page(), []
+        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.route(re.compile("^https?:"), lambda route: errors.append(route.request.url))
+        opened.goto(file.as_uri())
+        player = opened.locator(".player")
+        assert player.locator("output").inner_text() == "step 59"
+        before = (
+            player.locator("img").first.get_attribute("src"),
+            opened.locator(".cursor").first.get_attribute("transform"),
+        )
+        player.press("Home")
+        assert player.locator("output").inner_text() == "step 0"
+        after = (
+            player.locator("img").first.get_attribute("src"),
+            opened.locator(".cursor").first.get_attribute("transform"),
+        )
+        assert all(a != b for a, b in zip(before, after, strict=True))
+        player.get_by_role("button").click()
+        opened.wait_for_function("() => document.querySelector('output').textContent !== 'step 0'")
+        assert opened.evaluate("() => [...document.images].every((one) => one.naturalWidth > 0)")
+        browser.close()
+    assert not errors

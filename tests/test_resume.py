@@ -1,0 +1,82 @@
+"""Kill -9 at any moment, then the same command goes on and ends with the same bits as a run that nobody disturbed."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from lgm_core.config import RunConfig
+from lgm_core.engine import start, work
+from lgm_core.knobs import to_dict
+from lgm_core.places import Places
+from lgm_core.runs.store import RunFolder
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def undisturbed(small_run: RunConfig, here: Places, tmp_path: Path) -> RunFolder:
+    places = replace(here, cache=tmp_path / "undisturbed")
+    run = start(small_run, places)
+    assert work(run, places) == "finished"
+    return run
+
+
+def _same_result(one: RunFolder, other: RunFolder) -> None:
+    assert one.synthetic.read_bytes() == other.synthetic.read_bytes()
+    assert one.checkpoint.read_bytes() == other.checkpoint.read_bytes()
+    losses = [[(line["step"], line["loss"], line.get("live_top1")) for line in run.metrics()] for run in (one, other)]
+    assert losses[0] == losses[1]
+    assert [f["step"] for f in one.frame_list()] == [f["step"] for f in other.frame_list()]
+    assert one.trail() == other.trail() and one.map() == other.map()
+    assert one.eval_reports()[0]["top1_seeds"] == other.eval_reports()[0]["top1_seeds"]
+
+
+@pytest.mark.parametrize("moment", ["growth", "checkpoint", "bank"])
+def test_killed_run_ends_with_the_same_bits(moment: str, small_run, undisturbed, here, tmp_path):
+    places = replace(here, cache=tmp_path / "killed")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(to_dict(small_run)))
+    command = [sys.executable, "-m", "tests.killed_run", moment, str(places.cache), str(config)]
+    died = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    run = start(small_run, places)
+    assert run.status().state == "running" and not run.synthetic.exists()  # soon "lost"; nobody says so yet
+    assert run.checkpoint.exists() == (moment != "bank")
+    assert work(run, places) == "finished"
+    assert len(list(places.runs.iterdir())) == 1
+    _same_result(run, undisturbed)
+
+
+@pytest.mark.parametrize("wish", ["pause", "stop", "signal"])
+def test_asked_run_checkpoints_and_goes_on(wish: str, small_run, undisturbed, here, tmp_path):
+    places = replace(here, cache=tmp_path / "asked")
+    run = start(small_run, places)
+    stop = threading.Event()
+
+    def listener(phase: str, done: int, total: int, values: object) -> None:
+        if phase == "distilling" and done == 7 and run.status().state == "running":
+            stop.set() if wish == "signal" else run.ask(wish)
+
+    state = work(run, places, listener, stop)
+    assert state == {"pause": "paused", "stop": "stopped", "signal": "stopped"}[wish]
+    assert run.status().state == state and not run.synthetic.exists()
+    assert work(run, places) == "finished"
+    _same_result(run, undisturbed)
+
+
+def test_the_checkpoint_holds_all_levels_and_moments(undisturbed):
+    state = load_file(undisturbed.checkpoint)
+    levels = [name for name in state if name.startswith("synthetic.level_")]
+    assert len(levels) == 6 and len([name for name in state if name.endswith(".exp_avg_sq")]) == 6
+
+
+def test_a_finished_run_is_not_done_again(small_run, undisturbed, tmp_path):
+    places = Places(cache=tmp_path / "undisturbed", weights=(), datasets=())
+    assert start(small_run, places).id == undisturbed.id
