@@ -3,6 +3,9 @@
 Streamlit runs this file as a script for every view (as `__main__`); its server imports it once, for `app`.
 """
 
+import threading
+from importlib import import_module
+
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -45,4 +48,6 @@ else:
     # line, a link into a server that has just started would run the page alone, without title, theme and menu.
     PagesManager.uses_pages_directory = False
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
+    # What takes long to load is loaded before the first visitor asks for it.
+    threading.Thread(target=import_module, args=("pages.parts.ahead",), daemon=True).start()
     app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])

@@ -8,8 +8,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.baselines import choose_random
+from lgm_core.device import free_bytes
 from lgm_core.distillers.lgm import LinearGradientMatching
 from lgm_core.distillers.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
+from lgm_core.fitting import bytes_per_view, fitting_chunk
 from lgm_core.interfaces import Backbone, SyntheticSet, generator
 from lgm_core.synthetic.pixels import PixelSet
 from lgm_core.synthetic.pyramid import PyramidSet
@@ -25,12 +27,25 @@ def assemble_lgm(bench: Workbench) -> LinearGradientMatching:
         classes=bench.classes,
         target=real_target(bench, backbone),
         synthetic=synthetic_set(bench),
-        backbone=backbone,
+        backbone=backbone.compiled() if config.device.compile else backbone,
         augment=bench.augment(config.augment, backbone),
         compute=bench.compute,
         keep_moments=config.pyramid.keep_moments,
         seed=config.seed,
+        chunk=fitting(bench, backbone),
     )
+
+
+def fitting(bench: Workbench, backbone: Backbone) -> int:
+    """Views per forward pass that the free memory allows, said to the user where that is not all; 0: all at once."""
+    config, compute = bench.config, bench.compute
+    views = config.lgm.views * config.images_per_class * bench.classes
+    if config.lgm.chunk:
+        return config.lgm.chunk
+    chunk = fitting_chunk(views, bytes_per_view(backbone, compute), free_bytes(compute.device))
+    if chunk:
+        bench.recorder.note(f"{views} views do not fit into memory at once; they go in chunks of {chunk}.")
+    return chunk
 
 
 def real_target(bench: Workbench, backbone: Backbone) -> RealTarget:

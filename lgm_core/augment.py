@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lgm_core.config import AugmentConfig
 from lgm_core.crop import Crop, taps
-from lgm_core.interfaces import generator
+from lgm_core.interfaces import Backbone, generator
 
 _NOISE_POOL = 2**23  # normal numbers; every noisy view reads a stretch of it from a random place on
 
@@ -79,16 +79,40 @@ class Augment:
         )
         return choices.to(self.device)
 
-    def __call__(self, images: Float[Tensor, "n 3 r r"], choices: Choices) -> Float[Tensor, "m 3 s s"]:
-        """Views of images in [0, 1]; the noise may leave [0, 1], as in the paper. Differentiable in the images."""
+    def __call__(
+        self, images: Float[Tensor, "n 3 r r"], choices: Choices, noise_scale: Float[Tensor, "1 3 1 1"] | None = None
+    ) -> Float[Tensor, "m 3 s s"]:
+        """Views of images in [0, 1]; the noise may leave [0, 1], as in the paper. Differentiable in the images.
+
+        `noise_scale` multiplies the noise of each channel, for images that were normalised before.
+        """
         side, spill = images.shape[-1], not self.config.crop_inside
         mirrored = torch.where(choices.flip, -choices.size[:, 1], choices.size[:, 1])
         rows = taps(choices.centre[:, 0], choices.size[:, 0], side, self.side, spill=spill)
         columns = taps(choices.centre[:, 1], mirrored, side, self.side, spill=spill)
-        return Crop.apply(images, choices.image, rows, columns, partial(self._add_noise, choices=choices))
+        finish = partial(self._add_noise, choices=choices, scale=noise_scale)
+        return Crop.apply(images, choices.image, rows, columns, finish)
 
-    def _add_noise(self, rows: Float[Tensor, "m numbers"], choices: Choices) -> None:
-        if self._pool is not None:
-            for row in choices.noisy.nonzero().flatten().tolist():
-                start = int(choices.noise_start[row])
-                rows[row] += self._pool[start : start + self._noise_numbers]
+    def views_for(
+        self, backbone: Backbone, images: Float[Tensor, "n 3 r r"], choices: Choices
+    ) -> Float[Tensor, "m 3 s s"]:
+        """Normalised views, for `backbone.encode`: `backbone.normalise(self(images, choices))`, but cheaper.
+
+        A crop inside the image mixes pixels with weights that sum to 1, so that it may as well come after the
+        normalisation, which then touches N images instead of M views. Not so with black around the image.
+        """
+        if self.config.crop_inside:
+            return self(backbone.normalise(images), choices, backbone.scale)
+        return backbone.normalise(self(images, choices))
+
+    def _add_noise(self, rows: Float[Tensor, "m numbers"], choices: Choices, scale: Tensor | None) -> None:
+        """`rows` are views, a row each, channels last."""
+        if self._pool is None:
+            return
+        for row in choices.noisy.nonzero().flatten().tolist():
+            start = int(choices.noise_start[row])
+            noise = self._pool[start : start + self._noise_numbers]
+            if scale is None:
+                rows[row] += noise
+            else:
+                rows[row].view(-1, 3).addcmul_(noise.view(-1, 3), scale.view(1, 3))

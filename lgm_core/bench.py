@@ -8,97 +8,130 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import tyro
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
-from lgm_core.augment import Augment, Choices
+from lgm_core.augment import Augment
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.config import AugmentConfig, DeviceConfig, LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.console import print_rows
-from lgm_core.device import Compute, open_compute
+from lgm_core.device import Compute, free_bytes, keep_freed_memory, open_compute, step_memory, usual_memory
 from lgm_core.distillers.lgm import LinearGradientMatching
 from lgm_core.distillers.targets import RealTarget
+from lgm_core.fitting import bytes_per_view, fitting_chunk
 from lgm_core.gradients import LinearHead
-from lgm_core.interfaces import Backbone, SyntheticSet, generator
+from lgm_core.literal import LiteralStep
 from lgm_core.places import places
+from lgm_core.precision import choose_precision
 from lgm_core.synthetic.pyramid import PyramidSet
+
+# bfloat16 products per second, dense, as published by the maker, by a part of the device's name
+BF16_PEAK = {"B200": 2250e12, "H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "RTX 4090": 165e12}
+_WARM_UP = 2
 
 
 def bench(
     backbones: Annotated[tuple[str, ...], tyro.conf.Positional] = ("mobilenet_v3_small", "tf_efficientnet_lite0"),
     views: int = 10,
     classes: int = 10,
+    chunk: int = 0,
     rounds: int = 7,
     device: str = "auto",
     precision: str = "auto",
+    compile: bool = False,
     literal: bool = True,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
-    """Time one step three ways, in turn in one process, and print the medians.
+    """Time one step three ways, in turn in one process, and print medians and peak memory.
 
-    ours: the engine's step. bare: forward + backward, to the pixels, of the same number of views, nothing else.
-    literal: the paper's, with an unfrozen backbone, the head's gradient by autograd, differentiated twice, and the
-    forward of a fresh real batch (its decoding is left out of the time).
+    step: the engine's, with all levels of a 128 px pyramid. bare: forward + backward, to the pixels, of the same number
+    of views through the same network, nothing else. literal: the paper's, as its public code does it (the network as
+    published, everything through autograd, the forward of a fresh real batch, torch's usual memory); decoding the real
+    images is left out.
 
     Args:
         backbones: what to measure.
         views: views per synthetic image.
         classes: one synthetic image each.
+        chunk: views per forward pass, of all images together; 0: as many as fit.
         rounds: repetitions; the median counts.
         device: auto, cpu, cuda or cuda:N.
         precision: auto, float32 or bfloat16.
+        compile: the network of step and bare through torch.compile.
         literal: measure the paper's step too.
         json_file: write the rows there.
     """
     compute = open_compute(DeviceConfig(device=device, precision=precision))  # type: ignore[arg-type]
-    rows = [_measure(name, views, classes, rounds, literal, compute) for name in backbones]
-    headings = [
-        "backbone",
-        "views",
-        "classes",
-        "device",
-        "step, s",
-        "bare, s",
-        "step / bare",
-        "literal, s",
-        "literal / step",
-    ]
-    print_rows(headings, [_shown(row) for row in rows])
+    rows = []
+    for name in backbones:
+        ours = Bench(name, views=views, classes=classes, chunk=chunk, compute=compute, measure=precision == "auto")
+        if compile:
+            ours.compile()
+        rows.append(_row(ours, _ways(ours, literal), rounds))
+    print(f"{rows[0]['device']}, {rows[0]['threads']} CPU threads, torch {torch.__version__}" if rows else "")
+    print_rows(list(_COLUMNS), [[show(row) for show in _COLUMNS.values()] for row in rows])
     if json_file is not None:
         json_file.write_text(json.dumps(rows, indent=1))
     return 0
 
 
-def _measure(name: str, views: int, classes: int, rounds: int, literal: bool, compute: Compute) -> dict:
-    ours = Bench(name, views=views, classes=classes, compute=compute)
+def _ways(ours: "Bench", literal: bool) -> dict[str, Callable[[], object]]:
     ways: dict[str, Callable[[], object]] = {"step": ours.step, "bare": ours.bare}
     if literal:
-        ways["literal"] = LiteralStep(name, views=views, classes=classes, compute=compute).step
-    times: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(rounds + 2):
+        published = LiteralStep(
+            ours.backbone.name, views=ours.view_count, classes=ours.distiller.classes, compute=ours.compute
+        )
+
+        def step() -> None:
+            usual_memory()
+            published.step()
+
+        ways["literal"] = step
+    return ways
+
+
+def _row(ours: "Bench", ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, Any]:
+    compute, times = ours.compute, {way: [] for way in ways}
+    for turn in range(rounds + _WARM_UP):
         for way, run in ways.items():
+            keep_freed_memory()
+            if way == "step":
+                run()  # untimed: takes back the memory that the literal step has returned
             seconds = _timed(run, compute.device)
-            if turn >= 2:  # the first two warm up
+            if turn >= _WARM_UP:
                 times[way].append(seconds)
     median = {way: statistics.median(values) for way, values in times.items()}
-    facts = compute.describe()
+    peak = {way: step_memory(run, compute.device) for way, run in ways.items() if way != "bare"}
+    facts, step, literal = compute.describe(), median["step"], median.get("literal")
     return {
-        "backbone": name,
-        "views": views,
-        "classes": classes,
+        "backbone": ours.backbone.name,
+        "views": ours.view_count,
+        "classes": ours.distiller.classes,
+        "chunk": ours.distiller.chunk,
         "device": facts["device_name"],
-        "precision": facts["precision"],
+        "precision": compute.precision_of(ours.backbone),
         "threads": facts["threads"],
-        "seconds_per_step": median["step"],
+        "seconds_per_step": step,
         "seconds_bare": median["bare"],
-        "ratio_to_bare": median["step"] / median["bare"],
-        "seconds_literal": median.get("literal"),
-        "ratio_to_literal": median["literal"] / median["step"] if literal else None,
+        "seconds_literal": literal,
+        "images_per_second": ours.view_count * ours.distiller.classes / step,
+        "ratio_to_bare": step / median["bare"],
+        "ratio_to_literal": literal / step if literal else None,
+        "peak_bytes": peak["step"],
+        "literal_peak_bytes": peak.get("literal"),
+        "operations": ours.operations(),
+        "share_of_peak": share_of_peak(ours.operations(), step, str(facts["device_name"])),
     }
+
+
+def share_of_peak(operations: int, seconds: float, device_name: str) -> float | None:
+    """Operations per second relative to the device's bfloat16 peak; None for a device whose peak is not listed."""
+    peak = next((peak for part, peak in BF16_PEAK.items() if part in device_name), None)
+    return operations / seconds / peak if peak else None
 
 
 def _timed(run: Callable[[], object], device: torch.device) -> float:
@@ -111,19 +144,23 @@ def _timed(run: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - began
 
 
-def _shown(row: dict) -> list[str]:
-    literal = row["seconds_literal"]
-    return [
-        row["backbone"],
-        str(row["views"]),
-        str(row["classes"]),
-        f"{row['device']}, {row['precision']}, {row['threads']} threads",
-        f"{row['seconds_per_step']:.3f}",
-        f"{row['seconds_bare']:.3f}",
-        f"{row['ratio_to_bare']:.2f}",
-        f"{literal:.3f}" if literal else "-",
-        f"{row['ratio_to_literal']:.1f}" if literal else "-",
-    ]
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "backbone": lambda row: row["backbone"],
+    "classes x views": lambda row: f"{row['classes']} x {row['views']}",
+    "precision": lambda row: row["precision"],
+    "step, s": lambda row: f"{row['seconds_per_step']:.3f}",
+    "views / s": lambda row: f"{row['images_per_second']:.0f}",
+    "step / bare": lambda row: f"{row['ratio_to_bare']:.2f}",
+    "literal, s": lambda row: _or_dash(row["seconds_literal"], "{:.3f}"),
+    "literal / step": lambda row: _or_dash(row["ratio_to_literal"], "{:.1f}"),
+    "memory, MB": lambda row: f"{row['peak_bytes'] / 1e6:.0f}",
+    "literal, MB": lambda row: _or_dash(row["literal_peak_bytes"] and row["literal_peak_bytes"] / 1e6, "{:.0f}"),
+    "share of peak": lambda row: _or_dash(row["share_of_peak"], "{:.2f}"),
+}
 
 
 class _FixedTarget(RealTarget):
@@ -141,93 +178,57 @@ class _FixedTarget(RealTarget):
 class Bench:
     """The engine's step at full pyramid and the default resolution; the bare forward + backward of as many views."""
 
-    def __init__(self, name: str, *, views: int, classes: int, compute: Compute) -> None:
+    def __init__(
+        self, name: str, *, views: int, classes: int, chunk: int = 0, compute: Compute, measure: bool = False
+    ) -> None:
+        """`measure`: take the precision that is faster here."""
         device = compute.device
-        self.compute, self.backbone = compute, open_backbone(name, places(), device=device)
-        size = self.backbone.input_size
-        synthetic = _full_pyramid(SyntheticConfig().resolution, classes).to(device)
-        target = torch.randn(classes, self.backbone.feature_size + 1, device=device)
+        self.compute, self.view_count = compute, views
+        self.backbone = open_backbone(name, places(), device=device)
+        if measure:
+            compute.chosen[self.backbone.name] = choose_precision(self.backbone, compute, places().estimates)
+        side = SyntheticConfig().resolution
+        pyramid = PyramidConfig(start=side)
+        fits = fitting_chunk(views * classes, bytes_per_view(self.backbone, compute), free_bytes(device))
         self.distiller = LinearGradientMatching(
             LGMConfig(views=views),
             steps=1000,
             classes=classes,
-            synthetic=synthetic,
+            synthetic=PyramidSet(SyntheticConfig(), pyramid, grow_every=1, classes=classes, images_per_class=1).to(
+                device
+            ),
             backbone=self.backbone,
-            augment=Augment(AugmentConfig(), side=size, seed=0, device=device),
-            target=_FixedTarget(target),
+            augment=Augment(AugmentConfig(), side=self.backbone.input_size, seed=0, device=device),
+            target=_FixedTarget(torch.randn(classes, self.backbone.feature_size + 1, device=device)),
             compute=compute,
             keep_moments=True,
             seed=0,
+            chunk=chunk or fits,
         )
-        self.views = torch.rand(views * classes, 3, size, size, device=device).requires_grad_()
         self._step = 0
+
+    def compile(self) -> None:
+        """The network through torch.compile; with CUDA graphs on a GPU."""
+        self.distiller.backbone = self.backbone = self.backbone.compiled()
 
     def step(self) -> None:
         self._step += 1
         self.distiller.step(self._step)
 
     def bare(self) -> None:
-        features = self.compute.features(self.backbone, self.views)
-        torch.autograd.grad(features.sum(), self.views)
+        """In chunks like the step, but each only once."""
+        size, total = self.backbone.input_size, self.view_count * self.distiller.classes
+        chunk = self.distiller.chunk or total
+        for start in range(0, total, chunk):
+            views = self._views(min(chunk, total - start), size)
+            torch.autograd.grad(self.compute.features(self.backbone, views).sum(), views)
 
+    def operations(self) -> int:
+        """Multiplications and additions of one bare forward + backward, counted."""
+        views = self._views(1, self.backbone.input_size)
+        with FlopCounterMode(display=False) as counter:
+            torch.autograd.grad(self.compute.features(self.backbone, views).sum(), views)
+        return counter.get_total_flops() * self.view_count * self.distiller.classes
 
-class LiteralStep:
-    """The paper's step as its public code does it: the oracle for parity, and the yardstick for speed.
-
-    The backbone's parameters ask for gradients; the head's gradient of both sides comes from autograd, the synthetic
-    one with `create_graph`; the real side is the forward of a fresh batch of as many images as there are views.
-    """
-
-    def __init__(self, name: str, *, views: int, classes: int, compute: Compute) -> None:
-        self.compute, self.classes, self.views = compute, classes, views
-        self.backbone = open_backbone(name, places(), device=compute.device).requires_grad_(True)
-        size = self.backbone.input_size
-        self.synthetic: SyntheticSet = _full_pyramid(round(size * 256 / 224), classes).to(compute.device)
-        self.augment = Augment(AugmentConfig(), side=size, seed=0, device=compute.device)
-        self.real = torch.rand(views * classes, 3, size, size, device=compute.device)
-        self.optimiser = torch.optim.Adam(self.synthetic.parameters(), lr=2e-3)
-
-    def step(self) -> None:
-        head = LinearHead.draw(
-            classes=self.classes, features=self.backbone.feature_size, std=0.01, random=generator("cpu", 0)
-        )
-        labels = self.synthetic.labels.repeat(self.views)
-        choices = self.augment.draw(self.classes, views=self.views, random=generator("cpu", 1))
-        self.optimiser.zero_grad()
-        with self.compute.autocast():
-            real = self.backbone(self.real)
-        loss = literal_loss(real, labels, self.backbone, self.synthetic, self.augment, choices, head, self.compute)
-        loss.backward()
-        self.optimiser.step()
-
-
-def literal_loss(
-    real_features: Tensor,
-    real_labels: Tensor,
-    backbone: Backbone,
-    synthetic: SyntheticSet,
-    augment: Augment,
-    choices: Choices,
-    head: LinearHead,
-    compute: Compute,
-) -> Tensor:
-    """1 - cos of the two head gradients, each by autograd: what the closed form must equal."""
-    weight = head.weight.to(compute.device).clone().requires_grad_()
-    bias = torch.zeros(len(weight), device=compute.device, requires_grad=True)
-
-    def gradient(features: Tensor, labels: Tensor, graph: bool) -> Tensor:
-        loss = cross_entropy(features @ weight.T + bias, labels)
-        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, (weight, bias), create_graph=graph)])
-
-    real = gradient(real_features, real_labels, graph=False).detach()
-    views = augment(synthetic.images(), choices)
-    with compute.autocast():
-        features = backbone(views)
-    ours = gradient(features.float(), synthetic.labels[choices.image], graph=True)
-    return 1 - torch.cosine_similarity(real, ours, dim=0)
-
-
-def _full_pyramid(side: int, classes: int) -> PyramidSet:
-    return PyramidSet(
-        SyntheticConfig(resolution=side), PyramidConfig(start=side), grow_every=1, classes=classes, images_per_class=1
-    )
+    def _views(self, count: int, size: int) -> Tensor:
+        return torch.full((count, 3, size, size), 0.5, device=self.compute.device).requires_grad_()

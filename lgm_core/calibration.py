@@ -6,13 +6,16 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
 
 from lgm_core.augment import Augment
 from lgm_core.backbones.frozen import open_backbone
+from lgm_core.calibration_rcig import measure_rcig
 from lgm_core.config import RunConfig
 from lgm_core.device import Compute, open_compute, peak_memory
 from lgm_core.distillers.lgm import LinearGradientMatching
@@ -20,23 +23,38 @@ from lgm_core.distillers.targets import MeanTarget
 from lgm_core.features import Bank
 from lgm_core.interfaces import Backbone, generator
 from lgm_core.places import Places
+from lgm_core.precision import choose_precision
 from lgm_core.synthetic.pyramid import PyramidSet
 
 _IMAGES, _STEPS = 8, 3  # synthetic images at most, timed steps per size (and one before, untimed)
 
 
-def measure(config: RunConfig, *, classes: int, places: Places) -> dict[str, Any]:
+def measure(
+    config: RunConfig, *, classes: int, places: Places, progress: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Any]:
     """Seconds per step and peak bytes with 1 and with 3 views of a few images; `views`: views per step in all."""
+    total, counted = 2 * (_STEPS + 1) + 2, count(1)
+
+    def tick() -> None:
+        progress(next(counted), total)
+
+    if config.method == "rcig":
+        return measure_rcig(config, classes=classes, tick=tick)
     compute = open_compute(config.device)
     backbone = open_backbone(config.backbone, places, normalisation=config.normalisation, device=compute.device)
+    if config.device.precision == "auto":
+        compute.chosen[backbone.name] = choose_precision(backbone, compute, places.estimates)
+    tick()
     images = max(min(classes * config.images_per_class, _IMAGES), 2)
     found: dict[str, Any] = {"seconds": [], "bytes": [], "views": []}
     for views in (1, 3):
         distiller = _distiller(config, images, views, backbone, compute)
-        found["seconds"].append(_seconds(distiller, compute.device))
+        found["seconds"].append(_seconds(distiller, tick))
         found["bytes"].append(peak_memory(compute.device))
         found["views"].append(views * images)
-    return found | {"images": images, "device": compute.title(), "forward_seconds": _forward(backbone, compute)}
+    forward = _forward(backbone, compute)
+    tick()
+    return found | {"images": images, "device": compute.title(), "forward_seconds": forward}
 
 
 def _distiller(
@@ -62,13 +80,14 @@ def _distiller(
     )
 
 
-def _seconds(distiller: LinearGradientMatching, device: torch.device) -> float:
+def _seconds(distiller: LinearGradientMatching, tick: Callable[[], None]) -> float:
     """Median over the timed steps."""
     times = []
     for step in range(1, _STEPS + 2):
         began = time.perf_counter()
         distiller.step(step)  # reads the loss, which waits for the device
         times.append(time.perf_counter() - began)
+        tick()
     return statistics.median(times[1:])
 
 

@@ -19,6 +19,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
     "baseline": compute.baseline,
     "evaluate": compute.evaluate,
+    "import": compute.import_,
     "embed": compute.embed,
     "align": compute.align,
     "study": compute.study,

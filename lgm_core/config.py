@@ -10,6 +10,7 @@ True
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lgm_core.config_rcig import RCIGConfig, ScratchConfig, check_rcig
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import from_dict, knob, to_dict
 
@@ -32,7 +33,12 @@ class DeviceConfig:
     """Where and how precisely a run computes."""
 
     device: str = knob("auto", "auto, cpu, cuda or cuda:N")
-    precision: Literal["auto", "float32", "bfloat16"] = knob("auto", "autocast of the backbone; auto: bfloat16 on CUDA")
+    precision: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto", "autocast of the backbone; auto: whichever is faster here, measured once"
+    )
+    compile: bool = knob(
+        False, "the steps' backbone through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
+    )
     threads: int = knob(0, "CPU threads; 0: as many as cores", low=0, high=1024)
 
 
@@ -78,15 +84,17 @@ class LGMConfig:
     """Linear Gradient Matching, arXiv 2511.16674."""
 
     views: int = knob(5, "views per synthetic image and step; lower it when memory is short", low=1, high=1000)
-    learning_rate: float = knob(2e-2, "Adam's learning rate", low=1e-6, high=10)
-    schedule: Literal["constant", "cosine"] = knob("constant", "learning rate over the steps")
+    learning_rate: float = knob(4e-2, "Adam's learning rate", low=1e-6, high=10)
+    schedule: Literal["constant", "cosine"] = knob("cosine", "learning rate over the steps")
     target: Literal["mean", "bank", "batch"] = knob(
         "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
     )
     balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as the paper does")
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
     bank_rows: int = knob(65536, "rows of the bank that one step looks at, drawn anew each step", low=16)
-    chunk: int = knob(0, "views per forward pass; 0: all at once. Same gradient, less memory", low=0)
+    chunk: int = knob(
+        0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +194,11 @@ class RunConfig:
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     pyramid: PyramidConfig = field(default_factory=PyramidConfig)
     lgm: LGMConfig = field(default_factory=LGMConfig)
+    rcig: RCIGConfig = field(default_factory=RCIGConfig)
     bank: BankConfig = field(default_factory=BankConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    scratch: ScratchConfig = field(default_factory=ScratchConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
@@ -205,7 +215,9 @@ class RunConfig:
 def validate(config: RunConfig) -> RunConfig:
     """Check all limits and what only several values together can get wrong; return the config. Raises `ConfigError`."""
     config = from_dict(RunConfig, to_dict(config))
-    if config.kind == "distill" and config.synthetic.parameterisation == "pyramid":
+    if config.kind == "distill" and config.method == "rcig":
+        check_rcig(config.rcig, config.backbone)
+    elif config.kind == "distill" and config.synthetic.parameterisation == "pyramid":
         side, start, every = config.synthetic.resolution, config.pyramid.start, config.grow_every()
         if start > side:
             raise ConfigError(f"pyramid.start ({start} px) is larger than synthetic.resolution ({side} px)")

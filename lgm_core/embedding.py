@@ -2,7 +2,7 @@
 
 Legend: N real images on the map, M images of a source, D features, K neighbours.
 
->>> embed(bench)  # map.json: PCA and UMAP of the real images, each source's images on both, their neighbours
+>>> embed(bench)  # map.json: PCA and UMAP of the real images, each source's images on both; neighbours of all
 >>> bench.recorder.run.map()["sources"]["demo-lgm-mobilenet_v2-s0"]["own_rank"]
 [1, 1, 3, 1, 1, 1, 1, 12, 1, 1]
 """
@@ -12,11 +12,11 @@ import json
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lgm_core.analysis.neighbours import nearest, own_rank
+from lgm_core.analysis.neighbours import nearest, others_near, own_rank
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
 from lgm_core.baselines import choose_centroids
 from lgm_core.errors import UserError
@@ -30,6 +30,7 @@ from lgm_core.thumbnails import Thumbnails, drawing, spread
 from lgm_core.workbench import VIEW_AUGMENT, Workbench
 
 _HEAD_VIEWS = 20
+_ROWS = 2048  # real images whose neighbours are looked for at once
 
 
 def embed(bench: Workbench) -> None:
@@ -56,6 +57,8 @@ def embed(bench: Workbench) -> None:
             wrong = _wrongness(bench, real, pictures, labels)
             values |= {"wrong": rounded(wrong, 4), "distance": rounded(1 - closest.clamp_min(-1), 4)}
         recorder.map(values, {})
+        if not recorder.run.near_file.exists():
+            save_atomically(real.neighbours(), recorder.run.near_file, {})
 
 
 class RealMap:
@@ -107,6 +110,18 @@ class RealMap:
             "centroid": [self._means[0][label] for label in labels.tolist()],
             "random": [self._means[1][label] for label in labels.tolist()],
         }
+
+    def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
+        """The nearest other real images of each: numbers in the split, and cosines; compact, for a row at a time."""
+        bench, k = self._bench, self._bench.config.embed.k
+        indices, cosines = [], []
+        for start in range(0, len(self.features), _ROWS):
+            bench.recorder.phase("neighbours of the real images", start, len(self.features))
+            part = self.features[start : start + _ROWS].to(bench.compute.device)
+            places, similarity = others_near(part, self.features, start, k=k)
+            indices.append(self.indices[places.cpu()].int())
+            cosines.append(similarity.cpu().half())
+        return {"indices": torch.cat(indices), "similarity": torch.cat(cosines)}
 
     def _class_picks(self) -> tuple[list[int], list[int]]:
         """Of each class on the map: the image nearest to its mean, and one at random; -1 where it has none."""

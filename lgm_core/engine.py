@@ -73,7 +73,7 @@ def distill(bench: Workbench) -> None:
         learn(bench, distiller, live, trail)
         with torch.no_grad():
             images = distiller.synthetic.images()
-        recorder.result(images, distiller.synthetic.labels)
+        recorder.result(images, distiller.synthetic.labels, distiller.export())
         _evaluate_on_all(bench, lambda name: probe_images(bench, images, distiller.synthetic.labels, name))
 
 
@@ -92,6 +92,8 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail)
         result = distiller.step(step)
         seconds = time.perf_counter() - began
         recorder.pace(seconds)
+        for note in result.notes:
+            recorder.note(note)
         values = {"loss": result.loss, **result.scalars, "step_seconds": seconds}
         if live.due(step):
             values |= live.probe(distiller.synthetic)
@@ -101,6 +103,7 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail)
             with torch.no_grad():
                 images = distiller.synthetic.images()
             recorder.frame(step, images)
+            recorder.details(step, distiller.details())
             trail.mark(step, images, distiller.synthetic.labels)
     if next_step < config.steps:
         recorder.checkpoint(config.steps, distiller.state())

@@ -13,9 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from lgm_core.backbones.student_names import is_student
 from lgm_core.features import view_features
 from lgm_core.interfaces import SyntheticSet
 from lgm_core.probe import HeadRecipe, Heads, score, train_heads
+from lgm_core.scratch_report import live_accuracy, report_from_scratch, report_on_all
+from lgm_core.synthetic.labelled import LabelledSet
 from lgm_core.workbench import VIEW_AUGMENT, Workbench, spread_over_classes
 
 _RESIDENT_BYTES = 4 * 2**30  # a bank below this goes onto the device whole
@@ -26,6 +29,8 @@ def probe_images(
     bench: Workbench, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"], backbone_name: str
 ) -> dict[str, Any]:
     """Report of heads trained on augmented views of `images`; numbers in [0, 1], keys as `probe.score` gives them."""
+    if is_student(backbone_name):
+        return report_from_scratch(bench, images, labels, backbone_name)
     config, backbone = bench.config.probe, bench.backbone(backbone_name)
     bench.recorder.phase(f"probe in {backbone.name}: views")
     augment = bench.augment(VIEW_AUGMENT, backbone)
@@ -40,6 +45,8 @@ def probe_images(
 
 def probe_full(bench: Workbench, backbone_name: str) -> dict[str, Any]:
     """Report of heads trained on all training images."""
+    if is_student(backbone_name):
+        return report_on_all(bench, backbone_name)
     config, backbone = bench.config.probe, bench.backbone(backbone_name)
     bank = bench.view_bank(bench.train, backbone, VIEW_AUGMENT, config.full_views)
     features, device = bank.features, bench.compute.device
@@ -101,7 +108,7 @@ class LiveProbe:
         self._steps = (
             {round(k * (steps - 1) / config.times) for k in range(1, config.times + 1)} if config.times else set()
         )
-        if not self._steps:
+        if not self._steps or is_student(bench.config.backbone):
             return
         self._backbone = bench.backbone(bench.config.backbone)
         bank = bench.clean_bank(bench.test, self._backbone)
@@ -115,6 +122,8 @@ class LiveProbe:
 
     def probe(self, synthetic: SyntheticSet) -> dict[str, float]:
         """`live_top1` in [0, 1], by one head trained for a few hundred steps on ten views of each image."""
+        if isinstance(synthetic, LabelledSet):
+            return live_accuracy(self._bench, synthetic)
         with torch.no_grad():
             images = synthetic.images()
         batch = self._bench.config.bank.batch

@@ -110,7 +110,7 @@ def view_features(
     choices = augment.draw(n, views=views, random=generator("cpu", seed))
     with torch.no_grad():
         rows = [
-            compute.features(backbone, augment(images, choices[start : start + batch]))
+            compute.encode(backbone, augment.views_for(backbone, images, choices[start : start + batch]))
             for start in range(0, n * views, batch)
         ]
     return torch.cat(rows).view(views, n, -1).transpose(0, 1).contiguous()
@@ -179,7 +179,7 @@ def _key(images: ImageSet, backbone: Backbone, recipe: Recipe, compute: Compute)
         backbone.weights_hash,
         backbone.input_size,
         asdict(recipe),
-        compute.precision,
+        compute.precision_of(backbone),
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return f"{images.name.replace('/', '-')}-{backbone.name.replace('/', '-').replace(':', '-')}-{digest}"

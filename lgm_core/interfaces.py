@@ -7,6 +7,7 @@ Images are float in [0, 1], NCHW, everywhere outside a backbone; labels are int6
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -53,16 +54,26 @@ class Backbone(ABC, nn.Module):
     input_size    S, side of the square input in pixels
     feature_size  D, read from the model
     weights_hash  hex digest of the weights' file, for cache keys
+    scale         1 / std per channel, [1, 3, 1, 1]: what `normalise` multiplies by
     """
 
     name: str
     input_size: int
     feature_size: int
     weights_hash: str
+    scale: Float[Tensor, "1 3 1 1"]
 
-    @abstractmethod
     def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """Images in [0, 1] (noise may leave it) -> features, float32; differentiable in the images only."""
+        return self.encode(self.normalise(images))
+
+    @abstractmethod
+    def normalise(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n 3 r r"]:
+        """Images in [0, 1], of any side, by the backbone's mean and std: a multiply-add per channel."""
+
+    @abstractmethod
+    def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
+        """Features of normalised images, float32."""
 
 
 class SyntheticSet(ABC, nn.Module):
@@ -93,10 +104,11 @@ class SyntheticSet(ABC, nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What one step of a distiller reports: the loss, and further scalars by name."""
+    """What one step of a distiller reports: the loss, further scalars by name, and what the user should be told."""
 
     loss: float
     scalars: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Distiller(ABC):
@@ -107,6 +119,14 @@ class Distiller(ABC):
     @abstractmethod
     def step(self, step: int) -> StepResult:
         """Do step number `step` (0-based). Depends on nothing but `state()` and the number."""
+
+    def details(self) -> dict[str, Any]:
+        """What else of the last step is worth watching, as plain values: a line of details.jsonl with each frame."""
+        return {}
+
+    def export(self) -> State:
+        """What belongs to the result beside images in [0, 1] and class numbers, such as learned labels."""
+        return {}
 
     @abstractmethod
     def state(self) -> State:

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from lgm_core.analysis.neighbours import class_centres, nearest, radius
 from lgm_core.analysis.projection import Pca, fit_pca
+from lgm_core.backbones.student_names import is_student
 from lgm_core.datasets.image_set import Subset
 from lgm_core.interfaces import Backbone, ImageSet
 from lgm_core.thumbnails import Thumbnails, spread
@@ -33,7 +34,7 @@ class Trail:
         self._bench = bench
         self.thumbnails = Thumbnails(bench.train, config.dataset, "train", bench.places.thumbs)
         count = min(config.record.map_images, PER_STEP * config.steps)
-        self.active = count > 2
+        self.active = count > 2 and not is_student(config.backbone)  # whose features change with every step
         if not self.active:
             return
         self._backbone = bench.backbone(config.backbone)

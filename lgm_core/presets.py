@@ -9,6 +9,7 @@ from typing import Any
 from lgm_core.config import RunConfig
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import from_dict, to_dict
+from lgm_core.presets_rcig import RCIG_PRESETS
 from lgm_core.registry import require_known
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -19,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bank": {"views": 1},
         "live": {"times": 10, "test_images": 200},
         "record": {"frames": 60},
-        "lgm": {"views": 3},
+        "lgm": {"views": 3, "learning_rate": 8e-2},
         "probe": {"views": 30},
     },
     # The paper's method to the letter (LGM specification, sections 1 to 9). The first release's noise mean of 0.5 is
@@ -32,6 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pyramid": {"grow_every": 200, "rescale": True, "keep_moments": False, "cascade": False},
         "lgm": {"views": 10, "learning_rate": 2e-3, "schedule": "constant", "target": "batch", "balance": False},
     },
+    **RCIG_PRESETS,
 }
 
 

@@ -95,12 +95,20 @@ def score(
     first head, true class by predicted; worst_group and per_group: None without groups.
     """
     classes = heads.weight.shape[1]
-    hits_htk = []
-    for part, y in zip(features.split(8192), labels.split(8192), strict=True):
-        best = heads.logits(part.float()).topk(min(5, classes), dim=-1).indices
-        hits_htk.append((best == y[None, :, None], best[0, :, 0]))
-    hits = torch.cat([h for h, _ in hits_htk], dim=1)
-    predicted = torch.cat([p for _, p in hits_htk])
+    best = [heads.logits(part.float()).topk(min(5, classes), dim=-1).indices for part in features.split(8192)]
+    return score_best(torch.cat(best, dim=1), labels, classes=classes, groups=groups, group_count=group_count)
+
+
+def score_best(
+    best: Int[Tensor, "h t k"],
+    labels: Int[Tensor, "t"],
+    *,
+    classes: int,
+    groups: Int[Tensor, "t"] | None = None,
+    group_count: int = 0,
+) -> dict[str, Any]:
+    """`score`, from the likeliest classes that each of H classifiers names for each image, likeliest first."""
+    hits, predicted = best == labels[None, :, None], best[0, :, 0]
     top1 = hits[:, :, 0].double()
     top5 = hits.any(dim=-1).double().mean(dim=1)
     confusion = torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)

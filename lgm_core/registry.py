@@ -12,7 +12,7 @@ from typing import Any
 from lgm_core.errors import UnknownName
 
 # method -> the function that makes a distiller ready to step from a workbench
-DISTILLERS = {"lgm": "lgm_core.assembly:assemble_lgm"}
+DISTILLERS = {"lgm": "lgm_core.assembly:assemble_lgm", "rcig": "lgm_core.assembly_rcig:assemble_rcig"}
 
 
 def load(table: Mapping[str, str], name: str, noun: str) -> Callable[..., Any]:

@@ -5,13 +5,15 @@
 torch.Size([1200, 1, 1280])
 """
 
+from collections.abc import Callable
 from functools import cache, cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lgm_core.augment import Augment
-from lgm_core.backbones.frozen import open_backbone
+from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
 from lgm_core.config import AugmentConfig, RunConfig
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
@@ -19,6 +21,7 @@ from lgm_core.device import open_compute
 from lgm_core.features import Bank, Recipe, as_images
 from lgm_core.interfaces import Backbone, ImageSet
 from lgm_core.places import Places
+from lgm_core.precision import choose_precision
 from lgm_core.runs.recorder import Recorder
 
 VIEW_AUGMENT = AugmentConfig(noise_std=0.0, noise_mean=0.0)  # "basic": flips and crops, for the probe
@@ -31,6 +34,13 @@ class Workbench:
         self.config, self.places, self.recorder = config, places, recorder
         self.compute = open_compute(config.device)
         self.backbone = cache(self._backbone)
+        self._made: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns at the first call of this name; the same thing after that."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     @property
     def train(self) -> ImageSet:
@@ -72,14 +82,17 @@ class Workbench:
             seed=self.config.seed,
         )
 
-    def _backbone(self, name: str) -> Backbone:
+    def _backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:
             self.recorder.phase(f"fetching {name}", done, total or 0)
 
         self.recorder.phase(f"opening {name}")
-        return open_backbone(
+        backbone = open_backbone(
             name, self.places, normalisation=self.config.normalisation, device=self.compute.device, progress=fetching
         )
+        if self.config.device.precision == "auto":
+            self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
+        return backbone
 
     def _recipe(self, **values: object) -> Recipe:
         config = self.config

@@ -12,7 +12,7 @@ from pages.parts import charts
 from pages.parts.before_after import before_after
 from pages.parts.images import frame_url
 from pages.parts.neighbourhood import title_of
-from pages.parts.pickers import pick_runs, settings
+from pages.parts.pickers import pick_runs, settings, shows_images
 from pages.parts.status import show_failure
 from pages.parts.theme import class_colour, empty, header, plain, state_words
 
@@ -121,7 +121,7 @@ def gap(report: dict[str, Any] | None, base: dict[str, Any] | None) -> str:
 
 
 header("Compare", "What changed between these runs?")
-runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=2, most=4)
+runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=2, most=4, first=shows_images)
 if len(runs) < 2:
     empty(
         "Choose two runs" if runs else "Nothing to compare yet",

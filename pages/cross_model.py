@@ -24,7 +24,7 @@ NOTES: dict[str, str] = {
     "over centroids": "Accuracy minus that of the centroid images of the head's own backbone, in points.",
 }
 _EVERY = 3.0  # seconds
-_MOST_BESIDE = 5  # backbones whose two matrices fit beside each other
+_MOST_BESIDE = 3  # backbones whose two matrices fit beside each other on a small screen
 
 
 def choices() -> dict[str, list[RunFolder]]:
@@ -133,7 +133,7 @@ known = study_matrix(runs).columns
 with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = settings(runs[0])["dataset"]
-left, right = st.columns([3, 2], gap="large") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
+left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)

@@ -50,7 +50,7 @@ def _neighbours(
         if picked.star:
             nearest_of_synthetic(RunFolder(run.path.parent / picked.star[0]), picked.star[1], found, index)
         elif picked.real is not None:
-            nearest_of_real(picked.real, found, index)
+            nearest_of_real(run, picked.real, found, index)
 
 
 def _orders(found: Mapping[str, Any]) -> dict[str, dict[int, float]]:

@@ -12,8 +12,9 @@ from lgm_core.presets import change, preset
 from lgm_core.study import StudyFlags
 from pages.parts.estimate import show_estimate
 from pages.parts.form import draw_fields, draw_groups
+from pages.parts.link import linked, put_into_link
 from pages.parts.pickers import pick_backbones, pick_dataset, pick_preset
-from pages.parts.plan import command_of, make_plan
+from pages.parts.plan import command_of, in_lines, make_plan
 from pages.parts.ready import show_backbones, show_dataset
 from pages.parts.theme import header, plain
 
@@ -32,19 +33,21 @@ with form:
     fine = show_backbones(backbones) and fine
     name = pick_preset(PRESETS)
     base = replace(preset(name), dataset=dataset, backbone=backbones[0] if backbones else "")
-    changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"))
+    start = linked(base)
+    changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"), start=start)
     further = pick_backbones(
         key="evaluate", default=(), label="Further backbones to judge the images with",
         help="Linear heads are trained on the images in each of these, and tested on real images",
     )  # fmt: skip
     show_backbones(further)
     with st.expander("All settings", icon=":material/tune:"):
-        changes |= draw_fields(base, f"run_{name}", names=("normalisation",))
-        changes |= draw_groups(base, f"all_{name}")
+        changes |= draw_fields(base, f"run_{name}", names=("normalisation",), start=start)
+        changes |= draw_groups(base, f"all_{name}", start=start)
+    put_into_link(base, changes)
     flags, several = StudyFlags(), len(backbones) > 1
     wanted = st.toggle(
-        "Make it a study: several seeds, and choices of real images to compare with", key="as_study",
-        value=several, disabled=several, bind="query-params", help="Several backbones always make a study",
+        "Make it a study", key="as_study", value=several, disabled=several, bind="query-params",
+        help="Several seeds, and choices of real images to compare with. Several backbones always make a study",
     )  # fmt: skip
     study = ""
     if wanted or several:
@@ -65,7 +68,7 @@ with summary, st.container(border=True, key="lgm_summary"):
     st.subheader(f"{len(plan)} runs" if len(plan) > 1 else "One run", anchor=False)
     show_estimate(plan)
     if not fine:
-        st.warning("Something of it is not here and cannot be fetched by itself: see the notes beside it.")
+        st.warning("Something of it is not here yet: fetch it, or see the notes beside it.")
     if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not fine):
         try:
             runs = [local.submit(run, places()) for run in plan]
@@ -74,4 +77,4 @@ with summary, st.container(border=True, key="lgm_summary"):
         else:
             st.switch_page("pages/watch.py", query_params={"run": runs[0].id})
     st.caption("The same from a terminal")
-    st.code(command_of(config, study, backbones, flags), language="bash", wrap_lines=True)
+    st.code(in_lines(command_of(config, study, backbones, flags)), language="bash", wrap_lines=True)

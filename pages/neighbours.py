@@ -11,7 +11,7 @@ from pages.parts.embedded import embed_config, embed_runs, known_backbones
 from pages.parts.images import thumb_index
 from pages.parts.map import load_map
 from pages.parts.neighbourhood import heading, neighbour_row, summary, title_of
-from pages.parts.pickers import pick_backbones, pick_run, settings
+from pages.parts.pickers import has_images, pick_backbones, pick_run, settings
 from pages.parts.theme import empty, header, plain
 
 _PER_PAGE = 8
@@ -24,11 +24,6 @@ def map_with(source: RunFolder, backbone: str) -> Mapping[str, Any] | None:
         if found and source.id in (found["sources"] or {}):
             return found
     return None
-
-
-def has_images(run: RunFolder) -> bool:
-    """All real data at once have no images of their own to look at; every other run has them, or will."""
-    return settings(run)["kind"] == "distill" or settings(run)["baseline"]["choice"] != "full"
 
 
 def pending(source: RunFolder, backbone: str) -> RunFolder | None:

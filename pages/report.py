@@ -10,7 +10,8 @@ from lgm_core.runs.card import card, export_zip
 from lgm_core.runs.report import evaluations_of, run_report, study_report
 from lgm_core.runs.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts.pickers import all_runs, pick_run, pick_runs, pick_study, settings
+from pages.parts.images import base_path
+from pages.parts.pickers import all_runs, pick_run, pick_runs, pick_study, settings, shows_images
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
 
@@ -56,7 +57,7 @@ def offer(html: str, name: str) -> None:
 
 
 def one_run() -> None:
-    run = pick_run(kinds=("distill", "baseline"), key="run")
+    run = pick_run(kinds=("distill", "baseline"), key="run", first=shows_images)
     assert run is not None  # the page has stopped where there is none
     state = run.status().state
     if state != "finished":
@@ -77,7 +78,7 @@ def one_study() -> None:
 
 def gallery_site() -> None:
     """A project page in one click: as a zip, or written into a folder."""
-    runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=6, most=60)
+    runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=6, most=60, first=shows_images)
     title = st.text_input("Title of the page", "Distilled data sets", key="title", bind="query-params")
     if not runs:
         st.caption("Choose the runs that the gallery shall show.")
@@ -92,7 +93,9 @@ def gallery_site() -> None:
     if written:
         with st.spinner("Writing the pages …"):
             write_site(runs, folder, title=title)
-        st.success(f"Written to {plain(folder)}", icon=":material/check:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.success(f"Written to {plain(folder)}", icon=":material/check:")
+            st.link_button("Look at it", f"{base_path()}/app/static/site/index.html", icon=":material/open_in_new:")
     st.caption("Plain pages; any web server serves them:")
     st.code(f"python -m http.server --directory {folder if written else 'gallery'}", language="sh")
 

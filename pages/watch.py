@@ -6,8 +6,9 @@ from lgm_core.runs.store import RunFolder
 from pages.parts.details import show_details, show_results
 from pages.parts.export import show_export
 from pages.parts.fork import fork_dialog
-from pages.parts.pickers import pick_run, settings
+from pages.parts.pickers import pick_run, settings, worth_watching
 from pages.parts.player import player
+from pages.parts.rcig import show_rcig
 from pages.parts.status import show_failure, show_status
 from pages.parts.theme import empty, header
 
@@ -15,7 +16,8 @@ left, right = st.columns([2, 3], vertical_alignment="bottom")
 with left:
     header("Watch", "How is it going?")
 with right:
-    run: RunFolder | None = pick_run(kinds=("distill", "baseline", "evaluate", "embed", "align"), key="run", label="")
+    kinds = ("distill", "baseline", "evaluate", "embed", "align")
+    run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=worth_watching)
 if run is None:
     empty(
         "Nothing to watch yet",
@@ -33,6 +35,8 @@ if kind in ("distill", "baseline"):
     asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
     if asked is not None:
         fork_dialog(run, asked)
+if kind == "distill":
+    show_rcig(run)
 show_results(run)
 if kind == "distill":
     show_export(run)

@@ -1,7 +1,9 @@
 """Toys shared by the tests: a small real network with random weights, a folder for runs, paths to real data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -15,8 +17,10 @@ from lgm_core.device import Compute
 from lgm_core.interfaces import Backbone
 from lgm_core.places import Places
 from lgm_core.presets import change
+from tests.browser import chromium, opened
 
-torch.set_num_threads(2)
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))  # more than there are idle cores is slower than one
+torch.set_num_threads(THREADS)
 
 
 class ToyBackbone(Backbone):
@@ -30,10 +34,14 @@ class ToyBackbone(Backbone):
             self.net = nn.Sequential(
                 nn.Conv2d(3, 8, 5, stride=2), nn.Tanh(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(72, 12)
             )
+        self.register_buffer("scale", torch.tensor([2.0, 4.0, 3.0]).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
-    def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
-        return self.net(images)
+    def normalise(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n 3 r r"]:
+        return (images - 0.4) * self.scale
+
+    def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
+        return self.net(normalised)
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ def small_run(small_weights: str) -> RunConfig:
         RunConfig(dataset="digits", backbone=small_weights, steps=18, evaluate_on=(small_weights,)),
         {
             "data": {"train_per_class": 3, "test_per_class": 3, "resize": 224},
-            "device": {"threads": 2},
+            "device": {"threads": THREADS, "precision": "float32"},
             "synthetic": {"resolution": 32},
             "pyramid": {"grow_every": 3},
             "lgm": {"views": 2},
@@ -83,6 +91,20 @@ def small_run(small_weights: str) -> RunConfig:
             "record": {"frames": 6, "checkpoint_seconds": 0.0},
         },
     )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of one file."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A tab of its own for each test."""
+    with opened(browser) as tab:
+        yield tab
 
 
 def real_file(variable: str, name: str) -> Path:

@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def page(store: RunStore) -> Open:
     def opened(name: str, **query: Any) -> AppTest:
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
         for key, value in query.items():
             test.query_params[key] = value
         return test.switch_page(f"pages/{name}.py").run()

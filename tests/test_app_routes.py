@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lgm_core.runs import levels
+from lgm_core.runs.site import write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.routes import ROUTES
 from tests.fake_runs import fake_distill, fake_thumbs
@@ -36,6 +37,16 @@ def test_frames_and_thumbnails_are_kept_for_ever(store: RunStore, client: TestCl
     assert Image.open(io.BytesIO(answer.content)).format == "WEBP"
     answer = client.get(f"/app/static/thumbs/{fake_thumbs(store, 'imagenette', 'train')}/0000.webp")
     assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+
+
+def test_the_gallery_site_can_be_looked_at(store: RunStore, client: TestClient, tmp_path: Path):
+    write_site([fake_distill(store, name="one")], tmp_path / "site")
+    answer = client.get("/app/static/site/index.html")
+    assert answer.status_code == 200 and "sandbox" in answer.headers["content-security-policy"]
+    assert client.get("/app/static/site/runs/one.html").status_code == 200
+    assert client.get("/app/static/site/covers/one.webp").headers["content-type"] == "image/webp"
+    for path in ("../runs/one/config.json", "..%2fruns%2fone%2fconfig.json", "runs", "gone.html", "runs//one.html"):
+        assert client.get(f"/app/static/site/{path}").status_code == 404
 
 
 def test_lines_from_an_offset_on(store: RunStore, client: TestClient):

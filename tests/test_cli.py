@@ -132,7 +132,7 @@ def test_sigterm_checkpoints_exits_143_and_resume_goes_on(small_weights, tmp_pat
     while not metrics.exists() and worker.poll() is None:
         time.sleep(0.1)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 143
+    assert worker.wait(180) == 143
     assert (tmp_path / "runs" / "long" / "checkpoint.safetensors").exists()
     assert '"stopped"' in (tmp_path / "runs" / "long" / "status.json").read_text()
     assert lgm("show", "long") == 0

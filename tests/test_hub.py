@@ -156,5 +156,5 @@ def test_of_two_processes_one_fetches_and_the_other_waits(places, network, clien
         other.join(timeout=0.2)
         assert other.is_alive()  # it waits for the one who fetches
         (places.weights[-1] / row.file).write_bytes(published(network.state_dict(), tmp_path / "hub"))
-    other.join(timeout=10)
+    other.join(timeout=120)
     assert found == [places.weights[-1] / row.file]

@@ -13,14 +13,15 @@ PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
 
 # module below lgm_core -> layer; a room's __init__ and catalogue are layer 0
 LAYERS = {
-    0: "config knobs errors registry places presets download study backbones.catalog backbones.row datasets.catalog "
-    "runs listing jobs",
+    0: "config config_rcig knobs errors registry places presets presets_rcig published download study "
+    "backbones.catalog backbones.row backbones.student_names datasets.catalog runs listing jobs",
     1: "interfaces device crop runs.recorder",
-    2: "datasets backbones synthetic augment",
-    3: "features gradients",
-    4: "distillers baselines probe analysis",
-    5: "workbench assembly evaluation sources thumbnails mapping embedding comparison calibration engine",
-    6: "cli verbs worker flags console api bench __main__",
+    2: "datasets backbones synthetic transforms augment augment_one",
+    3: "features gradients whitened precision fitting",
+    4: "distillers baselines probe scratch analysis",
+    5: "workbench assembly assembly_rcig calibration_rcig student_bench scratch_report "
+    "evaluation sources thumbnails mapping embedding comparison calibration engine",
+    6: "cli verbs worker flags console api literal bench __main__",
 }
 ALLOWED_LONG_FILES: dict[str, str] = {}
 ALLOWED_LONG_FUNCTIONS: dict[str, str] = {}

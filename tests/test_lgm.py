@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from lgm_core.augment import Augment
-from lgm_core.bench import literal_loss
 from lgm_core.config import AugmentConfig, LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.distillers.lgm import LinearGradientMatching
@@ -13,6 +12,7 @@ from lgm_core.distillers.targets import BankTarget, BatchTarget, MeanTarget, Rea
 from lgm_core.features import Bank
 from lgm_core.gradients import LinearHead, head_gradient
 from lgm_core.interfaces import generator
+from lgm_core.literal import literal_loss
 from lgm_core.synthetic.pyramid import PyramidSet
 
 C = 4

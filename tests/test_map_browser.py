@@ -1,141 +1,106 @@
 """The maps in a real browser: hover, lasso, linked selection, neighbours, the link to what one sees, 50,000 points."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from lgm_core.runs.store import RunStore, read_json, write_json
+from lgm_core.runs.store import RunStore
+from tests.browser import at_rest, expect, pixels, serve, until
 from tests.fake_runs import REAL, fake_distill, fake_embed
+from tests.large_map import enlarge
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
-
-ROOT = Path(__file__).parent.parent
 MANY = 50_000
+BOTH = "embeddings?dataset=imagenette&backbones=mobilenet_v2&backbones=clip_vitb16"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The dashboard over two maps of the same images, and a large one."""
-    cache = tmp_path_factory.mktemp("cache")
-    store = RunStore(cache / "runs")
+def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
+    """Two maps of the same images, and a large one."""
+    store = RunStore(tmp_path_factory.mktemp("cache") / "runs")
     source = fake_distill(store, name="source", backbone="mobilenet_v2")
     for backbone in ("mobilenet_v2", "clip_vitb16"):
         fake_embed(store, source, backbone=backbone, name=f"map-{backbone}")
-    _enlarge(fake_embed(store, source, backbone="dino_vits16", name="map-large"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    words += ["--server.headless", "true", "--server.fileWatcherType", "none"]
-    environment = os.environ | {"LGM_CACHE": str(cache)}
-    with (cache / "server.log").open("w") as log:
-        server = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        yield _wait_for(f"http://127.0.0.1:{port}", server)
-    finally:
-        server.terminate()
-        server.wait(20)
+    enlarge(fake_embed(store, source, backbone="dino_vits16", name="map-large"), MANY)
+    return store
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser) -> Iterator["sync_api.Page"]:
-    page = browser.new_page(viewport={"width": 1400, "height": 1200})
-    page.set_default_timeout(45_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
-    assert not errors
+def address(store: RunStore) -> Iterator[str]:
+    with serve(store.root.parent) as found:
+        yield found
 
 
 def test_lasso_shows_the_images_and_marks_them_in_every_map(page, address):
-    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=mobilenet_v2&backbones=clip_vitb16")
+    page.goto(f"{address}/{BOTH}")
     canvases = _maps(page, 2)
-    before = [_pixels(canvas) for canvas in canvases]
+    before = [pixels(canvas) for canvas in canvases]
     _draw_around(page, canvases[0], 0.5, 0.0, 1.0, 0.5)
-    count = int(page.locator(".lgm-maps").get_attribute("data-selected") or 0)
+    count = _selected(page)
     assert 0 < count < REAL
-    page.get_by_text(f"{count} images in the lasso").wait_for()
-    assert page.locator(".lgm-tiles .lgm-tile").count() == min(count, 96)
-    assert [_pixels(canvas) for canvas in canvases] != before  # both maps dim what is not chosen
-    assert before[1] != _pixels(canvases[1])
+    expect(page.get_by_text(f"{count} images in the lasso")).to_be_visible()
+    expect(page.locator(".lgm-tiles .lgm-tile")).to_have_count(min(count, 96))
+    for canvas, old in zip(canvases, before, strict=True):  # both maps dim what is not chosen
+        until(page, lambda canvas=canvas, old=old: pixels(canvas) != old, "the map shows the selection")
 
 
 def test_a_link_opens_the_same_lasso(page, address):
-    link = "lasso=map-mobilenet_v2~0.5,0.0~1.0,0.0~1.0,0.5~0.5,0.5"
-    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=mobilenet_v2&backbones=clip_vitb16&{link}")
+    page.goto(f"{address}/{BOTH}&lasso=map-mobilenet_v2~0.5,0.0~1.0,0.0~1.0,0.5~0.5,0.5")
     _maps(page, 2)
-    page.wait_for_function("document.querySelector('body').innerText.includes('images in the lasso')")
-    shown = page.get_by_text("images in the lasso").first.inner_text()
-    assert shown.split()[0] == page.locator(".lgm-maps").get_attribute("data-selected")
+    count = _selected(page)
+    assert 0 < count < REAL
+    expect(page.get_by_text(f"{count} images in the lasso")).to_be_visible()
     page.get_by_role("button", name="Clear selection").click()
-    page.wait_for_url(lambda url: "lasso=" not in url)
+    expect(page).not_to_have_url(re.compile("lasso="))
 
 
-def test_hover_shows_a_thumbnail_and_a_click_the_neighbours(page, address):
-    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=mobilenet_v2&backbones=clip_vitb16")
+def test_hover_shows_a_thumbnail_and_a_click_the_neighbours(page, address, store):
+    page.goto(f"{address}/{BOTH}")
     canvas = _maps(page, 2)[0]
-    x, y = _star(page)
+    x, y = _star(page, store)
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + x, box["y"] + y)
-    tip = page.locator(".tip")
-    tip.wait_for()
-    assert "synthetic" in tip.inner_text()
-    assert "webp" in (tip.locator("i").get_attribute("style") or "")
+    expect(page.locator(".tip")).to_contain_text("synthetic")
+    expect(page.locator(".tip i")).to_have_attribute("style", re.compile("webp"))
     page.mouse.click(box["x"] + x, box["y"] + y)
-    page.get_by_text("nearest, cosine similarity").nth(1).wait_for()  # a row for each backbone
-    assert "picked=star" in page.url
+    expect(page.get_by_text("nearest, cosine similarity")).to_have_count(2)  # a row for each backbone
+    expect(page).to_have_url(re.compile("picked=star"))
 
 
-def test_fifty_thousand_points_stay_usable(page, address):
+def test_fifty_thousand_points_can_be_zoomed_hovered_and_lassoed(page, address):
     page.goto(f"{address}/embeddings?dataset=imagenette&backbones=dino_vits16")
     canvas = _maps(page, 1)[0]
-    page.get_by_text("50000 images").wait_for()
-    box = canvas.bounding_box()
+    expect(page.get_by_text("50000 images")).to_be_visible()
+    box, before = canvas.bounding_box(), pixels(canvas)
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(*middle)
-    began = time.perf_counter()
-    for _ in range(10):
-        page.mouse.wheel(0, -60)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(done))")
-    for place in range(20):
-        page.mouse.move(middle[0] + 3 * place, middle[1] + place)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(done))")
-    assert time.perf_counter() - began < 6  # thirty events; a redraw of all points at each would take far longer
+    page.mouse.wheel(0, -200)
+    until(page, lambda: pixels(canvas) != before, "the wheel zooms")
+    page.get_by_role("button", name="Fit").click()
     _draw_around(page, canvas, 0.2, 0.2, 0.8, 0.8)
-    page.wait_for_function(
-        "() => Number(document.querySelector('body').innerText.match(/(\\d+) images in the lasso/)?.[1]) > 0"
-    )
+    count = _selected(page)
+    assert 0 < count < MANY
+    expect(page.get_by_text(f"{count} images in the lasso")).to_be_visible()
 
 
 def _maps(page, count: int) -> list:
-    page.locator(".map canvas").nth(count - 1).wait_for()
-    page.wait_for_timeout(500)
-    assert page.locator(".map canvas").count() == count
-    return [page.locator(".map canvas").nth(place) for place in range(count)]
+    """The canvases of so many maps, drawn and at rest."""
+    expect(page.locator(".map canvas[data-drawn]")).to_have_count(count)
+    canvases = [page.locator(".map canvas").nth(place) for place in range(count)]
+    for canvas in canvases[::-1]:
+        at_rest(page, canvas)
+    return canvases
+
+
+def _selected(page) -> int:
+    """How many images the browser says are in the lasso, once there are any."""
+    maps = page.locator(".lgm-maps")
+    expect(maps).to_have_attribute("data-selected", re.compile("^[1-9]"))
+    return int(maps.get_attribute("data-selected"))
 
 
 def _draw_around(page, canvas, left: float, top: float, right: float, bottom: float) -> None:
+    at_rest(page, canvas)
     box = canvas.bounding_box()
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     inset = [(box["x"] + 4 + x * (box["width"] - 8), box["y"] + 4 + y * (box["height"] - 8)) for x, y in corners]
@@ -144,48 +109,14 @@ def _draw_around(page, canvas, left: float, top: float, right: float, bottom: fl
     for corner in inset[1:]:
         page.mouse.move(*corner, steps=8)
     page.mouse.up()
-    page.wait_for_function("() => true")
 
 
-def _pixels(canvas) -> str:
-    return canvas.evaluate("(one) => one.toDataURL().slice(-4000)")
-
-
-def _star(page) -> tuple[float, float]:
+def _star(page, store: RunStore) -> tuple[float, float]:
     """Where the first star lies on the first map, in pixels, by the component's own arithmetic."""
     from pages.parts.map import unit_points
 
-    found = read_json(Path(_STORE[0]) / "map-mobilenet_v2" / "map.json")
+    found = store.open("map-mobilenet_v2").map()
     x, y = unit_points(found, "umap")[1]["source"][0]
     box = page.locator(".map canvas").first.bounding_box()
     size = min(box["width"], box["height"]) - 36
     return (box["width"] - size) / 2 + x * size, (box["height"] - size) / 2 + y * size
-
-
-_STORE: list[str] = []
-
-
-def _enlarge(run) -> None:
-    """Many points; the thumbnails are those of the first images, over and over."""
-    _STORE[:] = [str(run.path.parent)]
-    found, random = read_json(run.map_file), np.random.default_rng(0)
-    repeat = -(-MANY // REAL)
-    found |= {name: (found[name] * repeat)[:MANY] for name in ("labels", "pca", "umap", "wrong", "distance")}
-    found["umap"] = (np.array(found["umap"]) + random.normal(size=(MANY, 2)) * 0.8).tolist()
-    found["indices"] = list(range(MANY))
-    write_json(run.map_file, found)
-    thumbs = run.path.parent.parent / "thumbs" / found["thumbs"] / "index.json"
-    index = read_json(thumbs)
-    index |= {"labels": (index["labels"] * repeat)[:MANY], "count": MANY, "pages": ["0000.webp"] * (-(-MANY // 1024))}
-    write_json(thumbs, index)
-
-
-def _wait_for(address: str, server: subprocess.Popen) -> str:
-    for _ in range(240):
-        assert server.poll() is None, "the dashboard did not start"
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
-                return address
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError("the dashboard did not answer within a minute")

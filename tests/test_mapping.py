@@ -189,6 +189,11 @@ def test_an_embed_run_places_sources_among_the_real_images(small_run, distilled,
     assert sum(hits) >= 5
     (kept,) = here.maps.iterdir()
     written = kept.stat().st_mtime_ns
+    near = load_file(run.near_file)
+    assert near["indices"].shape == near["similarity"].shape == (30, 7) and near["indices"].dtype == torch.int32
+    assert not (near["indices"] == torch.tensor(found["indices"])[:, None]).any()  # no image is its own neighbour
+    assert set(near["indices"].flatten().tolist()) <= set(found["indices"])
+    assert (near["similarity"].diff(dim=1) <= 0).all() and near["similarity"].max() <= 1
     again = finish(replace(config, sources=("two",)), here)
     assert again.map()["umap"] == found["umap"] and kept.stat().st_mtime_ns == written
 

@@ -26,7 +26,7 @@ def show(store) -> Show:
     """Open a page of the dashboard, with values in its URL."""
 
     def open_page(name: str, **link: str | list[str]) -> AppTest:
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300).run()
         test.switch_page(f"pages/{name}.py")
         for key, value in link.items():
             test.query_params[key] = value
@@ -84,7 +84,7 @@ def test_maps_stand_side_by_side_and_a_link_opens_the_lasso(show, store):
     picked = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]), picked="star:source:3")
     assert words(picked).count("nearest, cosine similarity") == 2
     real = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]), picked="real:7", colour="wrong")
-    assert "probe error" in words(real)
+    assert "probe error" in words(real) and words(real).count("nearest real images, cosine similarity") == 2
 
 
 def test_bad_links_open_the_page_all_the_same(show, store):

@@ -32,15 +32,19 @@ def nearest(
 
 def neighbours_within(features: Float[Tensor, "n d"], *, k: int, rows: int = 2048) -> Int[Tensor, "n k"]:
     """The k nearest other rows of each row, best first; `rows` queries at a time."""
-    found = []
-    for start in range(0, len(features), rows):
-        queries = features[start : start + rows]
-        places, _ = nearest(queries, features, k=k + 1)
-        own = torch.arange(start, start + len(queries), device=places.device)[:, None]
-        other = places != own  # equal images may push a row out of its own list: then the last one goes
-        other[:, -1] &= (~other).any(dim=1)
-        found.append(places[other].view(len(queries), -1))
-    return torch.cat(found)
+    parts = [features[start : start + rows] for start in range(0, len(features), rows)]
+    return torch.cat([others_near(part, features, place * rows, k=k)[0] for place, part in enumerate(parts)])
+
+
+def others_near(
+    queries: Float[Tensor, "m d"], features: Float[Tensor, "n d"], first: int, *, k: int
+) -> tuple[Int[Tensor, "m l"], Float[Tensor, "m l"]]:
+    """The k nearest rows and similarities as in `nearest`, without the queries themselves, rows `first`... of it."""
+    places, similarity = nearest(queries, features, k=k + 1)
+    own = torch.arange(first, first + len(queries), device=places.device)[:, None]
+    other = places != own  # equal images may push a row out of its own list: then the last one goes
+    other[:, -1] &= (~other).any(dim=1)
+    return places[other].view(len(queries), -1), similarity[other].view(len(queries), -1)
 
 
 def own_rank(

@@ -5,6 +5,7 @@
 ('dinov2_vits14', 384, torch.Size([2, 384]))
 """
 
+import copy
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import find_row, title_here
+from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
 from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
@@ -32,15 +34,18 @@ def open_backbone(
     normalisation: str = "native",
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
+    plain: bool = False,
 ) -> "FrozenBackbone":
     """The backbone of a name, an alias or an open form; its weights are found or fetched (`progress`: bytes).
+
+    `plain`: the network as published, neither folded nor in another memory format, for comparison.
 
     `normalisation="imagenet"` gives every backbone ImageNet's mean and std, as the paper's code does, instead of those
     it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
     """
     row = complete(find_row(name))
     path = fetch_weights(row, places, progress)
-    return FrozenBackbone(row, _network(row, path), path, _statistics(row, normalisation)).to(device)
+    return FrozenBackbone(row, _network(row, path), path, _statistics(row, normalisation), plain=plain).to(device)
 
 
 class FrozenBackbone(Backbone):
@@ -49,13 +54,23 @@ class FrozenBackbone(Backbone):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, row: BackboneRow, network: nn.Module, weights: Path, statistics: tuple[Triple, Triple]) -> None:
-        """`statistics` is (mean, std), for images in [0, 1]."""
+    def __init__(
+        self,
+        row: BackboneRow,
+        network: nn.Module,
+        weights: Path,
+        statistics: tuple[Triple, Triple],
+        *,
+        plain: bool = False,
+    ) -> None:
+        """`statistics` is (mean, std), for images in [0, 1]; `plain`: leave the network as it is."""
         super().__init__()
         mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in statistics)
         self.register_buffer("scale", 1 / std, persistent=False)
         self.register_buffer("shift", -mean / std, persistent=False)
-        self.memory_format = _memory_format(network)
+        probe = torch.rand(2, 3, row.input_size, row.input_size, generator=torch.Generator().manual_seed(0))
+        network = network.eval() if plain else folded(network.eval().requires_grad_(False), probe)
+        self.memory_format = torch.contiguous_format if plain else _memory_format(network)
         self.network = network.requires_grad_(False).to(memory_format=self.memory_format)
         self.eval()
         self.name = row.name
@@ -63,13 +78,21 @@ class FrozenBackbone(Backbone):
         self.input_size = row.input_size
         self.weights_hash = weights_hash(weights)
         with torch.no_grad():
-            probe = torch.zeros(1, 3, row.input_size, row.input_size)
-            self.feature_size = self(probe).shape[1]
+            self.feature_size = self(probe[:1]).shape[1]
 
-    def forward(self, images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
-        """Images in [0, 1] (noise may leave it) -> features, float32; differentiable in the images only."""
-        normalised = torch.addcmul(self.shift, images, self.scale)
+    def normalise(self, images: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n 3 r r"]:
+        return torch.addcmul(self.shift, images, self.scale)
+
+    def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         return self.network(normalised.contiguous(memory_format=self.memory_format)).float()
+
+    def compiled(self) -> "FrozenBackbone":
+        """A copy that shares the weights and goes through torch.compile, on a GPU with CUDA graphs."""
+        twin = copy.copy(self)
+        twin._modules = dict(self._modules)
+        on_gpu = next(self.network.parameters()).is_cuda
+        twin.network = torch.compile(self.network, mode="reduce-overhead" if on_gpu else "default")  # type: ignore[assignment]
+        return twin
 
     def train(self, mode: bool = True) -> "FrozenBackbone":
         """Stay in eval mode, whatever a module around this one is told."""

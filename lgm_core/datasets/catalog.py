@@ -8,7 +8,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class DatasetRow:
     manual: str = ""  # what to do where it cannot be fetched
     side: int | None = None  # pixels, where all images are squares of one size
     grouped: bool = False  # has groups, for worst-group accuracy
+    grey: bool = False  # one channel is all there is
     embedded: bool = False  # carried by an installed package
 
     @property
@@ -150,6 +151,24 @@ def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
         if any((folder / marker).exists() for marker in row.markers):
             return folder
     return None
+
+
+def leftovers(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
+    """A folder where the data might be, with something else in it: half of them, perhaps."""
+    places = [place for root in roots for place in candidates(row, root)]
+    return next((place for place in places if place.is_dir() and any(place.iterdir())), None)
+
+
+def not_here(row: DatasetRow, roots: Sequence[Path]) -> str:
+    """That the data are not here, in words: where they were looked for, and what to do."""
+    if "path" in row.options:
+        return f"the folder {row.options['path']} does not exist. Remedy: {row.manual}"
+    looked = ", ".join(str(place) for root in roots for place in candidates(row, root))
+    target = roots[-1] if roots else Path("cache/datasets")
+    return (
+        f"the data set {row.name!r} is not here (looked in {looked or 'nowhere: no folder for data sets is set'}). "
+        f"Remedy: {how_to_get(row, target)}"
+    )
 
 
 def candidates(row: DatasetRow, root: Path) -> list[Path]:

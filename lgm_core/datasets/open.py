@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from lgm_core.datasets.catalog import DatasetRow, candidates, find_folder, find_row, how_to_get
+from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, leftovers, not_here
 from lgm_core.datasets.image_set import limit_per_class
 from lgm_core.errors import Unavailable
 from lgm_core.interfaces import ImageSet
@@ -34,14 +34,8 @@ def open_dataset(
 def _folder(row: DatasetRow, roots: Sequence[Path]) -> Path:
     """Where the data are; a folder with something else in it is left to the reader, which says what is missing."""
     folder = find_folder(row, roots)
-    if folder is not None:
-        return folder
-    if "path" in row.options:
-        raise Unavailable(f"the folder {row.options['path']} does not exist. Remedy: {row.manual}")
-    places = [place for root in roots for place in candidates(row, root)]
-    for place in places:
-        if place.is_dir() and any(place.iterdir()):
-            return place
-    looked = ", ".join(map(str, places)) or "nowhere: no folder for data sets is set"
-    target = roots[-1] if roots else Path("cache/datasets")
-    raise Unavailable(f"the data set {row.name!r} is not here (looked in {looked}). Remedy: {how_to_get(row, target)}")
+    if folder is None and "path" not in row.options:
+        folder = leftovers(row, roots)
+    if folder is None:
+        raise Unavailable(not_here(row, roots))
+    return folder

@@ -17,7 +17,7 @@ from torch.optim import Adam
 
 from lgm_core.augment import Augment, Choices
 from lgm_core.config import LGMConfig
-from lgm_core.device import Compute
+from lgm_core.device import Compute, is_out_of_memory
 from lgm_core.distillers.targets import RealTarget
 from lgm_core.gradients import LinearHead, cosine_distance, head_gradient
 from lgm_core.interfaces import Backbone, Distiller, State, StepResult, SyntheticSet, generator
@@ -39,8 +39,11 @@ class LinearGradientMatching(Distiller):
         compute: Compute,
         keep_moments: bool,
         seed: int,
+        chunk: int = 0,
     ) -> None:
+        """`chunk`: views per forward pass, of all images together; 0: all at once. config.chunk comes before it."""
         self.config, self.steps, self.classes, self.seed = config, steps, classes, seed
+        self.chunk = config.chunk or chunk
         self.synthetic, self.backbone, self.augment = synthetic, backbone, augment
         self.target, self.compute, self.keep_moments = target, compute, keep_moments
         self._optimiser = self._new_optimiser()
@@ -53,13 +56,29 @@ class LinearGradientMatching(Distiller):
             group["lr"] = rate * relative
         head = self._head(step)
         real = self.target.gradient(head, step)
-        images = self.synthetic.images()
         random = generator("cpu", self.seed, step, 0x76696577)
-        choices = self.augment.draw(len(images), views=self.config.views, random=random)
-        self._optimiser.zero_grad()
-        loss = self._backward(images, choices, head, real)
+        choices = self.augment.draw(len(self.synthetic.labels), views=self.config.views, random=random)
+        loss, notes = self._backward_in_memory(choices, head, real)
         self._optimiser.step()
-        return StepResult(loss=loss.item(), scalars={"learning_rate": rate})
+        return StepResult(loss=loss.item(), scalars={"learning_rate": rate}, notes=notes)
+
+    def _backward_in_memory(
+        self, choices: Choices, head: LinearHead, real: Float[Tensor, "c d1"]
+    ) -> tuple[Float[Tensor, ""], tuple[str, ...]]:
+        """As `_backward`; where memory runs out, with half the chunk, and half again, down to a single view."""
+        notes: list[str] = []
+        while True:
+            self._optimiser.zero_grad()
+            try:
+                return self._backward(self.synthetic.images(), choices, head, real), tuple(notes)
+            except RuntimeError as error:  # torch.OutOfMemoryError is one
+                if not is_out_of_memory(error) or self.chunk == 1:
+                    raise
+            # out of the handler, so that the failed pass's tensors are free
+            self.chunk = max((self.chunk or len(choices)) // 2, 1)
+            notes.append(f"The device ran out of memory; going on with lgm.chunk {self.chunk}: the same gradient.")
+            if self.compute.device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def _backward(
         self, images: Float[Tensor, "n 3 r r"], choices: Choices, head: LinearHead, real: Float[Tensor, "c d1"]
@@ -70,7 +89,7 @@ class LinearGradientMatching(Distiller):
         with a graph. The same gradient, while memory holds one chunk's activations.
         """
         labels = self.synthetic.labels[choices.image]
-        chunk = self.config.chunk * len(images) or len(choices)
+        chunk = self.chunk or len(choices)
         parts = [slice(start, start + chunk) for start in range(0, len(choices), chunk)]
         if len(parts) == 1:
             loss = cosine_distance(head_gradient(self._features(images, choices), labels, head), real)
@@ -88,7 +107,7 @@ class LinearGradientMatching(Distiller):
         return loss.detach()
 
     def _features(self, images: Float[Tensor, "n 3 r r"], choices: Choices) -> Float[Tensor, "m d"]:
-        return self.compute.features(self.backbone, self.augment(images, choices))
+        return self.compute.encode(self.backbone, self.augment.views_for(self.backbone, images, choices))
 
     def _head(self, step: int) -> LinearHead:
         device = self.compute.device
@@ -119,6 +138,7 @@ class LinearGradientMatching(Distiller):
 
     def state(self) -> State:
         state = {f"synthetic.{name}": tensor for name, tensor in self.synthetic.state().items()}
+        state["chunk"] = torch.tensor(self.chunk)
         for index, parameter in enumerate(self.synthetic.parameters()):
             for name, tensor in self._optimiser.state.get(parameter, {}).items():
                 state[f"adam.{index}.{name}"] = tensor
@@ -127,6 +147,8 @@ class LinearGradientMatching(Distiller):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         own = {name.removeprefix("synthetic."): t for name, t in state.items() if name.startswith("synthetic.")}
         self.synthetic.restore(own)
+        if "chunk" in state:  # the sum over chunks is rounded differently
+            self.chunk = int(state["chunk"])
         self._optimiser = self._new_optimiser()
         for index, parameter in enumerate(self.synthetic.parameters()):
             prefix = f"adam.{index}."

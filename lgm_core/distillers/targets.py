@@ -8,9 +8,10 @@ LGM specification, sections 1 and 3. Legend: N images, V views, D features, C cl
 """
 
 from abc import ABC, abstractmethod
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from lgm_core.augment import Augment
@@ -71,7 +72,10 @@ class BankTarget(RealTarget):
 
 
 class BatchTarget(RealTarget):
-    """A fresh batch each step, one view of each image; every epoch is a new shuffle of the whole set."""
+    """A fresh batch each step, one view of each image; every epoch is a new shuffle of the whole set.
+
+    The next step's images are read and decoded while this step computes.
+    """
 
     zero_head = False
 
@@ -89,19 +93,24 @@ class BatchTarget(RealTarget):
     ) -> None:
         self._images, self._backbone, self._augment, self._compute = images, backbone, augment, compute
         self._batch, self._resize, self._balanced, self._seed = min(batch, len(images)), resize, balanced, seed
+        self._reader, self._coming = ThreadPoolExecutor(max_workers=1), dict[int, Future[Tensor]]()
 
     @torch.no_grad()
     def gradient(self, head: LinearHead, step: int) -> Float[Tensor, "c d1"]:
         indices = self._indices(step)
-        crop = generator("cpu", self._seed, step, 0x63726F70)
-        pictures = as_images(
-            load_squares(self._images, indices, self._resize, self._resize, crop), self._compute.device
-        )
+        squares = self._coming.pop(step, None) or self._reader.submit(self._read, step)
+        self._coming = {step + 1: self._reader.submit(self._read, step + 1)}
+        pictures = as_images(squares.result(), self._compute.device)
         choices = self._augment.draw(len(pictures), views=1, random=generator("cpu", self._seed, step, 0x7265616C))
-        features = self._compute.features(self._backbone, self._augment(pictures, choices))
+        views = self._augment.views_for(self._backbone, pictures, choices)
+        features = self._compute.encode(self._backbone, views)
         labels = self._images.labels[indices].to(features.device)
         weights = class_weights(labels, len(head.weight)) if self._balanced else None
         return head_gradient(features, labels, head, weights)
+
+    def _read(self, step: int) -> UInt8[Tensor, "n 3 s s"]:
+        crop = generator("cpu", self._seed, step, 0x63726F70)
+        return load_squares(self._images, self._indices(step), self._resize, self._resize, crop)
 
     def _indices(self, step: int) -> list[int]:
         per_epoch = max(len(self._images) // self._batch, 1)

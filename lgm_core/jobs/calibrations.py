@@ -7,12 +7,16 @@
 import hashlib
 import json
 import platform
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.errors import Unavailable, UserError
 from lgm_core.jobs.slots import environment_of, try_slot, wanted_slots
@@ -45,10 +49,12 @@ def measured_here(config: RunConfig, classes: int, places: Places) -> Measured |
     )  # fmt: skip
 
 
-def run_calibration(config: RunConfig, classes: int, places: Places) -> Measured:
+def run_calibration(
+    config: RunConfig, classes: int, places: Places, said: Callable[[str], object] = lambda line: None
+) -> Measured:
     """Measure, and wait for it. Raises `UserError`: the device is busy, the weights are not here, the steps failed."""
-    row = backbones.find_row(config.backbone)
-    if (state := backbones.status(row, places)) != "ready":
+    state = "ready" if is_student(config.backbone) else backbones.status(backbones.find_row(config.backbone), places)
+    if state != "ready":
         raise Unavailable(f"the weights of {config.backbone} are not here ({state}); fetch them first")
     wanted = wanted_slots(config.device.device)
     held = try_slot(places.slots, wanted)
@@ -60,28 +66,34 @@ def run_calibration(config: RunConfig, classes: int, places: Places) -> Measured
     request = file.with_suffix(".request")
     try:
         write_json(request, {"config": to_dict(config), "classes": classes})
-        done = _measure(request, file, slot, config, places)
+        lines = _measure(request, file, slot, config, places, said)
     finally:
         lock.close()
         request.unlink(missing_ok=True)
     found = measured_here(config, classes, places)
     if found is None:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(f"the measurement of {config.backbone} failed: {last}")
+        raise UserError(f"the measurement of {config.backbone} failed: {lines[-1] if lines else 'it said nothing'}")
     return found
 
 
 def _measure(
-    request: Path, file: Path, slot: str, config: RunConfig, places: Places
-) -> subprocess.CompletedProcess[str]:
+    request: Path, file: Path, slot: str, config: RunConfig, places: Places, said: Callable[[str], object]
+) -> list[str]:
+    """What it said, but for its progress, which is passed on."""
     command = [sys.executable, "-m", "lgm_core", "calibrate", str(request), str(file)]
-    try:
-        return subprocess.run(
-            command, env=worker_environment(places) | environment_of(slot, config.device.device),
-            capture_output=True, text=True, timeout=_PATIENCE,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise UserError(f"a few steps of {config.backbone} took more than {_PATIENCE} s; take a smaller one") from None
+    environment, lines = worker_environment(places) | environment_of(slot, config.device.device), []
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as it:
+        expired = threading.Timer(_PATIENCE, it.kill)
+        expired.start()
+        for line in it.stderr or ():
+            if "%|" in line:
+                said(line.strip())
+            elif line.strip():
+                lines.append(line.strip())
+        expired.cancel()
+    if it.returncode == -signal.SIGKILL:
+        lines.append(f"a few steps took more than {_PATIENCE} s, or the system ended them; take a smaller one")
+    return lines
 
 
 def _file(config: RunConfig, classes: int, places: Places) -> Path:
@@ -90,5 +102,7 @@ def _file(config: RunConfig, classes: int, places: Places) -> Path:
     device = config.device
     facts = [platform.node(), config.backbone, images, config.synthetic.resolution, config.normalisation]
     facts += [device.device, device.precision, device.threads, config.method]
+    if config.method == "rcig":
+        facts += [classes, config.images_per_class, config.dataset, to_dict(config.rcig)]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     return places.estimates / f"{digest}.json"

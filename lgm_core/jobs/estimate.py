@@ -7,11 +7,13 @@
 
 import platform
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
+from lgm_core.jobs import estimate_rcig
 from lgm_core.jobs.calibrations import Measured, measured_here, run_calibration
 from lgm_core.jobs.memory import free_memory
 from lgm_core.jobs.slots import wanted_slots
@@ -49,7 +51,7 @@ class Estimate:
         if self.fits:
             return ""
         if self.largest_views:
-            return f"Lower lgm.views to {self.largest_views}, or set lgm.chunk to {self.largest_views}."
+            return f"Lower lgm.views to {self.largest_views}, or leave lgm.chunk at 0: it goes in smaller passes."
         return "Lower images_per_class, or take a smaller backbone."
 
 
@@ -58,18 +60,22 @@ def estimate(config: RunConfig, places: Places) -> Estimate | None:
     if config.kind != "distill":
         return None
     past = _past_runs(config, places)
+    if past and config.method == "rcig":
+        told = tuple(run.id for run, _, _ in past)
+        return _of_rcig(config, estimate_rcig.from_past(config, past), past[0][2].device, told)
     if past:
         return _from_past(config, places, past)
     found = measured_here(config, class_count(config), places)
     return _from_measured(config, places, found) if found else None
 
 
-def calibrate(config: RunConfig, places: Places) -> Estimate:
+def calibrate(config: RunConfig, places: Places, said: Callable[[str], object] = lambda line: None) -> Estimate:
     """Measure a few steps in a process of its own (half a minute or so), and keep the answer for next time.
 
     Raises `UserError` where the device is busy, or where the steps fail; weights that are not here are not fetched.
+    `said` is told how far it is, a line such as "measuring:  40%| 4/10".
     """
-    return _from_measured(config, places, run_calibration(config, class_count(config), places))
+    return _from_measured(config, places, run_calibration(config, class_count(config), places, said))
 
 
 def class_count(config: RunConfig) -> int:
@@ -95,8 +101,15 @@ def _past_runs(config: RunConfig, places: Places) -> list[tuple[RunFolder, RunCo
     return found
 
 
+def _of_rcig(config: RunConfig, fields: dict[str, float], device: str, runs: tuple[str, ...]) -> Estimate:
+    free = free_memory(wanted_slots(config.device.device)[0])
+    return Estimate(**fields, memory_here=free, largest_views=0, device=device, from_runs=runs)  # type: ignore[arg-type]
+
+
 def _cost_group(config: RunConfig) -> tuple[object, ...]:
     """What must be equal for one run to tell of another."""
+    if config.method == "rcig":
+        return "rcig", *estimate_rcig.cost_of(config)
     device = config.device
     return config.backbone, config.method, config.lgm.target == "batch", device.threads, device.precision
 
@@ -120,6 +133,8 @@ def _from_past(config: RunConfig, places: Places, past: list[tuple[RunFolder, Ru
 
 
 def _from_measured(config: RunConfig, places: Places, found: Measured) -> Estimate:
+    if config.method == "rcig":
+        return _of_rcig(config, estimate_rcig.from_measured(config, found), found.device, ())
     classes, slot = class_count(config), wanted_slots(config.device.device)[0]
     (few, many), (quick, slow), (small, large) = found.views, found.seconds, found.bytes
     per_view = max((slow - quick) / (many - few), 0.3 * slow / many)
@@ -182,5 +197,5 @@ def _views(config: RunConfig, classes: int) -> int:
 
 
 def _at_once(config: RunConfig, classes: int) -> int:
-    chunk = min(config.lgm.chunk or config.lgm.views, config.lgm.views)
-    return chunk * config.images_per_class * classes
+    views = _views(config, classes)
+    return min(config.lgm.chunk or views, views)

@@ -28,6 +28,7 @@ from lgm_core.runs.store import RunFolder
 
 # what a checkpoint's tensors belong to: with any of these changed, only the picture can be taken over
 _SHAPE = ("synthetic", "method", "backbone")
+_RCIG_SHAPE = ("resolution", "width", "depth", "transform", "pool")
 # what the images themselves belong to: these cannot be changed
 _FIXED = ("kind", "dataset", "images_per_class")
 
@@ -46,7 +47,7 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
         if getattr(wanted, name) != getattr(before, name):
             raise ConfigError(f"a fork keeps {name} = {getattr(before, name)!r}; start a new run to change it")
     checkpointed = _checkpoint_step(run)
-    exact = checkpointed in (step, step + 1) and all(getattr(wanted, n) == getattr(before, n) for n in _SHAPE)
+    exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)
     if exact and checkpointed is not None:
         made = start(change(wanted, {"fork_step": checkpointed}), here)
         if not made.checkpoint.exists():
@@ -68,7 +69,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
             f"the run {run.id!r} has no frame of step {step}"
             + (f"; the nearest is that of step {near}" if near is not None else " and none at all yet")
         )
-    frame, side = frames[step], config.synthetic.resolution
+    frame, side = frames[step], config.rcig.resolution if config.method == "rcig" else config.synthetic.resolution
     count = frame["count"] if "count" in frame else _count(run, config)
     with Image.open(run.frames / frame["file"]) as file:
         atlas = file.convert("RGB")
@@ -80,6 +81,11 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
         tile = tile.resize((side, side), Image.Resampling.BICUBIC) if frame["side"] != side else tile
         pictures.append(np.asarray(tile).transpose(2, 0, 1))
     return np.ascontiguousarray(np.stack(pictures))
+
+
+def _shape(config: RunConfig) -> list[Any]:
+    own = [getattr(config.rcig, name) for name in _RCIG_SHAPE] if config.method == "rcig" else []
+    return [getattr(config, name) for name in _SHAPE] + own
 
 
 def _count(run: RunFolder, config: RunConfig) -> int:

@@ -7,7 +7,7 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -109,7 +109,7 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
         return [replace(config, evaluate_on=tuple(columns)) for config in asked]
-    model = next((config for run in runs if (config := config_of(run)).kind == "distill"), None)
+    model = _model([config_of(run) for run in runs])
     if model is None:
         return []
     return [replace(model, backbone=row.backbone, evaluate_on=tuple(columns), name="")]
@@ -160,11 +160,16 @@ def difference(report: dict[str, Any], base: dict[str, Any]) -> tuple[float, flo
 
 
 def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row]:
-    model = next((config for config in configs.values() if config.kind == "distill"), None)
+    model = _model(configs.values())
     if model is None:
         return []
     made = [replace(model, backbone=name) for name in backbones]
     return [Row(label=row_label(config), images=0, cells={}, backbone=config.backbone) for config in made]
+
+
+def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
+    """A distillation to take the settings of, with another backbone: no fork, whose images are of the one it has."""
+    return next((config for config in configs if config.kind == "distill" and not config.source), None)
 
 
 def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[str]) -> tuple[str, ...]:

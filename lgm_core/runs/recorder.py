@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,6 +58,7 @@ class Recorder:
         self._values: dict[str, Any] = {}
         self._memory: Callable[[], int] = int
         self._drawing = ThreadPoolExecutor(max_workers=1)
+        self._drawn: Future[None] = self._drawing.submit(lambda: None)
         self._last_checkpoint = time.monotonic()
         self._frame_steps = frame_steps(steps, config.frames)
         self._log_every = max(math.ceil(steps / config.log_lines), 1)
@@ -135,10 +136,14 @@ class Recorder:
     def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
         """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        self._drawing.submit(self._draw, step, pixels)
+        self._drawn = self._drawing.submit(self._draw, step, pixels)
 
     def checkpoint(self, next_step: int, state: State) -> None:
-        """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on."""
+        """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on.
+
+        Waits for the frames before it: a run that is killed and taken up here has them all.
+        """
+        self._drawn.result()
         save_atomically(state, self.run.checkpoint, {"next_step": str(next_step)})
         self._last_checkpoint = time.monotonic()
 
@@ -149,13 +154,14 @@ class Recorder:
             with safe_open(self.run.checkpoint, framework="pt") as file:
                 next_step = int(file.metadata()["next_step"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file):
+        for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
             forget_from(path, next_step)
         return next_step, state
 
-    def result(self, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"]) -> None:
-        """The synthetic set: images in [0, 1], labels."""
-        tensors = {"images": images.detach().float().cpu().contiguous(), "labels": labels.cpu().contiguous()}
+    def result(self, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"], learned: State | None = None) -> None:
+        """The synthetic set: images in [0, 1], labels, and what else the method has learned, by name."""
+        tensors = {name: tensor.detach().cpu() for name, tensor in (learned or {}).items()}
+        tensors |= {"images": images.detach().float().cpu().contiguous(), "labels": labels.cpu().contiguous()}
         save_atomically(tensors, self.run.synthetic, {})
 
     def choice(self, values: dict[str, Any]) -> None:
@@ -171,6 +177,11 @@ class Recorder:
     def trail(self, step: int, values: dict[str, Any]) -> None:
         """Where the synthetic images lie on the map at a frame."""
         append_line(self.run.trail_file, {"step": step, **values})
+
+    def details(self, step: int, values: dict[str, Any]) -> None:
+        """What else of a step is worth watching; nothing is written for {}."""
+        if values:
+            append_line(self.run.details_file, {"step": step, **values})
 
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""

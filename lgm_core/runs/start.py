@@ -9,8 +9,11 @@ import platform
 from importlib.metadata import version
 
 import lgm_core
+from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.student_names import is_student, student_name
 from lgm_core.config import RunConfig, validate
-from lgm_core.errors import ConfigError
+from lgm_core.datasets import catalog as datasets
+from lgm_core.errors import ConfigError, Unavailable
 from lgm_core.places import Places
 from lgm_core.registry import DISTILLERS, require_known
 from lgm_core.runs.store import RunFolder, RunStore, differences, identity
@@ -19,13 +22,15 @@ from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 def start(config: RunConfig, places: Places) -> RunFolder:
     """The run of this config: the one that is there already (finished or to be resumed), or a new folder.
 
-    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings.
+    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings;
+    `Unavailable`, and makes no folder, where the data or the weights are not here.
     """
     config = validate(config)
     require_known(config.method, DISTILLERS, "method")
     store = RunStore(places.runs)
     run = store.same(config)
     if run is None:
+        require_here(config, places)
         return store.create(config, environment())
     if identity(run.config()) != identity(config):
         lines = "\n  ".join(differences(run.config(), config)[:8])
@@ -33,6 +38,22 @@ def start(config: RunConfig, places: Places) -> RunFolder:
             f"the run {run.id!r} exists with other settings (there / asked for):\n  {lines}\ntake another --name"
         )
     return run
+
+
+def require_here(config: RunConfig, places: Places) -> None:
+    """Raises `Unavailable` where the data set is not here, or a backbone that the worker cannot fetch."""
+    data = datasets.find_row(config.dataset)
+    if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
+        raise Unavailable(datasets.not_here(data, places.datasets))
+    chosen = config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours")
+    own = (config.backbone,) if chosen or config.kind in ("distill", "embed") else ()
+    for name in dict.fromkeys(own + config.evaluate_on):
+        if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
+            student_name(name)
+            continue
+        row = backbones.find_row(name)
+        if backbones.status(row, places) == "missing":
+            raise Unavailable(f"the weights of {name} are not here: the file does not exist; check the path")
 
 
 def environment() -> dict[str, str]:

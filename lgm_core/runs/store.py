@@ -47,7 +47,9 @@ class RunFolder:
         self.evals = path / "evals"
         self.map_file = path / "map.json"
         self.map_axes = path / "map.safetensors"
+        self.near_file = path / "neighbours.safetensors"
         self.trail_file = path / "trail.jsonl"
+        self.details_file = path / "details.jsonl"
         self.alignment_file = path / "alignment.json"
         self.start = path / "start.safetensors"
         self.log_file = path / "log.txt"
@@ -83,6 +85,10 @@ class RunFolder:
     def trail(self, offset: int = 0) -> list[dict[str, Any]]:
         """Where the synthetic images lay on the run's map, a line per frame, from a byte offset on."""
         return read_lines(self.trail_file, offset)[0]
+
+    def details(self, offset: int = 0) -> list[dict[str, Any]]:
+        """What a method says of its steps beside the metrics, a line per frame, from a byte offset on."""
+        return read_lines(self.details_file, offset)[0]
 
     def map(self) -> dict[str, Any]:
         """The real images of the run's map; {} without one."""

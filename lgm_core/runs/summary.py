@@ -88,7 +88,8 @@ def row_label(config: RunConfig) -> str:
         }[config.baseline.choice]
     method = "" if config.method == "lgm" else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
-    return f"distilled{method} with {config.backbone}{preset}{per_class}"
+    fork = f", fork of {config.source} at step {config.fork_step}" if config.source else ""
+    return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
 
 
 _ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}

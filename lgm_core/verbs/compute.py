@@ -7,6 +7,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -18,6 +19,7 @@ from lgm_core.flags import parse_changes, parse_config
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.knobs import to_dict
 from lgm_core.places import places
+from lgm_core.presets import change
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.verbs.look import show_run
@@ -43,17 +45,39 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Probe a run's images in further backbones: lgm evaluate RUN BACKBONE [BACKBONE ...]."""
-    from lgm_core.presets import change
+    """Probe a run's images in further backbones: lgm evaluate RUN BACKBONE [BACKBONE ...] [settings]."""
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
 
-    name, backbones = tyro.cli(read, args=list(arguments), prog="lgm evaluate", description=evaluate.__doc__)
+    words = list(arguments)
+    end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
+    name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     source = RunStore(places().runs).open(name)
+    base = parse_changes(words[end:], prog=f"lgm evaluate {source.id}", base=source.config())
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones, "name": ""}
-    code = _start_and_work([change(source.config(), settings)])
+    code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
+
+
+def import_(arguments: Sequence[str]) -> int:
+    """Take up a published RCIG checkpoint as a run: lgm import FILE DATASET [settings]."""
+    from lgm_core.datasets.catalog import find_row
+    from lgm_core.published import read_published
+
+    words = list(arguments)
+    if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
+        raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
+    file = Path(words[0]).expanduser().resolve()
+    found = read_published(file)
+    images, classes = len(found.values["targets"]), find_row(words[1]).classes or found.values["targets"].shape[1]
+    config = parse_config(
+        [words[1], "conv", "--preset", "rcig_depth_3", *words[2:]] if "--preset" not in words else
+        [words[1], "conv", *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone"),
+    )  # fmt: skip
+    own = {"published": str(file), "resolution": found.values["pixels"].shape[-1]}
+    known = {"method": "rcig", "steps": found.step, "images_per_class": max(images // classes, 1), "rcig": own}
+    return _start_and_work([change(config, known)])
 
 
 def embed(arguments: Sequence[str]) -> int:

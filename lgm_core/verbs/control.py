@@ -4,6 +4,7 @@
 0
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +63,11 @@ def calibrate(arguments: Sequence[str]) -> int:
     request, answer = Path(arguments[0]), Path(arguments[1])
     asked = read_json(request)
     config = from_dict(RunConfig, asked["config"])
-    write_json(answer, measure(config, classes=asked["classes"], places=places()))
+
+    def progress(done: int, total: int) -> None:
+        print(f"measuring: {100 * done // total:3d}%| {done}/{total}", file=sys.stderr, flush=True)
+
+    write_json(answer, measure(config, classes=asked["classes"], places=places(), progress=progress))
     return 0
 
 
@@ -72,7 +77,7 @@ def estimate(arguments: Sequence[str]) -> int:
     from lgm_core.jobs.estimate import estimate as from_past
 
     config = parse_config(arguments, prog="lgm estimate", positional=("dataset", "backbone"))
-    guess = from_past(config, places()) or measured(config, places())
+    guess = from_past(config, places()) or measured(config, places(), lambda line: print(line, file=sys.stderr))
     told = f"from {len(guess.from_runs)} runs" if guess.from_runs else "from a few steps just measured"
     rows = [
         ["a step", f"{guess.seconds_per_step:.3g} s"],

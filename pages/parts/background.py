@@ -75,7 +75,7 @@ def forget(places: Places, name: str) -> None:
 def _held(path: Path) -> bool:
     try:
         with path.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look do not take each other for it
     except FileNotFoundError:
         return False
     except BlockingIOError:

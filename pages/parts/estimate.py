@@ -101,10 +101,12 @@ def _offer_measurement(config: RunConfig) -> None:
 
 @st.fragment(run_every=1.0)
 def _watch(name: str, backbone: str) -> None:
-    if not background.look(places(), name).running:
+    work = background.look(places(), name)
+    if not work.running:
         _cached.clear()
         st.rerun()
-    st.progress(0.0, text=f"measuring a few steps with {plain(backbone)}: half a minute or so …")
+    words = f"measuring a few steps with {plain(backbone)}, half a minute or so: {100 * (work.share or 0):.0f} %"
+    st.progress(work.share or 0.0, text=words)
 
 
 def _look(config: RunConfig) -> Estimate | None:

@@ -18,28 +18,31 @@ GROUPS = {
 }  # fmt: skip
 
 
-def draw_groups(base: RunConfig, key: str, groups: Sequence[str] = tuple(GROUPS)) -> dict[str, dict[str, Any]]:
-    """A tab per group; returns what differs from `base`, ready for `presets.change`."""
+def draw_groups(
+    base: RunConfig, key: str, groups: Sequence[str] = tuple(GROUPS), start: RunConfig | None = None
+) -> dict[str, dict[str, Any]]:
+    """A tab per group; returns what differs from `base`, ready for `presets.change`. The inputs begin with `start`."""
     changes = {}
     for name, tab in zip(groups, st.tabs([GROUPS[name] for name in groups]), strict=True):
         with tab:
             st.caption(str(type(getattr(base, name)).__doc__))
-            found = draw_fields(getattr(base, name), f"{key}_{name}")
+            found = draw_fields(getattr(base, name), f"{key}_{name}", start=getattr(start or base, name))
         if found:
             changes[name] = found
     return changes
 
 
-def draw_fields(config: Any, key: str, names: Sequence[str] = (), columns: int = 3) -> dict[str, Any]:
-    """An input per field of a config (all, or `names`); returns the values that differ from it."""
+def draw_fields(
+    config: Any, key: str, names: Sequence[str] = (), columns: int = 3, start: Any = None
+) -> dict[str, Any]:
+    """An input per field of a config (all, or `names`), at first with `start`; returns what differs from the config."""
     hints, changes = get_type_hints(type(config)), {}
     fields = [field for field in dataclasses.fields(config) if not names or field.name in names]
     slots = [slot for _ in range(0, len(fields), columns) for slot in st.columns(columns, vertical_alignment="bottom")]
     for field, slot in zip(fields, slots, strict=False):
-        before = getattr(config, field.name)
         with slot:
-            now = input_of(hints[field.name])(field, before, f"{key}_{field.name}")
-        if now != before:
+            now = input_of(hints[field.name])(field, getattr(start or config, field.name), f"{key}_{field.name}")
+        if now != getattr(config, field.name):
             changes[field.name] = now
     return changes
 

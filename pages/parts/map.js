@@ -123,7 +123,7 @@ class View {
 
   sprite(index) {
     const thumbs = this.data.thumbs;
-    if (!thumbs) return null;
+    if (!thumbs || index >= thumbs.count) return null;
     const [page, tile] = [Math.floor(index / thumbs.per_page), index % thumbs.per_page];
     const { side, columns } = thumbs;
     const rows = Math.ceil(Math.min(thumbs.per_page, thumbs.count - page * thumbs.per_page) / columns);

@@ -81,6 +81,7 @@ class Chart {
       }
     }
     this.drawn = { scale: this.scale, left: this.left, top: this.top };
+    this.canvas.dataset.drawn = this.count;
     this.draw();
   }
 

@@ -60,7 +60,7 @@ def alignment_matrix(backbones: Sequence[str], values: Sequence[Sequence[float |
         ]
         for y, line in enumerate(values)
     ]  # fmt: skip
-    titles = [_title(name) | {"note": ""} for name in backbones]
+    titles = [_title(name) for name in backbones]
     keys = [[""] * len(backbones)] * len(backbones)
     data = {"columns": titles, "rows": titles, "cells": cells, "keys": keys}
     data |= {"corner": "", "chosen": "-", "opens": False, "small": True}
@@ -102,10 +102,11 @@ def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
 
 def _title(name: str) -> dict[str, str]:
     row = catalog.CATALOG.get(name)
-    return {"name": row.title if row else name, "note": name if row else "", "colour": backbone_colour(name)}
+    return {"name": row.title if row else name, "note": "", "colour": backbone_colour(name)}
 
 
 def _row_title(row: Row) -> dict[str, str]:
-    words = {"random": "random real images", "full": "all real images"}.get(row.choice, row.label)
+    named = row.label.replace(row.backbone, _title(row.backbone)["name"], 1) if row.backbone else row.label
+    words = {"random": "random real images", "full": "all real images"}.get(row.choice, named)
     colour = backbone_colour(row.backbone) if row.choice not in ("random", "full") else ""
     return {"name": words, "note": f"{row.images} images" if row.images else "", "colour": colour}

@@ -1,4 +1,4 @@
-"""The real images nearest to a synthetic one, as an embed run wrote them down: rows of thumbnails.
+"""The real images nearest to a synthetic or a real one, as an embed run wrote them down: rows of thumbnails.
 
 >>> st.html(neighbour_row(source, 3, found, index, k=8))
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from safetensors import SafetensorError, safe_open
 
 from lgm_core.backbones import catalog
 from lgm_core.places import places
@@ -81,8 +82,10 @@ def nearest_of_synthetic(source: RunFolder, place: int, found: Mapping[str, Any]
     st.html(heading(found["backbone"]) + neighbour_row(source, place, found, index))
 
 
-def nearest_of_real(image: int, found: Mapping[str, Any], index: Mapping[str, Any], k: int = 12) -> None:
-    """A real point that was clicked: what the probe says of it, the images beside it, the synthetic ones near it."""
+def nearest_of_real(
+    run: RunFolder, image: int, found: Mapping[str, Any], index: Mapping[str, Any], k: int = 12
+) -> None:
+    """A real point that was clicked: what the probe says of it, the images nearest to it, synthetic ones near it."""
     indices = np.asarray(found["indices"])
     where = np.flatnonzero(indices == image)
     if not len(where):
@@ -94,23 +97,23 @@ def nearest_of_real(image: int, found: Mapping[str, Any], index: Mapping[str, An
         for name, words in (("wrong", "probe error"), ("distance", "distance"))
         if found.get(name)
     ]
-    exact = found.get("neighbours")
-    near = exact[place][:k] if exact else _beside(found, place, k)
-    said = "nearest in the features" if exact else "beside it on the map (UMAP)"
+    near = _nearest_rows(run, place, k)
+    said = "nearest real images, cosine similarity" if near else "beside it on the map (UMAP)"
+    tiles = [_labelled(index, other, cosine) for other, cosine in near or _beside(found, place, k)]
     parts = [
         _group(" · ".join(facts) or "chosen", real_image_html(index, image, 80, colour="currentColor")),
         "<hr>",
-        _group(said, "".join(_labelled(index, other) for other in near)),
+        _group(said, "".join(tiles)),
     ]
     for name, source in (found["sources"] or {}).items():
         listed = [row for row, nearest in enumerate(source["nearest"]) if image in nearest]
-        run = RunFolder(places().runs / name)
-        tiles = "".join(
-            synthetic_tile(run, row, str(index["classes"][source["labels"][row]]), source["labels"][row], 80)
+        maker = RunFolder(places().runs / name)
+        shown = "".join(
+            synthetic_tile(maker, row, str(index["classes"][source["labels"][row]]), source["labels"][row], 80)
             for row in listed[:4]
         )
-        if tiles:
-            parts += ["<hr>", _group(f"among the nearest of, in {name}", tiles)]
+        if shown:
+            parts += ["<hr>", _group(f"among the nearest of, in {name}", shown)]
     st.html(f"{heading(found['backbone'])}{STYLE}<div class='lgm-near'>{''.join(parts)}</div>")
 
 
@@ -129,14 +132,26 @@ def _real(index: Mapping[str, Any], image: int, size: int) -> str:
     return real_image_html(index, image, size) if image >= 0 else ""  # -1: the map holds none of that class
 
 
-def _beside(found: Mapping[str, Any], place: int, k: int) -> list[int]:
+def _nearest_rows(run: RunFolder, place: int, k: int) -> list[tuple[int, float | None]]:
+    """Neighbours of a real image, as the run wrote them down, one row of a large file; [] in a run of before."""
+    try:
+        with safe_open(run.near_file, framework="numpy") as file:
+            rows = [file.get_slice(name)[place : place + 1][0, :k].tolist() for name in ("indices", "similarity")]
+    except (OSError, SafetensorError):
+        return []
+    return list(zip(*rows, strict=True))
+
+
+def _beside(found: Mapping[str, Any], place: int, k: int) -> list[tuple[int, float | None]]:
     points = np.asarray(found["umap"])
     distance = np.linalg.norm(points - points[place], axis=1)
-    return [int(found["indices"][i]) for i in distance.argsort()[1 : k + 1]]
+    return [(int(found["indices"][i]), None) for i in distance.argsort()[1 : k + 1]]
 
 
-def _labelled(index: Mapping[str, Any], image: int) -> str:
-    return real_image_html(index, image, 80, colour=class_colour(index["labels"][image]))
+def _labelled(index: Mapping[str, Any], image: int, cosine: float | None) -> str:
+    label = index["labels"][image]
+    words = None if cosine is None else f"{cosine:.2f} {index['classes'][label]}"
+    return real_image_html(index, image, 80, words, class_colour(label))
 
 
 def _group(words: str, tiles: str) -> str:

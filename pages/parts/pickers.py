@@ -4,7 +4,9 @@
 >>> backbones = pick_backbones(key="backbones", default=["mobilenet_v2"])
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -12,37 +14,65 @@ from zlib import crc32
 import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.student_names import is_student
 from lgm_core.datasets import catalog as datasets
 from lgm_core.errors import UserError
 from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore, read_json
 from pages.parts.theme import STATE_ICONS, plain
 
+_SETTLED = 2 * 10**9  # nanoseconds
+
 
 def all_runs() -> list[RunFolder]:
     """All runs here that can be read, newest first."""
-    return [run for run in RunStore(places().runs).runs()[::-1] if settings(run)]
+    root = places().runs
+    if not root.exists():
+        return []
+    stamp = root.stat().st_mtime_ns  # a folder that has just come may be without its config yet: look again then
+    settled = time.time_ns() - stamp > _SETTLED
+    return [run for run in (_listed(str(root), stamp) if settled else RunStore(root).runs()[::-1]) if settings(run)]
 
 
 def settings(run: RunFolder) -> dict[str, Any]:
-    """The run's config as plain values, without checks: what a list of hundreds needs. {} where unreadable."""
+    """The run's config as plain values, without checks: what a list of hundreds needs. {} where unreadable.
+
+    Kept in memory, so do not change it.
+    """
     try:
         return _settings(str(run.config_file), run.config_file.stat().st_mtime_ns)
     except OSError:
         return {}
 
 
+def has_images(run: RunFolder) -> bool:
+    """All real data at once have no images of their own to look at; every other run has them, or will."""
+    return settings(run)["kind"] == "distill" or settings(run)["baseline"]["choice"] != "full"
+
+
+def shows_images(run: RunFolder) -> bool:
+    """Is there a picture of it to look at?"""
+    return has_images(run) and run.frame_index.exists()
+
+
+def worth_watching(run: RunFolder) -> bool:
+    """Does something go on there, or is there a picture of it?"""
+    return run.status().active or shows_images(run)
+
+
 def pick_run(
     kinds: Sequence[str] = ("distill",), key: str = "run", label: str = "Run",
-    where: Callable[[RunFolder], bool] | None = None,
+    where: Callable[[RunFolder], bool] | None = None, first: Callable[[RunFolder], bool] | None = None,
 ) -> RunFolder | None:  # fmt: skip
-    """One run of these kinds, the newest at first; None where there is none."""
+    """One run of these kinds, the newest at first, or the newest that is as `first` asks; None where there is none."""
     runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds and (where is None or where(run))}
     if not runs:
         return None
     _take_from_url(key, runs)
+    begin = next((place for place, run in enumerate(runs.values()) if first and first(run)), 0)
     chosen = st.selectbox(
-        label or "Run", list(runs), key=_state(key), filter_mode="contains",
+        label or "Run", list(runs), index=0 if _state(key) in st.session_state else begin, key=_state(key),
+        filter_mode="contains",
         label_visibility="visible" if label else "collapsed",
     )  # fmt: skip
     _put_into_url(key, [chosen])
@@ -50,15 +80,18 @@ def pick_run(
 
 
 def pick_runs(
-    kinds: Sequence[str] = ("distill",), key: str = "runs", label: str = "Runs", default: int = 2, most: int = 8
-) -> list[RunFolder]:
-    """Several runs of these kinds; at first the newest `default` of them."""
+    kinds: Sequence[str] = ("distill",), key: str = "runs", label: str = "Runs", default: int = 2, most: int = 8,
+    first: Callable[[RunFolder], bool] | None = None,
+) -> list[RunFolder]:  # fmt: skip
+    """Several runs of these kinds; at first the newest `default` of them, or of those that are as `first` asks."""
     runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds}
     if not runs:
         return []
     _take_from_url(key, runs, many=True)
-    first = [] if _state(key) in st.session_state else list(runs)[:default]
-    chosen = st.multiselect(label, list(runs), default=first or None, key=_state(key), max_selections=most)
+    begin: list[str] = []
+    if _state(key) not in st.session_state:  # those that `first` asks for, then the others
+        begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
+    chosen = st.multiselect(label, list(runs), default=begin or None, key=_state(key), max_selections=most)
     _put_into_url(key, chosen)
     return [runs[name] for name in chosen]
 
@@ -130,7 +163,9 @@ def dataset_status(name: str) -> str:
 
 
 def backbone_status(name: str) -> str:
-    """ "ready", "can be fetched", "gated", "missing", or "unknown"."""
+    """ "ready", "can be fetched", "gated", "missing", or "unknown". Networks trained from scratch need nothing."""
+    if is_student(name):
+        return "ready"
     try:
         return backbones.status(backbones.find_row(name), places())
     except UserError:
@@ -190,7 +225,13 @@ def _state(key: str, *shown: str) -> str:
     return f"pick_{key}" + (f"_{crc32(' '.join(shown).encode()):x}" if shown else "")
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@lru_cache(maxsize=16)
+def _listed(root: str, stamp: int) -> list[RunFolder]:
+    del stamp  # part of the cache's key: changes when a run comes or goes
+    return RunStore(Path(root)).runs()[::-1]
+
+
+@lru_cache(maxsize=4096)  # Streamlit's own cache takes longer than reading would
 def _settings(path: str, stamp: int) -> dict[str, Any]:
     del stamp  # part of the cache's key: a config is never edited
     return read_json(Path(path)).get("config", {})

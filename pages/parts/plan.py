@@ -38,6 +38,11 @@ def command_of(config: RunConfig, study: str, backbones: Sequence[str], flags: S
     return shlex.join(words)
 
 
+def in_lines(words: str) -> str:
+    """A command with a line per flag, as a shell takes it."""
+    return shlex.join(shlex.split(words)).replace(" --", " \\\n  --") if "'" not in words else words
+
+
 def _flag(name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{name}"]

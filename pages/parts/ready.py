@@ -22,7 +22,7 @@ _GATED = "Its owner wants a person to accept the licence first: do so on the hub
 
 
 def show_dataset(name: str) -> bool:
-    """The card of a data set; is it here, or can the worker fetch it?"""
+    """The card of a data set, with a button that fetches it; is it here?"""
     try:
         row = datasets.find_row(name)
     except UserError as error:
@@ -45,7 +45,7 @@ def show_dataset(name: str) -> bool:
     st.caption(f"Licence: {plain(row.licence)}")
     if status == "manual":
         st.warning(plain(datasets.how_to_get(row, places().datasets[-1])), icon=":material/back_hand:")
-    return status == "ready" or status.startswith("can be fetched")
+    return status == "ready"
 
 
 def show_backbones(names: Sequence[str]) -> bool:
@@ -55,12 +55,14 @@ def show_backbones(names: Sequence[str]) -> bool:
     for name in names:
         status = backbone_status(name)
         fine = fine and status in ("ready", "can be fetched")
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if name in newest:
-                st.html(newest[name], width="content")
-            st.markdown(f"{_badge(status)} {plain(_facts(name))}", width="stretch")
-            if status in ("can be fetched", "gated"):
-                row = backbones.find_row(name)
+        widths = [1.1, 9, 4] if newest else [9, 4]
+        *picture, facts, button = st.columns(widths, vertical_alignment="center", gap="small")
+        if name in newest:
+            picture[0].html(newest[name])
+        facts.markdown(f"{_badge(status)} {plain(_facts(name))}")
+        if status in ("can be fetched", "gated"):
+            row = backbones.find_row(name)
+            with button:
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)

@@ -108,6 +108,15 @@ def exported(request: Request) -> Response:
 
 
 @endpoint
+def site(request: Request) -> Response:
+    """A page or a cover of the gallery site that was written; its scripts run, but as of another origin."""
+    path = inside(places().cache / "site", *request.path_params["file"].split("/"))
+    if path.suffix not in (".html", ".webp"):
+        raise NotHere
+    return FileResponse(path, headers=NEVER | {"Content-Security-Policy": "sandbox allow-scripts"})
+
+
+@endpoint
 def runs(request: Request) -> Response:
     """All runs, oldest first: id, what they do, state."""
     found = []
@@ -205,6 +214,7 @@ ROUTES = [
     Route("/app/static/runs/{run}/download/{file}", download),
     Route("/app/static/exports/{run}/{file}", exported),
     Route("/app/static/thumbs/{key}/{file}", thumbs),
+    Route("/app/static/site/{file:path}", site),
     Route("/api/runs", runs),
     Route("/api/runs/{run}", run),
     Route("/api/runs/{run}/metrics", lines_of("metrics_file")),

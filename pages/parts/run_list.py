@@ -5,6 +5,7 @@
 ('demo-full', 'finished')
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,13 @@ def _stamp(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@lru_cache(maxsize=4096)
 def _newest(path: str, stamp: int) -> dict[str, Any] | None:
     frames = RunFolder(Path(path)).frame_list() if stamp else []
     return frames[-1] if frames else None
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
+@lru_cache(maxsize=4096)
 def _accuracy(path: str, stamp: int) -> float | None:
     reports = RunFolder(Path(path)).eval_reports() if stamp else []
     return max((report["top1"] for report in reports), default=None)

@@ -1,0 +1,172 @@
+"""Everything that docs/rcig.md and docs/results.md say of RCIG, as Markdown: python docs/experiments/rcig.py WHAT
+
+speed     seconds per outer step, and as a ratio to one forward + backward of the same real images
+digits    1 image per class, 300 steps, against random real images and without the implicit term
+split     the same on a random split of the digits, as the specification's figures have it (own writers in the test)
+cifar10   1 image per class, width 32, 300 steps, against the same two
+ablations digits with each switch off
+
+Runs that are there already, finished, are not done again.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from statistics import fmean, median, pstdev
+
+import numpy as np
+import torch
+
+from lgm_core.backbones.students import build_student
+from lgm_core.calibration_rcig import noisy_rcig
+from lgm_core.config import RunConfig
+from lgm_core.datasets.image_set import ArrayImages
+from lgm_core.datasets.open import open_dataset
+from lgm_core.device import keep_freed_memory
+from lgm_core.distillers.pool import Pool
+from lgm_core.distillers.rcig import RCIG
+from lgm_core.engine import start, work
+from lgm_core.interfaces import generator
+from lgm_core.places import places
+from lgm_core.presets import preset
+from lgm_core.runs.store import RunFolder
+from lgm_core.scratch import ScratchRecipe, predicted, train_networks
+from lgm_core.student_bench import shape_of
+from lgm_core.synthetic.labelled import LabelledSet, centred_targets
+from lgm_core.whitened import open_whitened
+
+SIZES = ((32, 1, 256), (32, 1, 1024), (64, 1, 256), (128, 1, 256), (128, 1, 1024), (32, 10, 256))
+SWITCHES = (
+    ("the method", {}),
+    ("no implicit term", {"implicit": False}),
+    ("no implicit term, no inner steps", {"implicit": False, "inner_steps": 0}),
+    ("no linearisation", {"linearise": False}),
+    ("no analytic head (naive)", {"analytic_head": False}),
+    ("labels not learned", {"learn_labels": False}),
+    ("no margin", {"margin": False}),
+)
+
+
+def speed(sizes: Sequence[tuple[int, int, int]] = SIZES) -> None:
+    """One row per size; both sides of the ratio are measured in turn, in one process."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    print("| width | images per class | real batch | a step, s | forward + backward of the batch, s | ratio |")
+    print("|---|---|---|---|---|---|")
+    for width, per_class, batch in sizes:
+        config = preset("rcig_preview", images_per_class=per_class, rcig={"width": width, "batch": batch})
+        distiller, student = noisy_rcig(config, 10, torch.device("cpu"))
+        images = torch.randn(batch, 3, 32, 32)
+        steps, passes = [], []
+        for step in range(4 if width < 128 else 3):
+            steps.append(_seconds(partial(distiller.step, step)))
+            passes.append(_seconds(partial(_forward_and_back, student, images)))
+        one, other = median(steps[1:]), median(passes[1:])
+        print(f"| {width} | {per_class} | {batch} | {one:.2f} | {other:.2f} | {one / other:.2f} |", flush=True)
+
+
+def digits() -> None:
+    """One draw of everything, five networks each, on the catalogue's split: other writers in the test."""
+    _compare("rcig_digits", seeds=(0,), scratch={})
+
+
+def cifar10() -> None:
+    """One draw, two networks each."""
+    _compare("rcig_preview", seeds=(0,), scratch={"seeds": 2})
+
+
+def ablations() -> None:
+    """Digits, one draw, 150 steps."""
+    print("| digits, 150 steps | top-1 | seconds per step |\n|---|---|---|")
+    for name, switches in SWITCHES:
+        run = _done(preset("rcig_digits", steps=150, live={"times": 0}, rcig=switches, scratch={"seeds": 3}))
+        print(f"| {name} | {_top1([run])} | {run.status().seconds_per_step:.3f} |", flush=True)
+
+
+def split() -> None:
+    """1200 training and 597 test digits drawn from all; two draws, three networks each."""
+    parts = open_dataset("digits", places().datasets)
+    pixels = np.concatenate([part.shards[0] for part in parts])  # type: ignore[attr-defined]
+    labels = np.concatenate([part.labels.numpy() for part in parts])
+    order = np.random.default_rng(0).permutation(len(labels))
+    train, test = (
+        ArrayImages(name=f"digits-mixed/{name}", shards=[pixels[rows]], labels=labels[rows], classes=parts[0].classes)
+        for name, rows in (("train", order[:1200]), ("test", order[1200:]))
+    )
+    config, cache = preset("rcig_digits"), places().cache
+    real = open_whitened(train, test, side=8, channels=1, kind="standardise", cache=cache)
+    print("| digits, random split | random real | RCIG, 300 steps | seconds |\n|---|---|---|---|")
+    for seed in range(2):
+        classes = torch.arange(10)
+        drawn = generator("cpu", seed)
+        rows = [torch.nonzero(real.train.labels == c).flatten() for c in range(10)]
+        first = torch.stack([own[torch.randint(len(own), (), generator=drawn)] for own in rows])
+        learned = LabelledSet(
+            real.train.values(first), centred_targets(classes, 10), classes, decode=real.transform.inverse,
+            flip=False, learn_labels=True, decay=config.rcig.ema,
+        )  # fmt: skip
+        before, began = _worth(learned, config, real), time.perf_counter()
+        shape = shape_of(config, "conv", real, softplus=config.rcig.softplus)
+        pool = Pool(build_student(shape, random=drawn), size=config.rcig.pool, life=config.rcig.pool_life,
+                    most_steps=config.rcig.pool_steps, rate=config.rcig.pool_rate, seed=seed)  # fmt: skip
+        distiller = RCIG(config.rcig, synthetic=learned, real=real.train, pool=pool, seed=seed)
+        distiller.search()
+        for step in range(config.steps):
+            distiller.step(step)
+        seconds = time.perf_counter() - began
+        print(f"| draw {seed} | {before} | {_worth(learned, config, real)} | {seconds:.0f} |", flush=True)
+
+
+def _compare(name: str, *, seeds: Sequence[int], scratch: dict) -> None:
+    print(f"| {preset(name).dataset}, {preset(name).steps} steps | top-1 | steps, s |\n|---|---|---|")
+    rows: list[tuple[str, Callable[[int], RunConfig]]] = [
+        ("random real images", lambda seed: preset(name, kind="baseline", seed=seed, scratch=scratch)),
+        ("RCIG", lambda seed: preset(name, seed=seed, scratch=scratch)),
+        ("RCIG, no implicit term", lambda seed: preset(name, seed=seed, scratch=scratch, rcig={"implicit": False})),
+    ]
+    for label, make in rows:
+        runs = [_done(replace(make(seed), name="")) for seed in seeds]
+        seconds = [sum(line.get("step_seconds", 0.0) for line in run.metrics()) for run in runs]
+        print(f"| {label} | {_top1(runs)} | {fmean(seconds):.0f} |", flush=True)
+
+
+def _done(config: RunConfig) -> RunFolder:
+    run = start(config, places())
+    if run.status().state != "finished":
+        work(run, places())
+    return run
+
+
+def _top1(runs: Sequence[RunFolder]) -> str:
+    tops = [100 * top for run in runs for report in run.eval_reports()[:1] for top in report["top1_seeds"]]
+    return f"{fmean(tops):.1f} ± {pstdev(tops):.1f}"
+
+
+def _worth(learned: LabelledSet, config: RunConfig, real: object) -> str:
+    published = learned.published()
+    recipe = ScratchRecipe(steps=1000, learning_rate=config.scratch.learning_rate, seeds=3)
+    shape = shape_of(config, "conv", real)  # type: ignore[arg-type]
+    networks = train_networks(lambda rows: published.pixels[rows], published.targets, shape, recipe=recipe)
+    best, true = predicted(networks, real.test.batches())  # type: ignore[attr-defined]
+    tops = 100 * (best[:, :, 0] == true).double().mean(dim=1)
+    return f"{tops.mean():.1f} ± {tops.std(correction=0):.1f}"
+
+
+def _forward_and_back(student: torch.nn.Module, images: torch.Tensor, chunk: int = 128) -> None:
+    for part in images.split(chunk):
+        torch.autograd.grad(student(part).square().sum(), list(student.parameters()))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Of this process's own time on one thread: what other processes do counts little."""
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    for what in sys.argv[1:] or ("speed", "digits", "split", "ablations", "cifar10"):
+        {"speed": speed, "digits": digits, "split": split, "ablations": ablations, "cifar10": cifar10}[what]()
+        print()

@@ -1,0 +1,108 @@
+"""From a config to RCIG, ready to step: whitened data, the learned set at its start, the pool, the learning rates.
+
+>>> distiller = assemble_rcig(bench)
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lgm_core.backbones.students import build_student
+from lgm_core.baselines import choose_random
+from lgm_core.distillers.pool import Pool
+from lgm_core.distillers.rcig import RCIG
+from lgm_core.errors import UserError
+from lgm_core.interfaces import generator
+from lgm_core.published import PublishedSet, read_published
+from lgm_core.scratch_report import whitened_pictures
+from lgm_core.student_bench import open_real, shape_of
+from lgm_core.synthetic.labelled import LabelledSet, centred_targets
+from lgm_core.whitened import Whitened
+from lgm_core.workbench import Workbench
+
+
+def assemble_rcig(bench: Workbench) -> RCIG:
+    """RCIG as `bench.config` describes it. A run without a checkpoint searches for its learning rates here."""
+    config, knobs, recorder = bench.config, bench.config.rcig, bench.recorder
+    if bench.compute.device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # the curvature is of the order of 1e-5
+    real = open_real(bench)
+    shape = shape_of(config, config.backbone, real, softplus=knobs.softplus)
+    pool = Pool(
+        build_student(shape, random=generator("cpu", config.seed)).to(bench.compute.device),
+        size=knobs.pool,
+        life=knobs.pool_life,
+        most_steps=knobs.pool_steps,
+        rate=knobs.pool_rate,
+        seed=config.seed,
+        rows=knobs.pool_rows,
+    )
+    distiller = RCIG(knobs, synthetic=learned_set(bench, real), real=real.train, pool=pool, seed=config.seed)
+    if recorder.run.checkpoint.exists():
+        return distiller
+    published = read_published(Path(knobs.published).expanduser()) if knobs.published else None
+    if published is not None:
+        take_up(distiller, published)
+    if published is None or published.step < config.steps:
+        distiller.search(recorder.phase)
+    if published is not None:
+        recorder.frame(published.step - 1, distiller.synthetic.images())
+        recorder.details(published.step - 1, distiller.details())
+        recorder.checkpoint(published.step, distiller.state())
+    return distiller
+
+
+def take_up(distiller: RCIG, published: PublishedSet) -> None:
+    """Put a published set, its running mean and its optimiser's moments in place of what the distiller starts from."""
+    learned = distiller.synthetic
+    for name, leaf in learned.leaves().items():
+        if published.values[name].shape != tuple(leaf.shape):
+            raise UserError(
+                f"the checkpoint's {name} are {list(published.values[name].shape)}, this run's are {list(leaf.shape)}: "
+                "set the data set, images_per_class and rcig.resolution as they were, or use `lgm import`"
+            )
+    values = {name: torch.from_numpy(array) for name, array in published.values.items()}
+    share = 1 - learned.decay**published.step
+    means = {name: torch.from_numpy(published.hidden[name]) if published.hidden else values[name] * share
+             for name in values}  # fmt: skip
+    moments = {}
+    for name in values:
+        for moment, arrays in (("first", published.first), ("second", published.second)):
+            known = torch.from_numpy(arrays[name]) if name in arrays else torch.zeros_like(values[name])
+            moments[f"belief.{name}.{moment}"] = known
+        moments[f"belief.{name}.count"] = torch.tensor(published.step if name in published.first else 0)
+    synthetic = {**values, **{f"mean_{name}": mean for name, mean in means.items()}}
+    state = distiller.state() | moments | {f"synthetic.{name}": tensor for name, tensor in synthetic.items()}
+    distiller.restore(state | {"synthetic.updates": torch.tensor(published.step)})
+
+
+def learned_set(bench: Workbench, real: Whitened) -> LabelledSet:
+    """Images, labels and temperature at their start: `config.rcig.initial`, or the picture that a fork begins from."""
+    config, knobs, classes = bench.config, bench.config.rcig, real.classes
+    labels = torch.arange(classes).repeat_interleave(config.images_per_class)
+    random = generator("cpu", config.seed, 0x696E6974)
+    if bench.recorder.run.start.exists():
+        pixels = whitened_pictures(load_file(bench.recorder.run.start)["images"].float() / 255, real)
+    elif knobs.initial == "noise":
+        pixels = 0.3 * torch.randn(len(labels), *real.train.pixels.shape[1:], generator=random)
+    else:
+        pixels = real.train.values(_first_real(bench))
+    return LabelledSet(
+        pixels,
+        centred_targets(labels, classes).to(pixels),
+        labels.to(pixels.device),
+        decode=real.transform.inverse,
+        flip=knobs.flip,
+        learn_labels=knobs.learn_labels,
+        decay=knobs.ema,
+        rates=(1.0, 1.0, knobs.temperature_rate / knobs.image_rate),
+    ).to(bench.compute.device)
+
+
+def _first_real(bench: Workbench) -> Tensor:
+    """Random training images, class-major: the same that the random baseline of this seed takes."""
+    labels = torch.as_tensor(bench.train.labels)
+    config = bench.config
+    return choose_random(labels, classes=bench.classes, per_class=config.images_per_class, seed=config.seed)

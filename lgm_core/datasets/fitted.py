@@ -1,0 +1,74 @@
+"""Real images fitted to a small square by area averaging, all of a split, kept as one memory-mapped array.
+
+RCIG specification, section 4.4: centre crop to a square, then each pixel is the mean of the area that it covers.
+
+>>> fitted_pixels(train, 32, places().cache / "fitted").shape
+torch.Size([50000, 3, 32, 32])
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+from lgm_core.interfaces import ImageSet
+
+_BATCH = 256
+
+Progress = Callable[[int, int], None]
+
+
+def fitted_pixels(
+    images: ImageSet, side: int, folder: Path, *, channels: int = 3, progress: Progress = lambda done, total: None
+) -> UInt8[Tensor, "n k s s"]:
+    """All images, uint8 in 0 .. 255; computed once, then mapped from `folder` under a key of their content.
+
+    `channels` 1: grey. Safe to kill, and to call from several processes at once. Raises `UserError` that names the
+    file, if one cannot be read.
+    """
+    plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in images.name)[-60:]
+    path = folder / f"{plain}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
+        try:
+            pixels = np.lib.format.open_memmap(new, "w+", np.uint8, (len(images), channels, side, side))
+            for first in range(0, len(images), _BATCH):
+                part = range(first, min(first + _BATCH, len(images)))
+                pixels[part.start : part.stop] = fit_pixels(images, part, side, channels)
+                progress(part.stop, len(images))
+            pixels.flush()
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def fit_pixels(images: ImageSet, indices: range | list[int], side: int, channels: int) -> UInt8[np.ndarray, "n k s s"]:
+    """Some of the images, in the order of `indices`."""
+    batch = np.empty((len(indices), channels, side, side), dtype=np.uint8)
+
+    def fill(slot: int) -> None:
+        square = _square(images.picture(indices[slot]), side)
+        batch[slot] = np.asarray(square.convert("L"))[None] if channels == 1 else np.asarray(square).transpose(2, 0, 1)
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(fill, range(len(indices))):  # the loop hands on the first error
+            pass
+    return batch
+
+
+def _square(picture: Image.Image, side: int) -> Image.Image:
+    """Centre crop at whole pixels, then area averaging (up-sampling: bilinear)."""
+    short = min(picture.size)
+    left, top = (picture.width - short) // 2, (picture.height - short) // 2
+    square = picture.crop((left, top, left + short, top + short))
+    if short == side:
+        return square
+    return square.resize((side, side), Image.Resampling.BOX if short > side else Image.Resampling.BILINEAR)

@@ -1,0 +1,136 @@
+"""What pages open with: settings in a link, runs that have something to show; and the dialog that forks a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lgm_core.config import RunConfig
+from lgm_core.jobs import local
+from lgm_core.presets import preset
+from lgm_core.runs.matrix import fillings, study_matrix
+from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.summary import row_label
+from pages.parts.plan import in_lines
+from tests.fake_runs import BACKBONES, fake_distill, fake_study
+
+ROOT = Path(__file__).parent.parent
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def page(store: RunStore) -> Open:
+    def opened(name: str, **query: Any) -> AppTest:
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+        for key, value in query.items():
+            test.query_params[key] = value
+        test.switch_page(f"pages/{name}.py").run()
+        assert not test.exception, test.exception
+        return test
+
+    return opened
+
+
+def command(test: AppTest) -> str:
+    return test.code[-1].value.replace(" \\\n  ", " ")
+
+
+def given(test: AppTest, key: str) -> list[str]:
+    """What the address says of a key."""
+    found = test.query_params.get(key, [])
+    return [found] if isinstance(found, str) else list(found)
+
+
+def number(test: AppTest, label: str) -> Any:
+    return next(box for box in test.number_input if box.label == label)
+
+
+def test_a_link_opens_launch_with_its_settings(page: Open):
+    link = ["lgm.views:2", "lgm.target:batch", "augment.flip:false", "steps:77", "lgm.learning_rate:0.004"]
+    test = page("launch", dataset="scenes", preset="preview", set=link)
+    for flag in ("steps 77", "lgm.views 2", "lgm.target batch", "augment.no-flip", "lgm.learning-rate 0.004"):
+        assert f"--{flag}" in command(test)
+    assert number(test, "steps").value == 77 and number(test, "views").value == 2
+
+
+def test_settings_that_are_changed_stand_in_the_link(page: Open):
+    test = page("launch", dataset="scenes", preset="preview")
+    assert "set" not in test.query_params
+    number(test, "steps").set_value(88)
+    test.run()
+    assert given(test, "set") == ["steps:88"]
+    number(test, "views").set_value(5)
+    test.run()
+    assert given(test, "set") == ["lgm.views:5", "steps:88"] and "--steps 88 " in command(test)
+    number(test, "steps").set_value(preset("preview").steps)
+    number(test, "views").set_value(preset("preview").lgm.views)
+    test.run()
+    assert "set" not in test.query_params and "--steps" not in command(test)
+
+
+def test_what_a_link_gets_wrong_is_left_out(page: Open):
+    link = ["lgm.views:0", "nothing:1", "lgm:3", "steps:many", "seed:4", "", "lgm.views.more:1"]
+    test = page("launch", dataset="scenes", preset="preview", set=link)
+    assert "--seed 4" in command(test) and "--lgm" not in command(test) and len(test.toast) == len(link) - 1
+    assert given(test, "set") == ["seed:4"]
+
+
+def test_a_command_in_lines_means_the_same():
+    assert in_lines("lgm distill a b --steps 3 --lgm.views 2") == "lgm distill a b \\\n  --steps 3 \\\n  --lgm.views 2"
+    assert in_lines("lgm distill 'folder:/a --b' c --steps 3") == "lgm distill 'folder:/a --b' c --steps 3"
+
+
+@pytest.mark.parametrize("name", ["compare", "report"])
+def test_pages_open_with_runs_that_have_images(page: Open, store: RunStore, name: str):
+    fake_study(store)  # all real images are the newest run of it
+    fake_distill(store, "queued", name="queued").frame_index.unlink()
+    shown = given(page(name), "runs" if name == "compare" else "run")
+    newest = [run for run in store.runs()[::-1] if run.frame_index.exists()]
+    assert shown == [run.id for run in newest[: len(shown)]] and not {"demo-full", "queued"} & set(shown)
+
+
+def test_a_fork_has_a_row_of_its_own(store: RunStore):
+    runs = fake_study(store, seeds=1)
+    config = runs[0].config()
+    made = fake_distill(store, name="fork", backbone=config.backbone, source=runs[0].id, fork_step=12, steps=60)
+    assert row_label(made.config()) == f"{row_label(config)}, fork of {runs[0].id} at step 12"
+    matrix = study_matrix([made, *runs], BACKBONES)
+    (row,) = [row for row in matrix.rows if row.label == f"distilled with {BACKBONES[2]}"]
+    (missing,) = fillings([made, *runs], row, [BACKBONES[2]])
+    assert missing.source == "" and missing.fork_step == 0 and missing.backbone == BACKBONES[2]
+
+
+def _dialog() -> None:
+    from lgm_core.places import places
+    from lgm_core.runs.store import RunStore
+    from pages.parts.fork import fork_dialog
+
+    fork_dialog(RunStore(places().runs).open("one"), 12)
+
+
+def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[str, int, dict[str, Any]]] = []
+
+    def forked(run: RunFolder, step: int, changes: dict[str, Any], here: object) -> RunFolder:
+        asked.append((run.id, step, changes))
+        return run
+
+    monkeypatch.setattr(local, "fork", forked)
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: asked.append((page, 0, query_params)))
+    run = fake_distill(store, name="one", steps=60)
+    assert isinstance(run.config(), RunConfig)
+    test = AppTest.from_function(_dialog, default_timeout=300).run()
+    number(test, "steps").set_value(90)
+    number(test, "views").set_value(4)
+    next(button for button in test.button if button.label == "Start the fork").click()
+    test.run()
+    assert not test.exception
+    assert asked == [("one", 12, {"steps": 90, "lgm": {"views": 4}}), ("pages/watch.py", 0, {"run": "one"})]
