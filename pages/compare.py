@@ -8,6 +8,7 @@ import streamlit as st
 from lgm_core.runs.command import flat
 from lgm_core.runs.matrix import difference
 from lgm_core.runs.store import RunFolder
+from lgm_core.runs.summary import what_was_trained
 from pages.parts import charts
 from pages.parts.before_after import before_after
 from pages.parts.images import frame_url
@@ -97,7 +98,7 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
         return
     base, rows = runs[0], []
     for name in backbones:
-        row = {"head on": title_of(name)}
+        row = {"evaluated with": title_of(name)}
         for run in runs:
             report, reference = reports[run.id].get(name), reports[base.id].get(name)
             row[run.id] = "–" if report is None else f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
@@ -105,9 +106,10 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
                 row[f"{run.id} − {base.id}"] = gap(report, reference)
         rows.append(row)
     st.dataframe(rows, hide_index=True)
+    trained = what_was_trained(backbones)
     st.caption(
-        "Top-1, %, mean ± standard deviation over the heads; differences in points with a 95 % interval from "
-        "the number of test images and the spread of the heads. • marks an interval without zero."
+        f"Top-1, %, mean ± standard deviation over the {trained}; differences in points with a 95 % interval from "
+        f"the number of test images and the spread of the {trained}. • marks an interval without zero."
     )
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from lgm_core.runs.matrix import Matrix, View, fillings, study_matrix
 from lgm_core.runs.store import RunFolder
+from lgm_core.runs.summary import what_was_trained
 from pages.parts import needed
 from pages.parts.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.matrix import transfer_matrix
@@ -58,8 +59,9 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     opened = transfer_matrix(matrix, view)
     states = [slot.state for slot in matrix.slots.values()]
     counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    trained = what_was_trained(matrix.columns)
     st.caption(
-        f"{NOTES[view]} Mean ± standard deviation over runs, or over the heads of one; click a cell to open it. "
+        f"{NOTES[view]} Mean ± standard deviation over runs, or over the {trained} of one; click a cell to open it. "
         f"Cells: {', '.join(f'{count} {state}' for state, count in counts.items())}."
     )
     before = st.session_state.get("matrix_open")

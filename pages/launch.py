@@ -8,57 +8,57 @@ import streamlit as st
 from lgm_core.errors import UserError
 from lgm_core.jobs import local
 from lgm_core.places import places
-from lgm_core.presets import change, preset
-from lgm_core.study import StudyFlags
+from lgm_core.presets import PRESETS, change, preset
 from pages.parts.estimate import show_estimate
 from pages.parts.form import draw_fields, draw_groups
 from pages.parts.link import linked, put_into_link
-from pages.parts.pickers import pick_backbones, pick_dataset, pick_preset
+from pages.parts.methods import DATASET, pick_method, pick_preset
+from pages.parts.pickers import pick_backbones, pick_dataset
 from pages.parts.plan import command_of, in_lines, make_plan
 from pages.parts.ready import show_backbones, show_dataset
 from pages.parts.theme import header, plain
 
-PRESETS = {
-    "preview": "**Preview**: a first look. About half a minute with a small backbone.",
-    "standard": "**Standard**: our settings, for results. Minutes with a small backbone.",
-    "paper": "**Paper**: the method to the letter, 5000 steps of ten views. Hours without a GPU.",
-}
-
 header("Launch", "What shall be distilled, and with which eyes?")
 form, summary = st.columns([5, 3], gap="large")
 with form:
-    dataset = pick_dataset()
-    fine = show_dataset(dataset)
-    backbones = pick_backbones(label="Backbones to distil with: several make a study")
-    fine = show_backbones(backbones) and fine
-    name = pick_preset(PRESETS)
-    base = replace(preset(name), dataset=dataset, backbone=backbones[0] if backbones else "")
+    method = pick_method()
+    above, name = st.container(), pick_preset(method)  # a preset may be made for one data set and one network
+    given = preset(name)
+    with above:
+        dataset = pick_dataset(default=PRESETS[name].get("dataset", DATASET))
+        fine = show_dataset(dataset)
+        first, judges = method.begin(given)
+        label = f"{method.noun.capitalize()}s to distil with: several make a study"
+        backbones = pick_backbones(label=label, default=first, among=method.networks)
+        fine = show_backbones(backbones) and fine
+    base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
     start = linked(base)
     changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"), start=start)
     further = pick_backbones(
-        key="evaluate", default=(), label="Further backbones to judge the images with",
-        help="Linear heads are trained on the images in each of these, and tested on real images",
+        key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
+        among=method.judges,
     )  # fmt: skip
     show_backbones(further)
     with st.expander("All settings", icon=":material/tune:"):
-        changes |= draw_fields(base, f"run_{name}", names=("normalisation",), start=start)
+        if method.further:
+            changes |= draw_fields(base, f"run_{name}", names=method.further, start=start)
         changes |= draw_groups(base, f"all_{name}", start=start)
     put_into_link(base, changes)
-    flags, several = StudyFlags(), len(backbones) > 1
+    flags, several = method.flags(), len(backbones) > 1
     wanted = st.toggle(
         "Make it a study", key="as_study", value=several, disabled=several, bind="query-params",
-        help="Several seeds, and choices of real images to compare with. Several backbones always make a study",
+        help=f"{method.study} Several {method.noun}s always make a study",
     )  # fmt: skip
     study = ""
     if wanted or several:
-        flags = replace(flags, **draw_fields(flags, "study", names=("seeds", "draws", "baselines")))
+        flags = replace(flags, **draw_fields(flags, "study", names=method.asked))
         made = f"{''.join(c if c.isalnum() else '_' for c in dataset)}-{time.strftime('%m%d-%H%M')}"
         study = st.text_input("Name of the study", value=made, key="study_name").strip()
 
 with summary, st.container(border=True, key="lgm_summary"):
     try:
         if not backbones:
-            raise UserError("Choose at least one backbone.")
+            raise UserError(f"Choose at least one {method.noun}.")
         judged = tuple(dict.fromkeys([*backbones, *further]))
         config = change(base, changes, {"evaluate_on": judged})
         plan = make_plan(config, backbones, study, flags)

@@ -76,7 +76,7 @@ def test_the_faster_precision_is_measured_once(seconds, chosen, toy, compute, tm
 
 def test_both_precisions_are_timed(toy, compute):
     times = precision._measure(toy, compute)
-    assert {name: len(found) for name, found in times.items()} == {"float32": 3, "bfloat16": 3}
+    assert len(times["float32"]) == len(times["bfloat16"]) >= 3
 
 
 def test_a_backbones_own_precision_counts(toy):

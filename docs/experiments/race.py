@@ -24,7 +24,7 @@ FAST = {  # the preset "preview" with more photographs and steps, and a pyramid 
     "data": {"train_per_class": 200},
     "pyramid": {"grow_share": 0.05},
 }
-STEPS = {"mobilenet_v3_small": (150, 260, 400), "tf_efficientnet_lite0": (150, 260, 400)}
+STEPS = {"mobilenet_v3_small": (200, 260, 320), "tf_efficientnet_lite0": (100, 200)}
 
 
 def literal(backbone: str) -> None:

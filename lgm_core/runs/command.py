@@ -12,18 +12,24 @@ from lgm_core.knobs import to_dict
 from lgm_core.presets import PRESETS, preset
 
 _IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
+_JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "rcig")  # read by evaluate runs
 
 
 def command(config: RunConfig) -> str:
-    """One line for a shell: the verb, then what departs from the preset, as flags."""
+    """One line for a shell: the verb, then what departs from the preset, as flags.
+
+    An evaluate run has the other settings from its source, and is told those with which it judges.
+    """
     base_name = config.preset if config.preset in PRESETS else "standard"
     base, own = flat(to_dict(preset(base_name))), flat(to_dict(config))
     words = ["python", "-m", "lgm_core", config.kind]
     if config.kind == "evaluate":
-        return shlex.join([*words, config.source, *config.evaluate_on])
-    words += [config.baseline.choice] if config.kind == "baseline" else []
-    words += [config.dataset, config.backbone]
-    words += ["--preset", base_name] if base_name != "standard" else []
+        words += [config.source, *config.evaluate_on]
+        own = {name: value for name, value in own.items() if name.split(".")[0] in _JUDGES}
+    else:
+        words += [config.baseline.choice] if config.kind == "baseline" else []
+        words += [config.dataset, config.backbone]
+        words += ["--preset", base_name] if base_name != "standard" else []
     for name, value in own.items():
         if value != base[name] and name not in _IN_WORDS:
             words += _flag(name, value)

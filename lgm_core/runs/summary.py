@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 from typing import Any
 
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.runs.store import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or over the heads of one run."""
+    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or within one run."""
 
     mean: float
     spread: float
@@ -28,7 +29,7 @@ class Cell:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     label: str
-    images: int  # real or synthetic images that the heads were trained on
+    images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
     choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
     backbone: str = ""  # with which they were made or chosen
@@ -90,6 +91,12 @@ def row_label(config: RunConfig) -> str:
     preset = "" if config.preset == "standard" else f" ({config.preset})"
     fork = f", fork of {config.source} at step {config.fork_step}" if config.source else ""
     return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
+
+
+def what_was_trained(names: Iterable[str]) -> str:
+    """What evaluations on these backbones train on a set: "heads" on frozen ones, "networks" from scratch, or both."""
+    kinds = {is_student(name) for name in names}
+    return "heads or networks" if len(kinds) > 1 else "networks" if True in kinds else "heads"
 
 
 _ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}

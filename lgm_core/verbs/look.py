@@ -15,7 +15,7 @@ from lgm_core.errors import UserError
 from lgm_core.places import places
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunStore
-from lgm_core.runs.summary import result_table
+from lgm_core.runs.summary import result_table, what_was_trained
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
 Name = Annotated[str, tyro.conf.Positional]
@@ -82,5 +82,5 @@ def show_run(name: str) -> int:
     related = [run, *looking]
     table = result_table(related)
     if table.rows:
-        print_table(table, "top-1 in %, mean ± spread over the heads")
+        print_table(table, f"top-1 in %, mean ± spread over the {what_was_trained(table.columns)}")
     return 0

@@ -11,6 +11,7 @@ from lgm_core.knobs import to_dict
 from lgm_core.presets import PRESETS, preset
 from lgm_core.runs.command import command, flat
 from lgm_core.runs.store import RunFolder
+from lgm_core.runs.summary import what_was_trained
 
 
 def show_results(run: RunFolder) -> None:
@@ -31,9 +32,10 @@ def show_results(run: RunFolder) -> None:
     ]
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", "top-5", "worst group")}
-    formats["±"] = st.column_config.NumberColumn(format="%.1f", help="standard deviation over the heads")
+    trained = what_was_trained(report["backbone"] for report in reports)
+    formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over the {trained}")
     st.subheader("What the images are worth", anchor=False)
-    st.caption("Accuracy on real test images of a linear head that saw nothing but these images.")
+    st.caption(f"Accuracy on real test images of {trained} that saw nothing but these images.")
     st.dataframe(table, hide_index=True, column_config=formats)
 
 

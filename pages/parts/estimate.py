@@ -84,7 +84,9 @@ def _say_what_fits(known: dict[str, Estimate]) -> None:
 
 
 def _offer_measurement(config: RunConfig) -> None:
-    settings = {name: value for name, value in to_dict(config).items() if name in ("backbone", "device", "synthetic")}
+    depends = ("backbone", "device", "synthetic")
+    depends += ("dataset", "images_per_class", "rcig") if config.method == "rcig" else ()
+    settings = {name: value for name, value in to_dict(config).items() if name in depends}
     name = f"estimate-{config.backbone}-{sha256(json.dumps(settings).encode()).hexdigest()[:8]}"
     work = background.look(places(), name)
     if work.running:
@@ -92,7 +94,8 @@ def _offer_measurement(config: RunConfig) -> None:
         return
     if work.error:
         st.error(plain(work.error), icon=":material/speed:")
-    st.caption(f"No run with {plain(config.backbone)} on this machine yet: its time and memory are not known.")
+    like = "No run like it" if config.method == "rcig" else "No run"
+    st.caption(f"{like} with {plain(config.backbone)} on this machine yet: its time and memory are not known.")
     ready = backbone_status(config.backbone) == "ready"
     if st.button("Measure a few steps", key=name, icon=":material/speed:", disabled=not ready, width="stretch"):
         background.start(places(), name, ["estimate", *shlex.split(command(config))[4:]])

@@ -3,7 +3,6 @@
 >>> fork_dialog(run, step=120)
 """
 
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,7 +10,7 @@ import streamlit as st
 from lgm_core.jobs import local
 from lgm_core.places import places
 from lgm_core.runs.store import RunFolder
-from pages.parts.form import draw_fields, draw_groups
+from pages.parts.form import OF_FORK, draw_fields, draw_groups
 from pages.parts.status import attempt
 from pages.parts.theme import plain
 
@@ -26,8 +25,7 @@ def fork_dialog(run: RunFolder, step: int) -> None:
     )
     changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"))
     with st.expander("All settings", icon=":material/tune:"):
-        groups = ("lgm", "augment", "pyramid", "probe", "live", "record")
-        changes |= draw_groups(replace(config), f"fork_{run.id}", groups)
+        changes |= draw_groups(config, f"fork_{run.id}", OF_FORK[config.method])
     if st.button("Start the fork", type="primary", icon=":material/call_split:"):
         made: list[RunFolder] = []
         if attempt(lambda: made.append(local.fork(run, step, changes, places()))):

@@ -11,19 +11,32 @@ import streamlit as st
 
 from lgm_core.config import RunConfig
 
-# The groups that a distillation looks at, in the order in which it needs them.
+# The groups that a distillation looks at, in the order in which it needs them; and those that a fork may change.
 GROUPS = {
     "lgm": "Matching", "synthetic": "Images", "pyramid": "Pyramid", "augment": "Views", "data": "Real data",
     "bank": "Real features", "probe": "Probe", "live": "Live probe", "record": "Recording", "device": "Device",
 }  # fmt: skip
+RCIG_GROUPS = {
+    "rcig": "RCIG", "scratch": "Networks from scratch", "data": "Real data", "live": "Live network",
+    "record": "Recording", "device": "Device",
+}  # fmt: skip
+OF_METHOD = {"lgm": GROUPS, "rcig": RCIG_GROUPS}
+OF_FORK = {
+    "lgm": ("lgm", "augment", "pyramid", "probe", "live", "record"),
+    "rcig": ("rcig", "scratch", "live", "record"),
+}
 
 
 def draw_groups(
-    base: RunConfig, key: str, groups: Sequence[str] = tuple(GROUPS), start: RunConfig | None = None
+    base: RunConfig, key: str, groups: Sequence[str] = (), start: RunConfig | None = None
 ) -> dict[str, dict[str, Any]]:
-    """A tab per group; returns what differs from `base`, ready for `presets.change`. The inputs begin with `start`."""
-    changes = {}
-    for name, tab in zip(groups, st.tabs([GROUPS[name] for name in groups]), strict=True):
+    """A tab per group (those of the method, or `groups`); returns what differs from `base`, ready for `presets.change`.
+
+    The inputs begin with `start`.
+    """
+    titles, changes = OF_METHOD[base.method], {}
+    groups = groups or tuple(titles)
+    for name, tab in zip(groups, st.tabs([titles[name] for name in groups]), strict=True):
         with tab:
             st.caption(str(type(getattr(base, name)).__doc__))
             found = draw_fields(getattr(base, name), f"{key}_{name}", start=getattr(start or base, name))

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.runs.store import RunFolder
+from lgm_core.runs.summary import what_was_trained
 from pages.parts.images import tiles_html
 from pages.parts.neighbourhood import synthetic_tile
 
@@ -19,10 +20,11 @@ _SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light
 
 
 def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
-    """Everything that a report says; `source`: the run whose images the heads were trained on, where not `run`."""
-    facts = [("Top-1", f"{100 * report['top1']:.1f} %", f"± {100 * report['top1_std']:.1f} over the heads")]
+    """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
+    trained = what_was_trained([report["backbone"]])
+    facts = [("Top-1", f"{100 * report['top1']:.1f} %", f"± {100 * report['top1_std']:.1f} over the {trained}")]
     if report["top5"] is not None:
-        facts.append(("Top-5", f"{100 * report['top5']:.1f} %", f"± {100 * report['top5_std']:.1f} over the heads"))
+        facts.append(("Top-5", f"{100 * report['top5']:.1f} %", f"± {100 * report['top5_std']:.1f} over the {trained}"))
     if report["worst_group"] is not None:
         worst = min(range(len(report["per_group"])), key=lambda g: _or_one(report["per_group"][g]))
         facts.append(("Worst group", f"{100 * report['worst_group']:.1f} %", str(report["groups"][worst])))
@@ -34,7 +36,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         _confusion(report, key)
     with right:
         _worst(report)
-    _images(source or run, [str(name) for name in report["classes"]])
+    _images(source or run, [str(name) for name in report["classes"]], trained)
 
 
 def _confusion(report: dict[str, Any], key: str) -> None:
@@ -87,14 +89,14 @@ def _worst(report: dict[str, Any]) -> None:
         st.dataframe([{"group": n, "top-1, %": round(100 * v, 1)} for v, n in ranked_groups[:10]], hide_index=True)
 
 
-def _images(run: RunFolder, names: list[str]) -> None:
+def _images(run: RunFolder, names: list[str], trained: str) -> None:
     frames = run.frame_list()
     if not frames:
         st.caption("This run trains on the real images themselves; there are none of its own to show.")
         return
     per_class = run.config().images_per_class
     count = min(len(names) * per_class, _MOST_TILES)
-    st.markdown("**The images that the heads were trained on**")
+    st.markdown(f"**The images that the {trained} were trained on**")
     owners = [place // per_class for place in range(count)]
     st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
 

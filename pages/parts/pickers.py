@@ -5,11 +5,10 @@
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import streamlit as st
 
@@ -19,7 +18,8 @@ from lgm_core.datasets import catalog as datasets
 from lgm_core.errors import UserError
 from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore, read_json
-from pages.parts.theme import STATE_ICONS, plain
+from pages.parts.address import put_into_url, state_key, take_from_url
+from pages.parts.theme import STATE_ICONS
 
 _SETTLED = 2 * 10**9  # nanoseconds
 
@@ -68,14 +68,14 @@ def pick_run(
     runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds and (where is None or where(run))}
     if not runs:
         return None
-    _take_from_url(key, runs)
+    take_from_url(key, runs)
     begin = next((place for place, run in enumerate(runs.values()) if first and first(run)), 0)
     chosen = st.selectbox(
-        label or "Run", list(runs), index=0 if _state(key) in st.session_state else begin, key=_state(key),
+        label or "Run", list(runs), index=0 if state_key(key) in st.session_state else begin, key=state_key(key),
         filter_mode="contains",
         label_visibility="visible" if label else "collapsed",
     )  # fmt: skip
-    _put_into_url(key, [chosen])
+    put_into_url(key, [chosen])
     return runs[chosen]
 
 
@@ -87,12 +87,12 @@ def pick_runs(
     runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds}
     if not runs:
         return []
-    _take_from_url(key, runs, many=True)
+    take_from_url(key, runs, many=True)
     begin: list[str] = []
-    if _state(key) not in st.session_state:  # those that `first` asks for, then the others
+    if state_key(key) not in st.session_state:  # those that `first` asks for, then the others
         begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
-    chosen = st.multiselect(label, list(runs), default=begin or None, key=_state(key), max_selections=most)
-    _put_into_url(key, chosen)
+    chosen = st.multiselect(label, list(runs), default=begin or None, key=state_key(key), max_selections=most)
+    put_into_url(key, chosen)
     return [runs[name] for name in chosen]
 
 
@@ -101,17 +101,17 @@ def pick_study(key: str = "study", label: str = "Study") -> str:
     names = list(dict.fromkeys(str(settings(run)["study"]) for run in all_runs() if settings(run).get("study")))
     if not names:
         return ""
-    _take_from_url(key, names)
-    chosen = str(st.selectbox(label, names, key=_state(key)))
-    _put_into_url(key, [chosen])
+    take_from_url(key, names)
+    chosen = str(st.selectbox(label, names, key=state_key(key)))
+    put_into_url(key, [chosen])
     return chosen
 
 
 def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "scenes") -> str:
     """A data set of the catalogue, or `folder:PATH` typed in."""
     names = sorted(datasets.CATALOG, key=lambda name: (dataset_status(name) != "ready", name))
-    state = _state(key, *map(dataset_status, names))
-    _take_from_url(key, None, state=state)
+    state = state_key(key, *map(dataset_status, names))
+    take_from_url(key, None, state=state)
     taken = st.session_state.get(state, default)
     names += [taken] if taken not in names else []
     first = 0 if state in st.session_state else names.index(default)
@@ -120,38 +120,28 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
         format_func=dataset_words, filter_mode="contains",
         help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*",
     )  # fmt: skip
-    _put_into_url(key, [chosen or default])
+    put_into_url(key, [chosen or default])
     return chosen or default
 
 
 def pick_backbones(
     key: str = "backbones", label: str = "Backbones", default: Sequence[str] = ("tf_efficientnet_lite0",),
     help: str = "From the catalogue, or typed in: `timm:NAME`, `open_clip:NAME/TAG`, `file:PATH?timm=NAME`",
+    among: Sequence[str] | None = None,
 ) -> list[str]:  # fmt: skip
-    """Backbones of the catalogue or open names, in the order in which they were chosen."""
-    names = [row.name for row in sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")]
-    state = _state(key, *map(backbone_status, names))
-    _take_from_url(key, None, many=True, state=state)
+    """Backbones of the catalogue (or `among` others) or open names, in the order in which they were chosen."""
+    rows = sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")
+    names = [row.name for row in rows] if among is None else list(among)
+    state = state_key(key, *map(backbone_status, names), *(() if among is None else (*names, *default)))
+    take_from_url(key, None, many=True, state=state)
     taken = st.session_state.get(state, default)
     names += [name for name in [*default, *taken] if name not in names]
     chosen = st.multiselect(
         label, names, default=None if state in st.session_state else list(default), key=state,
         accept_new_options=True, format_func=backbone_words, help=help,
     )  # fmt: skip
-    _put_into_url(key, chosen)
+    put_into_url(key, chosen)
     return chosen
-
-
-def pick_preset(words: Mapping[str, str], key: str = "preset", default: str = "standard") -> str:
-    """A preset, with what `words` says about it."""
-    _take_from_url(key, words)
-    chosen = st.segmented_control(
-        "Preset", list(words), default=None if _state(key) in st.session_state else default, key=_state(key),
-        required=True, format_func=str.capitalize,
-    )  # fmt: skip
-    _put_into_url(key, [chosen or default])
-    st.caption(words[chosen or default])
-    return chosen or default
 
 
 def dataset_status(name: str) -> str:
@@ -182,6 +172,8 @@ def dataset_words(name: str) -> str:
 
 def backbone_words(name: str) -> str:
     """A backbone in a list."""
+    if is_student(name):
+        return f"{name}  ·  from scratch"
     row, status = backbones.CATALOG.get(name), backbone_status(name)
     if row is None:
         return name
@@ -195,34 +187,6 @@ def state_icon(run: RunFolder) -> str:
 
 def _status_words(status: str) -> str:
     return status.replace("can be fetched", "fetch").replace("manual", "by hand")
-
-
-# A bound widget leaves its first choice out of the URL, and "the newest run" is another one tomorrow: so by hand.
-def _take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> None:
-    """Before the widget: what the URL says, where it says something new, becomes the widget's value."""
-    given, state = st.query_params.get_all(key), state or _state(key)
-    if not given or (state in st.session_state and given == st.session_state.get(f"put_{key}")):
-        return
-    found = [name for name in given if known is None or name in known]
-    if len(found) < len(given):
-        missing = ", ".join(name for name in given if name not in found)
-        st.toast(f"{plain(missing)} is not here", icon=":material/link_off:")
-    if found:
-        st.session_state[state] = found if many else found[0]
-
-
-def _put_into_url(key: str, chosen: list[str]) -> None:
-    """After the widget: the URL says what is chosen."""
-    if st.query_params.get_all(key) != chosen:
-        st.query_params[key] = chosen
-    st.session_state[f"put_{key}"] = list(chosen)
-
-
-def _state(key: str, *shown: str) -> str:
-    """The widget's name. What its options show is part of it: Streamlit takes an option for another when its words
-    change, as they do once something is fetched.
-    """
-    return f"pick_{key}" + (f"_{crc32(' '.join(shown).encode()):x}" if shown else "")
 
 
 @lru_cache(maxsize=16)

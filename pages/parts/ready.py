@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.student_names import ARCHITECTURES, AUGMENTED, is_student
 from lgm_core.datasets import catalog as datasets
 from lgm_core.errors import UserError
 from lgm_core.places import places
@@ -55,7 +56,8 @@ def show_backbones(names: Sequence[str]) -> bool:
     for name in names:
         status = backbone_status(name)
         fine = fine and status in ("ready", "can be fetched")
-        widths = [1.1, 9, 4] if newest else [9, 4]
+        room = [20, 1] if is_student(name) else [9, 4]  # nothing of a student is fetched
+        widths = [1.1, *room] if newest else room
         *picture, facts, button = st.columns(widths, vertical_alignment="center", gap="small")
         if name in newest:
             picture[0].html(newest[name])
@@ -76,6 +78,9 @@ def show_backbones(names: Sequence[str]) -> bool:
 
 
 def _facts(name: str) -> str:
+    if is_student(name):
+        augmented = ", on augmented images" if AUGMENTED in name.split(":") else ""
+        return f"{name}: {ARCHITECTURES[name.split(':')[0]]}{augmented}"
     row = backbones.CATALOG.get(backbones.ALIASES.get(name, name))
     if row is None:
         return name

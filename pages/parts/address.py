@@ -1,0 +1,46 @@
+"""Choices in the URL. By hand: a bound widget leaves its first choice out, and "the newest run" is soon another one.
+
+>>> take_from_url("preset", ["preview", "standard"])  # before the widget, whose key is state_key("preset")
+>>> put_into_url("preset", [chosen])  # after it
+"""
+
+from typing import Any
+from zlib import crc32
+
+import streamlit as st
+
+from pages.parts.theme import plain
+
+
+def take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> None:
+    """Before the widget: what the URL says, where it says something new, becomes the widget's value."""
+    given, state = st.query_params.get_all(key), state or state_key(key)
+    if not given or (state in st.session_state and given == st.session_state.get(f"put_{key}")):
+        return
+    found = [name for name in given if known is None or name in known]
+    if len(found) < len(given):
+        missing = ", ".join(name for name in given if name not in found)
+        st.toast(f"{plain(missing)} is not here", icon=":material/link_off:")
+    if found:
+        st.session_state[state] = found if many else found[0]
+
+
+def put_into_url(key: str, chosen: list[str]) -> None:
+    """After the widget: the URL says what is chosen."""
+    if st.query_params.get_all(key) != chosen:
+        st.query_params[key] = chosen
+    st.session_state[f"put_{key}"] = list(chosen)
+
+
+def forget(*keys: str) -> None:
+    """Take choices out of the URL, so that their widgets begin anew."""
+    for key in keys:
+        if key in st.query_params:
+            del st.query_params[key]
+
+
+def state_key(key: str, *shown: str) -> str:
+    """The widget's name. What its options show is part of it: Streamlit takes an option for another when its words
+    change, as they do once something is fetched.
+    """
+    return f"pick_{key}" + (f"_{crc32(' '.join(shown).encode()):x}" if shown else "")

@@ -1,0 +1,207 @@
+"""Launch with RCIG chosen: its presets, networks, settings, command and the run that is started."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lgm_core.config import RunConfig
+from lgm_core.flags import parse_config
+from lgm_core.jobs import local
+from lgm_core.presets import PRESETS, preset
+from lgm_core.registry import DISTILLERS
+from lgm_core.runs.command import command
+from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.summary import what_was_trained
+from pages.parts import background
+from pages.parts.form import OF_FORK, OF_METHOD, input_of
+from pages.parts.methods import METHODS
+from tests.fake_runs import fake_distill
+
+ROOT = Path(__file__).parent.parent
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def page(store: RunStore) -> Open:
+    def opened(wrong: bool = False, **query: Any) -> AppTest:
+        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+        for key, value in query.items():
+            test.query_params[key] = value
+        test.switch_page("pages/launch.py").run()
+        return test if wrong else checked(test)
+
+    return opened
+
+
+@pytest.fixture
+def started(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """The configs of the runs that were started."""
+    made: list[RunConfig] = []
+
+    def submit(config: RunConfig, here: object) -> RunFolder:
+        made.append(config)
+        return fake_distill(store, "queued", name="new", method="rcig", backbone="conv")
+
+    monkeypatch.setattr(local, "submit", submit)
+    return made
+
+
+def checked(test: AppTest) -> AppTest:
+    assert not test.exception and not test.error and not test.toast, (test.exception, test.error, test.toast)
+    return test
+
+
+def choose(test: AppTest, label: str, name: str) -> AppTest:
+    return checked(bar(test, label).set_value(name).run())
+
+
+def bar(test: AppTest, label: str) -> Any:
+    return next(box for box in test.get("button_group") if box.label == label)
+
+
+def field(test: AppTest, label: str) -> Any:
+    return next(box for box in test.number_input if box.label == label)
+
+
+def given(test: AppTest, key: str) -> list[str]:
+    """What the address says of a key."""
+    found = test.query_params.get(key, [])
+    return [found] if isinstance(found, str) else list(found)
+
+
+def several(test: AppTest, word: str) -> Any:
+    return next(box for box in test.multiselect if word in box.label)
+
+
+def told(test: AppTest) -> str:
+    return test.code[-1].value.replace(" \\\n  ", " ")
+
+
+def parsed(test: AppTest) -> RunConfig:
+    """What the command line of the page means."""
+    words = shlex.split(told(test))
+    assert words[:4] == ["python", "-m", "lgm_core", "distill"]
+    return parse_config(words[4:], prog="lgm distill", positional=("dataset", "backbone"))
+
+
+def press(test: AppTest, label: str) -> AppTest:
+    return next(button for button in test.button if button.label == label).click().run()
+
+
+def test_every_method_has_its_presets_and_groups():
+    assert set(METHODS) == set(DISTILLERS) == set(OF_METHOD) == set(OF_FORK)
+    for name, method in METHODS.items():
+        theirs = {other for other, values in PRESETS.items() if values.get("method", "lgm") == name}
+        assert set(method.presets) == theirs and method.default in theirs
+        assert name in OF_METHOD[name] and set(OF_FORK[name]) <= set(OF_METHOD[name])
+
+
+@pytest.mark.parametrize("group", list(OF_METHOD["rcig"]))
+def test_every_setting_of_rcig_has_an_input(group: str):
+    config = getattr(RunConfig(), group)
+    hints = get_type_hints(type(config))
+    assert all(input_of(hints[setting.name]) and setting.metadata["help"] for setting in fields(config))
+
+
+def test_launch_begins_with_linear_gradient_matching(page: Open):
+    test = page()
+    assert bar(test, "Method").value == "lgm" and bar(test, "Preset").options == ["Preview", "Standard", "Paper"]
+    assert [tab.label for tab in test.tabs] == list(OF_METHOD["lgm"].values())
+    assert parsed(test).method == "lgm" and "conv" not in several(test, "distil").options
+
+
+def test_rcig_brings_its_presets_networks_and_settings(page: Open):
+    test = choose(page(), "Method", "rcig")
+    presets = bar(test, "Preset")
+    assert len(presets.options) == len(METHODS["rcig"].presets) and presets.value == "rcig_digits"
+    assert [word.split()[0] for word in several(test, "distil").options] == ["conv", "resnet", "vgg", "alexnet"]
+    assert [tab.label for tab in test.tabs][:2] == ["RCIG", "Networks from scratch"]
+    assert not {"Matching", "Pyramid", "Views"} & {tab.label for tab in test.tabs}
+    pool = field(test, "pool")
+    assert pool.help == "networks in the pool (1 to 1000)" and (pool.min, pool.max, pool.value) == (1, 1000, 10)
+    assert given(test, "method") == ["rcig"] and given(test, "dataset") == ["digits"]
+    assert parsed(test) == preset("rcig_digits")
+
+
+def test_a_preset_brings_its_network_and_data_set(page: Open):
+    test = choose(choose(page(), "Method", "rcig"), "Preset", "rcig_depth_3_bn")
+    assert several(test, "distil").value == ["conv:batch"] and several(test, "judge").value == ["conv:batch:augmented"]
+    assert parsed(test) == preset("rcig_depth_3_bn", dataset="digits")
+    test = choose(test, "Preset", "rcig_preview")
+    assert parsed(test) == preset("rcig_preview") and given(test, "dataset") == ["cifar10"]
+    test = choose(test, "Method", "lgm")
+    assert parsed(test).method == "lgm" and several(test, "distil").value == ["tf_efficientnet_lite0"]
+
+
+def test_a_link_opens_launch_with_rcig_and_its_settings(page: Open):
+    link = ["rcig.width:24", "rcig.flip:true", "scratch.seeds:2"]
+    test = page(preset="rcig_digits", backbones=["resnet"], evaluate=["conv:augmented"], set=link)
+    assert given(test, "method") == ["rcig"] and field(test, "pool").value == 10
+    assert parsed(test) == preset(
+        "rcig_digits", backbone="resnet", evaluate_on=("resnet", "conv:augmented"),
+        rcig={"width": 24, "flip": True}, scratch={"seeds": 2},
+    )  # fmt: skip
+
+
+def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunConfig]):
+    test = page(method="rcig", preset="rcig_digits")
+    field(test, "steps").set_value(77)
+    field(test, "pool").set_value(4)
+    test = checked(test.run())
+    assert set(given(test, "set")) == {"steps:77", "rcig.pool:4"}
+    wanted = parsed(test)
+    test = press(test, "Start")
+    assert not test.exception and started == [wanted]
+    assert (wanted.method, wanted.backbone, wanted.steps, wanted.rcig.pool) == ("rcig", "conv", 77, 4)
+
+
+def test_several_networks_are_a_study_without_real_images(page: Open, started: list[RunConfig]):
+    test = page(method="rcig", preset="rcig_digits", backbones=["conv", "resnet"])
+    assert "--distil-with conv resnet --no-baselines" in told(test) and "--preset rcig_digits" in told(test)
+    press(test, "Start")
+    assert [(run.kind, run.backbone) for run in started] == [("distill", "conv"), ("distill", "resnet")]
+    assert all(run.evaluate_on == ("conv", "resnet") for run in started)
+
+
+def test_a_network_that_cannot_be_distilled_with_is_a_sentence(page: Open):
+    test = page(wrong=True, method="rcig", preset="rcig_digits", backbones=["conv:augmented"])
+    assert not test.exception and "without augmentation" in test.error[0].value
+
+
+def test_rcig_is_measured_where_it_is_not_known(page: Open, monkeypatch: pytest.MonkeyPatch):
+    asked: list[list[str]] = []
+    monkeypatch.setattr(background, "start", lambda places, name, arguments: asked.append(arguments))
+    press(page(method="rcig", preset="rcig_digits"), "Measure a few steps")
+    assert asked == [["estimate", "digits", "conv", "--preset", "rcig_digits"]]
+
+
+def test_an_evaluation_is_told_how_to_judge():
+    run = preset(
+        "rcig_digits", kind="evaluate", source="one", evaluate_on=("conv:augmented", "vgg"),
+        scratch={"learning_rate": 1e-4}, rcig={"flip": True}, lgm={"views": 2},
+    )  # fmt: skip
+    words = "evaluate one conv:augmented vgg --rcig.flip --scratch.learning-rate 0.0001"
+    assert command(run) == f"python -m lgm_core {words}"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["mobilenet_v2"], "heads"),
+        (["conv", "vgg:augmented"], "networks"),
+        (["conv", "mobilenet_v2"], "heads or networks"),
+    ],
+)
+def test_what_is_trained_has_its_name(names: list[str], words: str):
+    assert what_was_trained(names) == words
