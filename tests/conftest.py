@@ -84,7 +84,7 @@ def small_run(small_weights: str) -> RunConfig:
             "device": {"threads": THREADS, "precision": "float32"},
             "synthetic": {"resolution": 32},
             "pyramid": {"grow_every": 3},
-            "lgm": {"views": 2},
+            "lgm": {"views": 2, "schedule": "constant"},
             "bank": {"views": 2, "batch": 10},
             "live": {"times": 2, "test_images": 20, "steps": 10},
             "probe": {"views": 3, "epochs": 20, "full_views": 2, "full_epochs": 2, "seeds": 2},
