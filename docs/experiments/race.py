@@ -19,8 +19,9 @@ import lgm_core
 from lgm_core.places import places
 
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
-FAST = {  # the preset "preview" with more photographs and steps, and a pyramid that is there at once
+FAST = {  # the preset "preview" with a higher rate, more photographs and steps, and a pyramid that is there at once
     "preset": "preview",
+    "lgm": {"learning_rate": 8e-2},
     "data": {"train_per_class": 200},
     "pyramid": {"grow_share": 0.05},
 }
