@@ -22,6 +22,7 @@ from lgm_core.console import print_rows
 from lgm_core.device import Compute, free_bytes, keep_freed_memory, open_compute, step_memory, usual_memory
 from lgm_core.distillers.lgm import LinearGradientMatching
 from lgm_core.distillers.targets import RealTarget
+from lgm_core.errors import UserError
 from lgm_core.fitting import bytes_per_view, fitting_chunk
 from lgm_core.gradients import LinearHead
 from lgm_core.literal import LiteralStep
@@ -65,6 +66,9 @@ def bench(
         literal: measure the paper's step too.
         json_file: write the rows there.
     """
+    for name, value in (("views", views), ("classes", classes), ("rounds", rounds)):
+        if value < 1:
+            raise UserError(f"--{name} is at least 1; {value} was given")
     compute = open_compute(DeviceConfig(device=device, precision=precision))  # type: ignore[arg-type]
     rows = []
     for name in backbones:

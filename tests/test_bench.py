@@ -44,3 +44,9 @@ def test_without_the_literal_step_its_columns_are_empty(cache, small_weights):
 def test_the_share_of_a_known_devices_peak():
     assert share_of_peak(989 * 10**10, 0.02, "NVIDIA H200") == pytest.approx(0.5)
     assert share_of_peak(10**12, 1.0, "x86_64") is None
+
+
+@pytest.mark.parametrize("flag", ["--views", "--classes", "--rounds"])
+def test_nothing_to_measure_is_a_mistake_in_plain_words(flag, cache, capfd):
+    assert main(["bench", "mobilenet_v2", flag, "0"]) == 2
+    assert f"{flag} is at least 1; 0 was given" in capfd.readouterr().err
