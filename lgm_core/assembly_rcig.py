@@ -26,8 +26,6 @@ from lgm_core.workbench import Workbench
 def assemble_rcig(bench: Workbench) -> RCIG:
     """RCIG as `bench.config` describes it. A run without a checkpoint searches for its learning rates here."""
     config, knobs, recorder = bench.config, bench.config.rcig, bench.recorder
-    if bench.compute.device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False  # the curvature is of the order of 1e-5
     real = open_real(bench)
     shape = shape_of(config, config.backbone, real, softplus=knobs.softplus)
     pool = Pool(
@@ -38,6 +36,7 @@ def assemble_rcig(bench: Workbench) -> RCIG:
         rate=knobs.pool_rate,
         seed=config.seed,
         rows=knobs.pool_rows,
+        compiled=config.device.compile,
     )
     distiller = RCIG(knobs, synthetic=learned_set(bench, real), real=real.train, pool=pool, seed=config.seed)
     if recorder.run.checkpoint.exists():
@@ -61,11 +60,12 @@ def take_up(distiller: RCIG, published: PublishedSet) -> None:
         if published.values[name].shape != tuple(leaf.shape):
             raise UserError(
                 f"the checkpoint's {name} are {list(published.values[name].shape)}, this run's are {list(leaf.shape)}: "
-                "set the data set, images_per_class and rcig.resolution as they were, or use `lgm import`"
+                "the data set (its channels and classes), images_per_class and rcig.resolution have to be those it was "
+                "learned with"
             )
     values = {name: torch.from_numpy(array) for name, array in published.values.items()}
     share = 1 - learned.decay**published.step
-    means = {name: torch.from_numpy(published.hidden[name]) if published.hidden else values[name] * share
+    means = {name: torch.from_numpy(published.hidden[name]) if name in published.hidden else values[name] * share
              for name in values}  # fmt: skip
     moments = {}
     for name in values:
@@ -75,7 +75,7 @@ def take_up(distiller: RCIG, published: PublishedSet) -> None:
         moments[f"belief.{name}.count"] = torch.tensor(published.step if name in published.first else 0)
     synthetic = {**values, **{f"mean_{name}": mean for name, mean in means.items()}}
     state = distiller.state() | moments | {f"synthetic.{name}": tensor for name, tensor in synthetic.items()}
-    distiller.restore(state | {"synthetic.updates": torch.tensor(published.step)})
+    distiller.restore(state | {"synthetic.mean_weight": torch.tensor(share, dtype=torch.float64)})
 
 
 def learned_set(bench: Workbench, real: Whitened) -> LabelledSet:

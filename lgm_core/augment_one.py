@@ -1,6 +1,6 @@
 """One operation per image: flip, colour, crop, rotate, translate or cutout, drawn uniformly from a list.
 
-RCIG specification, section 4.5. Works on whitened values; geometry is bilinear and repeats the edge.
+RCIG specification, section 4.5. Works on whitened values; geometry is kornia's, bilinear, and repeats the edge.
 Legend: N images, K channels, R side.
 
 >>> seen = augment_one(values, ("flip", "crop", "rotate"), random=generator("cpu", 0))
@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
 
 from lgm_core.registry import require_known
 
@@ -51,22 +50,24 @@ def _colour(values: Tensor, numbers: Tensor) -> Tensor:
 
 
 def _crop(values: Tensor, numbers: Tensor) -> Tensor:
-    """Zoom by a factor log-uniform in 0.8 .. 1.25 about a random centre, as far off as the zoomed image reaches."""
+    """Zoom by a factor log-uniform in 0.8 .. 1.25 about a random place of the image."""
+    from kornia.geometry.transform import scale
+
     factor = ((2 * numbers[:, 0] - 1) * math.log(1.25)).exp()
-    reach = (factor - 1).abs()
-    shift = (2 * numbers[:, 1:3] - 1) * reach[:, None]
-    zero = torch.zeros_like(factor)
-    return _moved(values, 1 / factor, zero, zero, 1 / factor, shift / factor[:, None])
+    centre = numbers[:, 1:3] * values.shape[-1] - 0.5
+    return scale(values, factor, centre, padding_mode="border")
 
 
 def _rotate(values: Tensor, numbers: Tensor) -> Tensor:
-    angle = (2 * numbers[:, 0] - 1) * math.radians(15)
-    return _moved(values, angle.cos(), -angle.sin(), angle.sin(), angle.cos(), torch.zeros_like(numbers[:, :2]))
+    from kornia.geometry.transform import rotate
+
+    return rotate(values, 15 * (2 * numbers[:, 0] - 1), padding_mode="border")
 
 
 def _translate(values: Tensor, numbers: Tensor) -> Tensor:
-    one, zero = torch.ones_like(numbers[:, 0]), torch.zeros_like(numbers[:, 0])
-    return _moved(values, one, zero, zero, one, (2 * numbers[:, :2] - 1) / 4)  # an eighth of the side, of a side of 2
+    from kornia.geometry.transform import translate
+
+    return translate(values, (2 * numbers[:, :2] - 1) * (values.shape[-1] / 8), padding_mode="border")
 
 
 def _cutout(values: Tensor, numbers: Tensor) -> Tensor:
@@ -76,12 +77,6 @@ def _cutout(values: Tensor, numbers: Tensor) -> Tensor:
     axis = torch.arange(side, device=values.device)
     inside = (axis >= corner[..., None]) & (axis < corner[..., None] + hole)
     return values.masked_fill((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None], 0)
-
-
-def _moved(values: Tensor, xx: Tensor, xy: Tensor, yx: Tensor, yy: Tensor, shift: Tensor) -> Tensor:
-    matrix = torch.stack([torch.stack([xx, xy, shift[:, 0]], 1), torch.stack([yx, yy, shift[:, 1]], 1)], 1)
-    grid = affine_grid(matrix, list(values.shape), align_corners=False)
-    return grid_sample(values, grid, padding_mode="border", align_corners=False)
 
 
 def _wide(numbers: Tensor) -> Tensor:

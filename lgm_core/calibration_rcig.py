@@ -66,7 +66,7 @@ def noisy_rcig(config: RunConfig, classes: int, device: torch.device) -> tuple[R
     noise = torch.randint(0, 256, (knobs.batch, *pixels.shape[1:]), dtype=torch.uint8, generator=generator("cpu", 2))
     real = WhitenedSplit(noise, torch.arange(knobs.batch) % classes, Identity(), device)
     pool = Pool(student, size=2, life=10**6, most_steps=knobs.pool_steps, rate=knobs.pool_rate, seed=0,
-                rows=knobs.pool_rows)  # fmt: skip
+                rows=knobs.pool_rows, compiled=config.device.compile)  # fmt: skip
     distiller = RCIG(knobs, synthetic=learned, real=real, pool=pool, seed=0)
     distiller.rates.inner, distiller.rates.solve = 1e-3, 1.0
     return distiller, student

@@ -37,7 +37,7 @@ class DeviceConfig:
         "auto", "autocast of the backbone; auto: whichever is faster here, measured once"
     )
     compile: bool = knob(
-        False, "the steps' backbone through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
+        False, "the steps' network through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
     )
     threads: int = knob(0, "CPU threads; 0: as many as cores", low=0, high=1024)
 

@@ -11,6 +11,9 @@ from lgm_core.backbones.student_names import ARCHITECTURES, is_student, student_
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import knob
 
+TILED_FROM = 128  # px; a whole image's covariance would be too large
+_SUBSETS = ("direct_rows", "direct_real_rows", "implicit_rows", "solve_rows", "inner_rows", "forward_chunk")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RCIGConfig:
@@ -88,10 +91,18 @@ def check_rcig(config: RCIGConfig, backbone: str) -> None:
             f"rcig.depth = {config.depth} halves the images {config.depth} times, and {config.resolution} px cannot be "
             f"halved so often; take a resolution that {2**config.depth} divides, or fewer blocks"
         )
-    if not (config.linearise and config.analytic_head) and (config.inner_rows or config.forward_chunk):
+    subsets = [name for name in _SUBSETS if getattr(config, name)]
+    if subsets and not (config.linearise and config.analytic_head):
         raise ConfigError(
-            "subsets (rcig.inner_rows, rcig.forward_chunk) are made for the convexified problem; "
+            f"subsets (here {', '.join(f'rcig.{name}' for name in subsets)}) are made for the convexified problem; "
             "leave them at 0 with rcig.linearise or rcig.analytic_head off"
         )
+    if config.inner_steps == 1 and not config.inner_rate:
+        raise ConfigError(
+            "rcig.inner_steps = 1: the search for a learning rate looks at whether losses fall, and one step has one "
+            "loss; take 2 or more, or give rcig.inner_rate"
+        )
+    if config.resolution % 2 and (config.transform == "block_zca" or config.resolution >= TILED_FROM):
+        raise ConfigError(f"block_zca takes images apart into four grids, and {config.resolution} px is odd")
     if not config.analytic_head and not config.implicit:
         raise ConfigError("without its analytic head rcig has no direct gradient: leave rcig.implicit on")

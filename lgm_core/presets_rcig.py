@@ -50,3 +50,14 @@ RCIG_PRESETS: dict[str, dict[str, Any]] = {
     # ImageNette and ImageWoof at 128 px
     "rcig_depth_5": _paper(resolution=128, softplus=0.0, l2_rate=0.05, forward_chunk=256, direct_real_rows=256),
 }  # fmt: skip
+
+
+def paper_preset(dataset: str, images_per_class: int, side: int) -> str:
+    """The configuration that the paper has for a distilled set; it says whether mirror images belong to the set."""
+    if side == 28:
+        return "rcig_depth_3_no_flip"
+    if side >= 128:
+        return "rcig_depth_5"
+    if side == 64:
+        return "rcig_depth_4_200" if dataset == "tiny_imagenet" and images_per_class == 1 else "rcig_depth_4_big"
+    return "rcig_cifar100_50" if dataset == "cifar100" and images_per_class >= 50 else "rcig_depth_3"

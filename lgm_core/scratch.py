@@ -25,7 +25,10 @@ _LAST = 0.01  # rate at the end, as a share of the peak
 
 @dataclass(frozen=True, kw_only=True)
 class ScratchRecipe:
-    """How a network is trained. `tail`: further steps at the last rate; `augment`: operations, () for none."""
+    """How a network is trained. `tail`: further steps at the last rate; `augment`: operations, () for none.
+
+    `batch`: images per step, drawn at random; 0: all of them.
+    """
 
     steps: int
     learning_rate: float = 1e-4
@@ -63,7 +66,7 @@ def train_networks(
         for step in range(total):
             optimiser.param_groups[0]["lr"] = recipe.rate(step)
             rows = torch.arange(len(targets))
-            if len(targets) > recipe.batch:
+            if 0 < recipe.batch < len(targets):
                 rows = torch.randperm(len(targets), generator=random)[: recipe.batch]
             batch = images(rows)
             if recipe.augment:

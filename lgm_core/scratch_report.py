@@ -21,10 +21,12 @@ from torch.nn.functional import interpolate
 from lgm_core import augment_one
 from lgm_core.backbones.student_names import student_name
 from lgm_core.config import RunConfig
+from lgm_core.errors import UserError
 from lgm_core.probe import score_best
+from lgm_core.runs.files import read_json
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.scratch import ScratchRecipe, predicted, train_networks
-from lgm_core.student_bench import open_real, shape_of
+from lgm_core.student_bench import open_real, shape_of, transform_kind
 from lgm_core.synthetic.labelled import LabelledSet, centred_targets, with_flips
 from lgm_core.whitened import Whitened
 from lgm_core.workbench import Workbench, spread_over_classes
@@ -38,7 +40,10 @@ def report_from_scratch(
     """Report of `config.scratch.seeds` networks; keys as `probe.score` gives them. `images` in [0, 1]."""
     bench.recorder.phase(f"{name} from scratch")
     real = open_real(bench)
-    values, targets = _learned(bench, real) or (whitened_pictures(images, real), centred_targets(labels, real.classes))
+    values, targets = _exact(bench, real, labels) or (
+        whitened_pictures(images, real),
+        centred_targets(labels, real.classes),
+    )
     stored = len(targets)
     if bench.config.rcig.flip:
         values, targets = with_flips(values, targets)
@@ -90,7 +95,7 @@ def recipe_of(config: RunConfig, name: str, stored: int) -> ScratchRecipe:
         learning_rate=scratch.learning_rate,
         warmup=scratch.warmup,
         tail=0 if augmented else round(scratch.tail * steps),
-        batch=scratch.batch,
+        batch=scratch.batch if stored > scratch.batch else 0,  # flips do not count
         seeds=scratch.seeds,
         augment=augment_one.ALL if augmented else (),
     )
@@ -120,6 +125,8 @@ def _report(bench: Workbench, real: Whitened, images: Rows, targets: Tensor, nam
         "select": "last",
         "steps": recipe.steps + recipe.tail,
         "learning_rate": recipe.learning_rate,
+        "side": real.train.pixels.shape[-1],
+        "flip": config.rcig.flip,
         "seconds": time.perf_counter() - began,
         "classes": list(bench.test.classes),
         "groups": list(bench.test.group_names),
@@ -127,15 +134,35 @@ def _report(bench: Workbench, real: Whitened, images: Rows, targets: Tensor, nam
     }
 
 
-def _learned(bench: Workbench, real: Whitened) -> tuple[Tensor, Tensor] | None:
-    """Values and learned labels of the run that is evaluated, where its method has learned some of this shape."""
-    folder = _images_from(bench)
-    if not folder.synthetic.exists():
+def _exact(bench: Workbench, real: Whitened, labels: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Values and labels as they are, not by way of pictures: those that a run learned, or the real images it chose.
+
+    Raises `UserError` where the values that were learned belong to another data set, side or transform.
+    """
+    run, config = _images_from(bench), bench.config
+    known = [_space(config), _space(run.config())]
+    if run.choice.exists() and known[0] == known[1]:
+        rows = torch.tensor(read_json(run.choice)["indices"])
+        return real.train.values(rows), centred_targets(labels, real.classes)
+    if not run.synthetic.exists():
         return None
-    tensors = load_file(folder.synthetic)
-    if "targets" not in tensors or tensors["pixels"].shape[1:] != real.train.pixels.shape[1:]:
+    tensors = load_file(run.synthetic)
+    if "targets" not in tensors:
         return None
+    if known[0] != known[1]:
+        raise UserError(
+            f"the images of {run.id!r} were learned as values of {' '.join(known[1])}, and cannot be judged "
+            f"on {' '.join(known[0])}: leave dataset, data.train_per_class, rcig.resolution and "
+            "rcig.transform as they were"
+        )
     return tensors["pixels"], tensors["targets"]
+
+
+def _space(config: RunConfig) -> tuple[str, ...]:
+    """What whitened values, and numbers of images, belong to."""
+    each = config.data.train_per_class
+    which = f"({each} per class, seed {config.seed})" if each else "(all images)"
+    return config.dataset, which, f"{config.rcig.resolution} px", transform_kind(config)
 
 
 def _images_from(bench: Workbench) -> RunFolder:

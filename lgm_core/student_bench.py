@@ -5,14 +5,18 @@
 3
 """
 
+import torch
+
 from lgm_core.backbones.student_names import student_name
 from lgm_core.backbones.students import StudentShape
 from lgm_core.config import RunConfig
+from lgm_core.config_rcig import TILED_FROM
 from lgm_core.datasets.catalog import find_row
+from lgm_core.errors import ConfigError
 from lgm_core.whitened import Whitened, open_whitened
 from lgm_core.workbench import Workbench
 
-_TILED_FROM = 128  # px; a whole image's covariance would be too large
+_LARGEST = 12_288  # values of a whitened tile, 64 px in colour: a matrix of 1.2 GB in float64
 
 
 def open_real(bench: Workbench) -> Whitened:
@@ -41,17 +45,31 @@ def transform_kind(config: RunConfig) -> str:
         return config.rcig.transform
     if find_row(config.dataset).grey:
         return "standardise"
-    return "block_zca" if config.rcig.resolution >= _TILED_FROM else "zca"
+    return "block_zca" if config.rcig.resolution >= TILED_FROM else "zca"
+
+
+def check_whitening(kind: str, channels: int, side: int) -> None:
+    """Raise `ConfigError` where the matrix of a whitening transform is too large to be computed."""
+    values = channels * (side // (2 if kind == "block_zca" else 1)) ** 2
+    if "zca" in kind and values > _LARGEST:
+        raise ConfigError(
+            f"{kind} at {side} px needs the eigenvectors of a matrix of {values} x {values}, {_LARGEST} are the most; "
+            "take a smaller rcig.resolution, rcig.transform block_zca (up to 128 px) or standardise"
+        )
 
 
 def _open(bench: Workbench) -> Whitened:
-    config = bench.config
+    config, kind = bench.config, transform_kind(bench.config)
+    channels, side = 1 if find_row(config.dataset).grey else 3, config.rcig.resolution
+    check_whitening(kind, channels, side)
+    if bench.compute.device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # the curvature is of the order of 1e-5; and all are judged alike
     return open_whitened(
         bench.train,
         bench.test,
-        side=config.rcig.resolution,
-        channels=1 if find_row(config.dataset).grey else 3,
-        kind=transform_kind(config),
+        side=side,
+        channels=channels,
+        kind=kind,
         cache=bench.places.cache,
         device=bench.compute.device,
         progress=bench.recorder.phase,

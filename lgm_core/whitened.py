@@ -9,6 +9,7 @@ Legend: N images, K channels, R side.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def open_whitened(
             progress(what, done, total)
 
         splits.append(fitted_pixels(images, side, cache / "fitted", channels=channels, progress=told))
-    transform = _transform(kind, train.fingerprint, splits[0], cache / "transforms", progress).to(device)
+    transform = _transform(kind, train.fingerprint, splits[0], cache / "transforms", device, progress).to(device)
     return Whitened(
         train=WhitenedSplit(splits[0], train.labels, transform, device),
         test=WhitenedSplit(splits[1], test.labels, transform, device),
@@ -103,15 +104,17 @@ def open_whitened(
     )
 
 
-def _transform(kind: str, fingerprint: str, pixels: Tensor, folder: Path, progress: Progress) -> Transform:
+def _transform(
+    kind: str, fingerprint: str, pixels: Tensor, folder: Path, device: torch.device, progress: Progress
+) -> Transform:
     if kind == "identity":
         return fit(kind, lambda: iter(()))
     facts = f"{fingerprint} {tuple(pixels.shape)} {kind}"
     path = folder / f"{kind}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.safetensors"
     if not path.exists():
-        transform = fit(kind, _told(pixels, f"fitting {kind}", progress))
+        transform = fit(kind, _told(pixels, f"fitting {kind}", progress), device, lambda what: progress(what, 0, 0))
         folder.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.new")
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
         save_file(to_state(transform), new)
         new.replace(path)
     return from_state(kind, load_file(path))

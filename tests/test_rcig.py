@@ -182,6 +182,23 @@ def test_a_restored_state_goes_on_to_the_same_bits():
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+def test_a_restored_state_takes_up_what_a_fork_changes():
+    one = _rcig()
+    for step in range(3):
+        one.step(step)
+    one.rates.inner *= 0.9  # as the adaptation does
+    saved = {name: tensor.clone() for name, tensor in one.state().items()}
+    same, other = _rcig(), _rcig(inner_rate=0.5, solve_rate=2.0, ema=0.5)
+    other.synthetic.decay = 0.5
+    same.restore(saved)
+    other.restore(saved)
+    assert (same.rates.inner, same.rates.solve) == (one.rates.inner, one.rates.solve)
+    assert (other.rates.inner, other.rates.solve) == (0.5, 2.0)
+    other.step(3)
+    std = [rcig.synthetic.published().pixels.std().item() for rcig in (one, other)]
+    assert std[1] == pytest.approx(std[0], rel=0.05)  # a mean all the same: its weights are known
+
+
 def test_every_real_image_is_seen_once_per_epoch():
     rcig = _rcig()
     seen = torch.cat([rcig._real_rows(step) for step in range(2)])

@@ -106,6 +106,42 @@ def test_a_translation_goes_as_far_as_an_eighth_of_the_side():
     assert 1.5 < shift.abs().max() <= 2.001
 
 
+def test_zooms_and_rotations_go_as_far_as_the_specification_says():
+    """Seen on a ramp: a zoom by z about any place divides its slope by z, a rotation turns its gradient."""
+    ramp = torch.arange(32.0).expand(400, 1, 32, 32)
+
+    def slopes(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        seen = augment_one(ramp, (name,), random=generator("cpu", 1))[:, 0]
+        return seen[:, 16, 17] - seen[:, 16, 16], seen[:, 17, 16] - seen[:, 16, 16]
+
+    across, down = slopes("crop")
+    factors = 1 / across
+    assert factors.min() == pytest.approx(0.8, abs=0.01) and factors.max() == pytest.approx(1.25, abs=0.01)
+    assert factors.log().median().abs() < 0.03 and down.abs().max() < 1e-4
+    across, down = slopes("rotate")
+    torch.testing.assert_close(across.square() + down.square(), torch.ones(400))
+    angles = torch.rad2deg(torch.atan2(down, across))
+    assert angles.min() == pytest.approx(-15, abs=0.3) and angles.max() == pytest.approx(15, abs=0.3)
+
+
+def test_colours_move_as_far_as_the_specification_says():
+    """Brightness is what the mean gains, contrast what the grey part is stretched by, the rest is saturation."""
+    values = torch.randn(400, 3, 8, 8, generator=generator("cpu", 0))
+    seen = augment_one(values, ("color",), random=generator("cpu", 1))
+    gained = seen.mean((1, 2, 3)) - values.mean((1, 2, 3))
+    assert gained.min() == pytest.approx(-0.25, abs=0.01) and gained.max() == pytest.approx(0.25, abs=0.01)
+
+    def spreads(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        grey = images.mean(1, keepdim=True)
+        return grey.std((1, 2, 3)), (images - grey).std((1, 2, 3))
+
+    (grey, colour), (seen_grey, seen_colour) = spreads(values), spreads(seen)
+    contrast = (seen_grey / grey).log()
+    saturation = (seen_colour / colour).log() - contrast
+    for factor in (contrast, saturation):
+        assert factor.min() == pytest.approx(-0.25, abs=0.01) and factor.max() == pytest.approx(0.25, abs=0.01)
+
+
 def test_each_image_gets_exactly_one_operation():
     values = torch.randn(400, 1, 8, 8, generator=generator("cpu", 0))
     seen = augment_one(values, ("flip", "cutout"), random=generator("cpu", 2))

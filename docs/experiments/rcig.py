@@ -5,6 +5,7 @@ digits    1 image per class, 300 steps, against random real images and without t
 split     the same on a random split of the digits, as the specification's figures have it (own writers in the test)
 cifar10   1 image per class, width 32, 300 steps, against the same two
 ablations digits with each switch off
+long      CIFAR-10 as the paper has it, 1000 and 10,000 steps of width 128: for a GPU
 
 Runs that are there already, finished, are not done again.
 """
@@ -14,7 +15,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from statistics import fmean, median, pstdev
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,21 +53,26 @@ SWITCHES = (
 
 
 def speed(sizes: Sequence[tuple[int, int, int]] = SIZES) -> None:
-    """One row per size; both sides of the ratio are measured in turn, in one process."""
+    """One row per size; both sides of the ratio are measured in turn, in one process. On a GPU also compiled."""
     keep_freed_memory()
     torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print("| width | images per class | real batch | a step, s | forward + backward of the batch, s | ratio |")
     print("|---|---|---|---|---|---|")
-    for width, per_class, batch in sizes:
-        config = preset("rcig_preview", images_per_class=per_class, rcig={"width": width, "batch": batch})
-        distiller, student = noisy_rcig(config, 10, torch.device("cpu"))
-        images = torch.randn(batch, 3, 32, 32)
+    for (width, per_class, batch), compiled in product(sizes, (False, True) if device.type == "cuda" else (False,)):
+        config = preset(
+            "rcig_preview", images_per_class=per_class, rcig={"width": width, "batch": batch},
+            device={"compile": compiled},
+        )  # fmt: skip
+        distiller, student = noisy_rcig(config, 10, device)
+        images = torch.randn(batch, 3, 32, 32, device=device)
         steps, passes = [], []
         for step in range(4 if width < 128 else 3):
-            steps.append(_seconds(partial(distiller.step, step)))
-            passes.append(_seconds(partial(_forward_and_back, student, images)))
+            steps.append(_seconds(partial(distiller.step, step), device))
+            passes.append(_seconds(partial(_forward_and_back, student, images), device))
         one, other = median(steps[1:]), median(passes[1:])
-        print(f"| {width} | {per_class} | {batch} | {one:.2f} | {other:.2f} | {one / other:.2f} |", flush=True)
+        name = f"{width}, compiled" if compiled else str(width)
+        print(f"| {name} | {per_class} | {batch} | {one:.3f} | {other:.3f} | {one / other:.2f} |", flush=True)
 
 
 def digits() -> None:
@@ -75,6 +83,12 @@ def digits() -> None:
 def cifar10() -> None:
     """One draw, two networks each."""
     _compare("rcig_preview", seeds=(0,), scratch={"seeds": 2})
+
+
+def long() -> None:
+    """For a GPU: the paper's network and batch, at its number of steps and at a tenth of it."""
+    for steps in (1000, 10_000):
+        _compare("rcig_depth_3", seeds=(0,), scratch={"seeds": 2}, dataset="cifar10", images_per_class=1, steps=steps)
 
 
 def ablations() -> None:
@@ -119,12 +133,13 @@ def split() -> None:
         print(f"| draw {seed} | {before} | {_worth(learned, config, real)} | {seconds:.0f} |", flush=True)
 
 
-def _compare(name: str, *, seeds: Sequence[int], scratch: dict) -> None:
-    print(f"| {preset(name).dataset}, {preset(name).steps} steps | top-1 | steps, s |\n|---|---|---|")
+def _compare(name: str, *, seeds: Sequence[int], scratch: dict, **others: Any) -> None:
+    make = partial(preset, name, scratch=scratch, **others)
+    print(f"| {make().dataset}, {make().steps} steps | top-1 | steps, s |\n|---|---|---|")
     rows: list[tuple[str, Callable[[int], RunConfig]]] = [
-        ("random real images", lambda seed: preset(name, kind="baseline", seed=seed, scratch=scratch)),
-        ("RCIG", lambda seed: preset(name, seed=seed, scratch=scratch)),
-        ("RCIG, no implicit term", lambda seed: preset(name, seed=seed, scratch=scratch, rcig={"implicit": False})),
+        ("random real images", lambda seed: make(kind="baseline", seed=seed)),
+        ("RCIG", lambda seed: make(seed=seed)),
+        ("RCIG, no implicit term", lambda seed: make(seed=seed, rcig={"implicit": False})),
     ]
     for label, make in rows:
         runs = [_done(replace(make(seed), name="")) for seed in seeds]
@@ -159,14 +174,22 @@ def _forward_and_back(student: torch.nn.Module, images: torch.Tensor, chunk: int
         torch.autograd.grad(student(part).square().sum(), list(student.parameters()))
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    """Of this process's own time on one thread: what other processes do counts little."""
-    began = time.process_time()
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
+    """On the CPU this process's own time on one thread: what other processes do counts little."""
+    clock = time.process_time
+    if device.type == "cuda":
+        clock = time.perf_counter
+        torch.cuda.synchronize()
+    began = clock()
     call()
-    return time.process_time() - began
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - began
 
+
+TABLES = {table.__name__: table for table in (speed, digits, split, ablations, cifar10, long)}
 
 if __name__ == "__main__":
     for what in sys.argv[1:] or ("speed", "digits", "split", "ablations", "cifar10"):
-        {"speed": speed, "digits": digits, "split": split, "ablations": ablations, "cifar10": cifar10}[what]()
+        TABLES[what]()
         print()

@@ -88,8 +88,8 @@ def build_student(shape: StudentShape, *, random: torch.Generator) -> Student:
         student = Student(shape, _BODIES[shape.architecture](shape))
     except RuntimeError as error:
         raise ConfigError(
-            f"{shape.architecture} with {shape.blocks} blocks does not fit images of {shape.side} px ({error}); "
-            "take fewer blocks, another architecture, or a larger resolution"
+            f"{shape.architecture} does not fit images of {shape.side} px ({error}); take a larger resolution, another "
+            f"architecture{', or fewer blocks' if shape.architecture == 'conv' else ''}"
         ) from error
     initialise(student, random)
     return student

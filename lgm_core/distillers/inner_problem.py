@@ -58,7 +58,7 @@ class InnerProblem(ABC):
     @abstractmethod
     def loss_and_gradient(
         self, displacement: Float[Tensor, "p"], rows: Rows = None
-    ) -> tuple[float, Float[Tensor, "p"]]:
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "p"]]:
         """The inner loss, and its gradient in the displacement."""
 
     @abstractmethod

@@ -22,7 +22,7 @@ from torch.nn.functional import linear
 
 from lgm_core.backbones.students import Student
 from lgm_core.distillers.parameters import named
-from lgm_core.distillers.tangents import Chain, is_chain
+from lgm_core.distillers.tangents import Chain, compiled, is_chain
 
 # the first dual number makes torch load rules that it writes with a function of its own that it has deprecated
 with warnings.catch_warnings(), forward_ad.dual_level():
@@ -34,8 +34,11 @@ with warnings.catch_warnings(), forward_ad.dual_level():
 class Frozen:
     """A student's function at parameters that are data: a flat vector, the head's weight last; buffers as they are."""
 
-    def __init__(self, student: Student, parameters: Float[Tensor, "q"], buffers: Mapping[str, Tensor]) -> None:
-        self.student = student.eval()
+    def __init__(
+        self, student: Student, parameters: Float[Tensor, "q"], buffers: Mapping[str, Tensor], *, compiled: bool = False
+    ) -> None:
+        """`compiled`: products with the Jacobian go through torch.compile, on a GPU with CUDA graphs."""
+        self.student, self.compiled = student.eval(), compiled
         self.parameters, self.buffers = parameters.detach(), dict(buffers)
         self.size = parameters.numel() - student.head.weight.numel()
         self.head_weight = self.parameters[self.size :].view_as(student.head.weight)
@@ -69,22 +72,30 @@ class Jacobian:
     """Products with J at one set of images, many of them: what depends on the images alone is computed once."""
 
     def __init__(self, frozen: Frozen, images: Float[Tensor, "n k r r"]) -> None:
-        self._frozen, self._images = frozen, images.detach()
+        self._frozen, self._images, self._chain = frozen, images.detach(), None
+        if is_chain(frozen.student.body):
+            own = (frozen.student, frozen.body, frozen.buffers, frozen.head_weight)
+            self._chain = Chain(*own, self._images)
+            self.features = self._chain.features
+            self._times, self._transposed = Chain.times, Chain.transposed
+            if frozen.compiled:
+                on_gpu = self._images.is_cuda
+                self._times, self._transposed = compiled(Chain.times, on_gpu), compiled(Chain.transposed, on_gpu)
+            return
         self._body = frozen.body.clone().requires_grad_()
         with torch.enable_grad():
             self._outputs, features = frozen(self._body, self._images)
         self.features = features.detach()
-        self._chain = None
-        if is_chain(frozen.student.body):
-            self._chain = Chain(frozen.student, frozen.body, frozen.head_weight, self._images)
 
     def times(self, displacement: Float[Tensor, "p"]) -> Float[Tensor, "n c"]:
         """J displacement."""
+        if self._chain is not None:
+            return self._times(self._chain, displacement)
         with torch.no_grad():
-            if self._chain is not None:
-                return self._chain.times(displacement)
             return self._frozen.tangent(self._images, displacement)
 
     def transposed(self, outputs: Float[Tensor, "n c"]) -> Float[Tensor, "p"]:
         """J' outputs."""
+        if self._chain is not None:
+            return self._transposed(self._chain, outputs.to(self.features))
         return torch.autograd.grad(self._outputs, self._body, outputs.to(self._outputs), retain_graph=True)[0]

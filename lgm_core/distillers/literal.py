@@ -65,11 +65,11 @@ class Literal(InnerProblem):
 
     def loss_and_gradient(
         self, displacement: Float[Tensor, "p"], rows: Rows = None
-    ) -> tuple[float, Float[Tensor, "p"]]:
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "p"]]:
         with torch.enable_grad():
             at = displacement.detach().requires_grad_()
             loss = self.inner_loss(at, self._setting.images.detach(), self._setting.targets.detach())
-            return loss.item(), torch.autograd.grad(loss, at)[0]
+            return loss.detach(), torch.autograd.grad(loss, at)[0]
 
     def curvature(
         self, vector: Float[Tensor, "p"], displacement: Float[Tensor, "p"], rows: Rows = None

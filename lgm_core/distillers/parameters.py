@@ -5,6 +5,8 @@
 torch.Size([10])
 """
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -34,3 +36,8 @@ def flatten(student: Student) -> Float[Tensor, "q"]:
     """All parameters as one vector, a copy."""
     own = dict(student.named_parameters())
     return torch.cat([own[name].detach().flatten() for name, _ in layout(student)])
+
+
+def stacked(student: Student, values: Mapping[str, Tensor]) -> Float[Tensor, "p"]:
+    """What `named` took apart, as one vector again; the head's weight may be left out."""
+    return torch.cat([values[name].flatten() for name, _ in layout(student) if name in values])

@@ -35,11 +35,12 @@ class Pool:
     """`student` gives the shape; its own weights are of no account."""
 
     def __init__(
-        self, student: Student, *, size: int, life: int, most_steps: int, rate: float, seed: int, rows: int = 0
-    ) -> None:
-        """`rows`: images per training step, 0 for all."""
+        self, student: Student, *, size: int, life: int, most_steps: int, rate: float, seed: int, rows: int = 0,
+        compiled: bool = False,
+    ) -> None:  # fmt: skip
+        """`rows`: images per training step, 0 for all; `compiled`: see `Frozen`."""
         self._student, self._size, self._life, self._most_steps = student, size, life, most_steps
-        self._rate, self._seed, self._rows = rate, seed, rows
+        self._rate, self._seed, self._rows, self._compiled = rate, seed, rows, compiled
         self._generations = [0] * size
         self._members: dict[int, _Member] = {}
 
@@ -50,12 +51,12 @@ class Pool:
     def frozen(self, place: int) -> Frozen:
         """The network at a place as it is now, as data."""
         member = self._member(place)
-        return Frozen(self._student, member.parameters, member.buffers)
+        return Frozen(self._student, member.parameters, member.buffers, compiled=self._compiled)
 
     def fresh(self) -> Frozen:
         """A network that no place will ever hold, for the search of learning rates."""
         member = self._new(-1)
-        return Frozen(self._student, member.parameters, member.buffers)
+        return Frozen(self._student, member.parameters, member.buffers, compiled=self._compiled)
 
     def train(self, place: int, images: Float[Tensor, "n k r r"], targets: Float[Tensor, "n c"], step: int) -> int:
         """A random number of steps on the whole network; returns it. A network past its life is replaced."""

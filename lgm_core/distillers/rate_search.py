@@ -51,10 +51,11 @@ def is_falling(losses: Sequence[float]) -> bool:
 
 @final
 class Rates:
-    """Both rates, and what the inner solves have been like since the rate was last looked at."""
+    """Both rates, and what the inner solves have been like since the rate was last looked at. 0: to be searched for."""
 
     def __init__(self, inner: float, solve: float) -> None:
         self.inner, self.solve = inner, solve
+        self._given = [inner, solve]
         self._statuses: list[int] = []
 
     def watch(self, step: int, losses: Sequence[float]) -> None:
@@ -72,9 +73,14 @@ class Rates:
     def state(self) -> State:
         return {
             "values": torch.tensor([self.inner, self.solve], dtype=torch.float64),
+            "given": torch.tensor(self._given, dtype=torch.float64),
             "statuses": torch.tensor(self._statuses, dtype=torch.int64),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.inner, self.solve = state["values"].tolist()
+        """Rates as they were; but a rate that is given here, and was not there, is taken: a fork asks for it."""
+        self.inner, self.solve = (
+            own if own and own != before else value
+            for own, before, value in zip(self._given, state["given"].tolist(), state["values"].tolist(), strict=True)
+        )
         self._statuses = state["statuses"].tolist()

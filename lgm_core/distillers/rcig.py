@@ -25,7 +25,7 @@ from lgm_core.distillers.inner_problem import Gradients, InnerProblem, Outer, Re
 from lgm_core.distillers.linearised import Frozen
 from lgm_core.distillers.literal import Literal
 from lgm_core.distillers.pool import Pool
-from lgm_core.distillers.rate_search import Rates, is_falling, largest_monotone
+from lgm_core.distillers.rate_search import Rates, is_falling, largest_monotone, status_of
 from lgm_core.distillers.traces import Traces, share_of_implicit
 from lgm_core.interfaces import Distiller, State, StepResult, generator
 from lgm_core.synthetic.labelled import LabelledSet
@@ -63,7 +63,7 @@ class RCIG(Distiller):
         implicit, residuals = self._implicit(problem, displacement, outer, step)
         clip = self.config.analytic_head  # the naive problem has no direct gradient to clip by
         implicit = {name: clipped(implicit[name], outer.direct[name]) if clip else implicit[name] for name in implicit}
-        self._update(outer.direct, implicit)
+        moved = self._update(outer.direct, implicit)
         with torch.no_grad():
             self._pool.train(place, *self.synthetic.materialise(), step)
         self._traces.note(losses, residuals, outer.direct, implicit)
@@ -73,9 +73,13 @@ class RCIG(Distiller):
             "inner_rate": inner_rate,
             "solve_rate": self.rates.solve,
             "implicit_share": share_of_implicit(outer.direct, implicit),
+            "pixels_moved": moved["pixels"],
+            "targets_moved": moved["targets"],
         }
         if losses:
-            scalars |= {"inner_first": losses[0], "inner_last": losses[-1]}
+            scalars |= {"inner_first": losses[0], "inner_last": losses[-1], "inner_status": status_of(losses)}
+        if residuals:
+            scalars["solve_status"] = status_of(residuals)
         return StepResult(loss=outer.loss, scalars=scalars)
 
     def search(self, progress: Progress = lambda what, done, total: None) -> None:
@@ -148,7 +152,7 @@ class RCIG(Distiller):
             loss, gradient = problem.loss_and_gradient(displacement, self._rows(self.config.inner_rows, step, 1, turn))
             losses.append(loss)
             displacement = displacement + adam.move(gradient, rate)
-        return displacement, losses
+        return displacement, numbers(losses)
 
     @torch.no_grad()
     def _solve(
@@ -159,9 +163,9 @@ class RCIG(Distiller):
         adam = Adam(vector)
         for turn in range(self.config.solve_steps):
             moved = problem.curvature(vector, displacement, self._rows(self.config.solve_rows, step, 2, turn))
-            residuals.append((vector @ (moved - 2 * right)).item())
+            residuals.append(vector @ (moved - 2 * right))
             vector = vector + adam.move(moved - right, rate)
-        return vector, residuals
+        return vector, numbers(residuals)
 
     def _outer(self, problem: InnerProblem, displacement: Tensor, step: int) -> Outer:
         """Loss on the step's real batch, averaged over subsets where the config asks for some."""
@@ -190,13 +194,18 @@ class RCIG(Distiller):
         return mean_of([problem.implicit(vector, displacement, part) for part in rows]), residuals
 
     @torch.no_grad()
-    def _update(self, direct: Gradients, implicit: Gradients) -> None:
+    def _update(self, direct: Gradients, implicit: Gradients) -> dict[str, float]:
+        """AdaBelief's step, and its length for each of what is learned."""
+        moved = dict.fromkeys(self.synthetic.leaves(), 0.0)
         for name, leaf in self.synthetic.leaves().items():
             if name == "targets" and not self.synthetic.learn_labels:
                 continue
             rate = self.config.temperature_rate if name == "log_temperature" else self.config.image_rate
-            leaf.add_(self._optimisers[name].move(direct[name] + implicit[name], rate))
+            move = self._optimisers[name].move(direct[name] + implicit[name], rate)
+            leaf.add_(move)
+            moved[name] = move.norm().item()
         self.synthetic.update_mean()
+        return moved
 
     def _real_rows(self, step: int) -> Tensor:
         """The step's real images: every epoch is a new shuffle; the few that fill no batch are left out."""
@@ -218,6 +227,11 @@ def clipped(implicit: Tensor, direct: Tensor) -> Tensor:
     length = implicit.norm()
     factor = torch.minimum(length, direct.norm()) / length
     return torch.nan_to_num(implicit * factor, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def numbers(several: Sequence[Tensor]) -> list[float]:
+    """Of scalars on the device, which is waited for once."""
+    return torch.stack(list(several)).tolist() if several else []
 
 
 def mean_of(several: Sequence[Gradients]) -> Gradients:

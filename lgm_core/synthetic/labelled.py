@@ -33,7 +33,7 @@ class LabelledSet(SyntheticSet):
     """Unbounded pixels, real-valued labels, one log temperature."""
 
     labels: Tensor
-    updates: Tensor
+    mean_weight: Tensor
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class LabelledSet(SyntheticSet):
         self.targets = nn.Parameter(targets.clone())
         self.log_temperature = nn.Parameter(torch.zeros((), dtype=pixels.dtype))
         self.register_buffer("labels", labels.clone())
-        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mean_weight", torch.zeros((), dtype=torch.float64))
         for name, leaf in self.leaves().items():
             self.register_buffer(f"mean_{name}", torch.zeros_like(leaf))
         self.flip, self.learn_labels, self.decay = flip, learn_labels, decay
@@ -71,17 +71,18 @@ class LabelledSet(SyntheticSet):
     @torch.no_grad()
     def update_mean(self) -> None:
         """Take the present values into the running mean."""
-        self.updates += 1
+        self.mean_weight.mul_(self.decay).add_(1 - self.decay)
         for name, leaf in self.leaves().items():
             self.get_buffer(f"mean_{name}").mul_(self.decay).add_(leaf, alpha=1 - self.decay)
 
     @torch.no_grad()
     def published(self) -> Published:
         """The running mean, corrected for its start at 0; the values themselves before the first update."""
-        if not self.updates:
+        if not self.mean_weight:
             return Published(*(leaf.detach().clone() for leaf in self.leaves().values()))
-        share = 1 - self.decay ** self.updates.item()
-        return Published(*(self.get_buffer(f"mean_{name}") / share for name in self.leaves()))
+        return Published(
+            *(self.get_buffer(f"mean_{name}") / self.mean_weight.to(leaf) for name, leaf in self.leaves().items())
+        )
 
     def images(self) -> Float[Tensor, "m 3 r r"]:
         return as_pictures(self._decode(self.published().pixels))

@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Iterable
 
+import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
@@ -17,8 +18,16 @@ Batches = Callable[[], Iterable[UInt8[Tensor, "n k r r"]]]  # each call goes ove
 KINDS = ("identity", "standardise", "zca", "block_zca")
 
 
-def fit(kind: str, batches: Batches) -> Transform:
-    """The transform of that kind for these images, uint8 in 0 .. 255; on the CPU, float32."""
+def fit(
+    kind: str,
+    batches: Batches,
+    device: torch.device | str = "cpu",
+    progress: Callable[[str], None] = lambda what: None,
+) -> Transform:
+    """The transform of that kind for these images, uint8 in 0 .. 255; on the CPU, float32.
+
+    `device`: where the covariance and its eigenvectors are computed; `progress` hears of the latter.
+    """
     require_known(kind, KINDS, "transform")
     if kind == "identity":
         return Identity()
@@ -30,13 +39,14 @@ def fit(kind: str, batches: Batches) -> Transform:
     centre = ((centre - mean[:, None, None]) / standardise.std.double()[:, None, None]).float()
     covariance: Tensor | None = None
     for batch in batches():
-        rows = tiles(standardise(batch.float() / 255) - centre, stride)
+        rows = tiles(standardise(batch.float() / 255) - centre, stride).to(device)
         part = (rows.T @ rows).double()
         covariance = part if covariance is None else covariance.add_(part)
     assert covariance is not None  # _moments has raised for no images
     rows_in_all = count * stride**2
-    forward, inverse = whitening(covariance / rows_in_all, rows_in_all)
-    return Zca(mean.float(), std.float(), centre, forward.float(), inverse.float(), stride=stride)
+    progress(f"eigenvectors of a {len(covariance)} x {len(covariance)} matrix")
+    forward, inverse = (matrix.float().cpu() for matrix in whitening(covariance / rows_in_all, rows_in_all))
+    return Zca(mean.float(), std.float(), centre, forward, inverse, stride=stride)
 
 
 def to_state(transform: Transform) -> State:

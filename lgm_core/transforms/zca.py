@@ -71,7 +71,9 @@ def whitening(covariance: Float[Tensor, "d d"], rows: int) -> tuple[Float[Tensor
     With fewer rows than values, eigenvalues beyond the `rows`-th largest count as 1 in both.
     """
     d = len(covariance)
-    regularised = covariance + REGULARISATION * covariance.trace() / d * torch.eye(d, dtype=covariance.dtype)
+    regularised = covariance + REGULARISATION * covariance.trace() / d * torch.eye(
+        d, dtype=covariance.dtype, device=covariance.device
+    )
     values, vectors = torch.linalg.eigh(regularised)  # ascending
     if rows < d:
         values[: d - rows] = 1

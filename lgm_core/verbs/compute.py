@@ -63,6 +63,7 @@ def evaluate(arguments: Sequence[str]) -> int:
 def import_(arguments: Sequence[str]) -> int:
     """Take up a published RCIG checkpoint as a run: lgm import FILE DATASET [settings]."""
     from lgm_core.datasets.catalog import find_row
+    from lgm_core.presets_rcig import paper_preset
     from lgm_core.published import read_published
 
     words = list(arguments)
@@ -70,13 +71,16 @@ def import_(arguments: Sequence[str]) -> int:
         raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
     file = Path(words[0]).expanduser().resolve()
     found = read_published(file)
+    if not found.step:
+        raise UserError(f"{file} holds the images before the first step; take a later checkpoint")
     images, classes = len(found.values["targets"]), find_row(words[1]).classes or found.values["targets"].shape[1]
+    per_class, side = max(images // classes, 1), found.values["pixels"].shape[-1]
+    with_preset = [] if "--preset" in words else ["--preset", paper_preset(words[1], per_class, side)]
     config = parse_config(
-        [words[1], "conv", "--preset", "rcig_depth_3", *words[2:]] if "--preset" not in words else
-        [words[1], "conv", *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone"),
-    )  # fmt: skip
-    own = {"published": str(file), "resolution": found.values["pixels"].shape[-1]}
-    known = {"method": "rcig", "steps": found.step, "images_per_class": max(images // classes, 1), "rcig": own}
+        [words[1], "conv", *with_preset, *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone")
+    )
+    own = {"published": str(file), "resolution": side}
+    known = {"method": "rcig", "steps": found.step, "images_per_class": per_class, "rcig": own}
     return _start_and_work([change(config, known)])
 
 
@@ -109,7 +113,8 @@ def fork(arguments: Sequence[str]) -> int:
     if len(words) < 2 or not words[1].isdigit():
         raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
     source = RunStore(places().runs).open(words[0])
-    config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=source.config())
+    base = replace(source.config(), name="")
+    config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
     return _work([prepare_fork(source, int(words[1]), to_dict(config), places())])
 
 
