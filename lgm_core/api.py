@@ -89,7 +89,7 @@ def baseline(choice: str, dataset: str, backbone: str, *, progress: bool = True,
 
 
 def evaluate(run: Run | str, on: list[str], *, progress: bool = True, **settings: Any) -> Run:
-    """Probe the images of a run in further backbones."""
+    """Judge the images of a run by heads on further frozen backbones, or by networks trained on them from scratch."""
     source = run if isinstance(run, Run) else open_run(run)
     config = change(source.config, {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": ""}, settings)
     return _do(config, progress)

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from tqdm import tqdm
 
 from lgm_core.runs.heart import Listener
-from lgm_core.runs.summary import Table
+from lgm_core.runs.summary import Table, what_was_trained
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def print_table(table: Table, title: str) -> None:
     width = max(100, *(18 * (len(table.columns) + 3),))
     console = Console(width=None if Console().is_terminal else width)
     view = RichTable(title=title, title_justify="left", title_style="bold")
-    view.add_column("images the heads were trained on")
+    view.add_column(f"images the {what_was_trained(table.columns)} were trained on")
     view.add_column("how many", justify="right")
     for name in table.columns:
         view.add_column(f"on {name}", justify="right")

@@ -1,5 +1,8 @@
 """A study: a named set of runs that together fill a table, distilled with x evaluated with, and the baselines.
 
+Networks that are trained from scratch have no features by which real images could be chosen: centroids and neighbours
+are planned for frozen backbones only, random images and all of them always.
+
 >>> plan = plan_study(preset("preview", name="demo", backbone="mobilenet_v2"), StudyFlags(draws=2))
 >>> [config.name for config in plan]
 ['demo-lgm-mobilenet_v2-s0', 'demo-random-s0', 'demo-random-s1', 'demo-centroids-mobilenet_v2', ...]
@@ -7,6 +10,7 @@
 
 from dataclasses import dataclass, replace
 
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import BaselineConfig, RunConfig
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import from_dict, knob, to_dict
@@ -19,14 +23,16 @@ class StudyFlags:
     distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
     seeds: int = knob(1, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
-    baselines: bool = knob(True, "also random, centroids, neighbours and the full data")
+    baselines: bool = knob(True, "also random and all real images; on frozen backbones centroids and neighbours too")
 
 
 def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
 
-    One distillation per backbone and seed, `draws` random choices, each evaluating backbone's centroids, the neighbours
-    of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default: `distil_with`).
+    One distillation per backbone and seed, `draws` random choices, each frozen evaluating backbone's centroids, the
+    neighbours of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default:
+    `distil_with`). The neighbours are those in the backbone that the set was distilled with, or, of a set that a
+    network was trained on from scratch, those in each frozen evaluating backbone.
     """
     flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
     if not study:
@@ -43,26 +49,25 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
         for backbone in distil_with
         for seed in range(flags.seeds)
     ]
-    if not flags.baselines:
-        return plan
-    distilled = [config for config in plan if config.seed == base.seed]
-    chosen = replace(base, kind="baseline")
-    for draw in range(flags.draws):
-        plan.append(
-            _baseline(
-                chosen,
-                "random",
-                backbone=distil_with[0],
-                seed=base.seed + draw,
-                name=_name(study, "random", f"s{base.seed + draw}"),
-            )
-        )
-    for backbone in base.evaluate_on:
+    return plan + _baselines(base, flags, plan) if flags.baselines else plan
+
+
+def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -> list[RunConfig]:
+    """Choices of real images to compare the distilled sets with; neighbours of those with the first seed."""
+    study, chosen, first = base.study, replace(base, kind="baseline"), distilled[0].backbone
+    plan = [
+        _baseline(chosen, "random", backbone=first, seed=seed, name=_name(study, "random", f"s{seed}"))
+        for seed in range(base.seed, base.seed + flags.draws)
+    ]
+    frozen = [name for name in base.evaluate_on if not is_student(name)]
+    for backbone in frozen:
         plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
-    for config in distilled:
-        name = _name(study, "neighbours", config.backbone)
-        plan.append(_baseline(chosen, "neighbours", backbone=config.backbone, source=config.name, name=name))
-    plan.append(_baseline(chosen, "full", backbone=distil_with[0], name=_name(study, "full")))
+    for config in (config for config in distilled if config.seed == base.seed):
+        trained = is_student(config.backbone)
+        for backbone in frozen if trained else (config.backbone,):
+            name = _name(study, "neighbours", *([config.backbone] if trained else []), backbone)
+            plan.append(_baseline(chosen, "neighbours", backbone=backbone, source=config.name, name=name))
+    plan.append(_baseline(chosen, "full", backbone=first, name=_name(study, "full")))
     return plan
 
 

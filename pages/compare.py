@@ -1,16 +1,19 @@
 """What changed between these runs? Only the settings that differ, the curves together, the images side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from lgm_core.backbones.student_names import is_student
 from lgm_core.runs.command import flat
-from lgm_core.runs.matrix import difference
+from lgm_core.runs.judging import unlike
+from lgm_core.runs.matrix import config_of, difference
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import what_was_trained
+from lgm_core.runs.summary import live_words, loss_words, what_was_trained
 from pages.parts import charts
 from pages.parts.before_after import before_after
+from pages.parts.form import OF_METHOD
 from pages.parts.images import frame_url
 from pages.parts.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
@@ -19,18 +22,32 @@ from pages.parts.theme import class_colour, empty, header, plain, state_words
 
 _EVERY = 3.0  # seconds
 _NOT_SETTINGS = ("name", "study")
+_CURVES = {"loss": "Loss", "live_top1": "Accuracy on the way"}
+
+Lines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
-    """The settings in which not all of the runs agree, a row each."""
+    """The settings in which not all of the runs agree, a row each; "–" where a run does not look at a setting."""
     configs = [flat(settings(run)) for run in runs]
+    used = [groups_read(settings(run)) for run in runs]
     keys = [key for config in configs for key in config if key not in _NOT_SETTINGS]
     rows = []
     for key in dict.fromkeys(keys):
         values = [_words(config.get(key, "default")) for config in configs]
-        if len(set(values)) > 1:
-            rows.append({"setting": key} | {run.id: value for run, value in zip(runs, values, strict=True)})
+        group, dot, _ = key.partition(".")
+        shown = [value if not dot or group in read else "–" for value, read in zip(values, used, strict=True)]
+        if len(set(values)) > 1 and set(shown) != {"–"}:
+            rows.append({"setting": key} | {run.id: value for run, value in zip(runs, shown, strict=True)})
     return rows
+
+
+def groups_read(config: Mapping[str, Any]) -> set[str]:
+    """The groups of settings that a run looks at: those of its kind, its method and its judges."""
+    judges = [is_student(name) for name in config.get("evaluate_on", ())]
+    own = set(OF_METHOD[config.get("method", "lgm")]) if config["kind"] == "distill" else {"baseline", "data", "device"}
+    own |= {"rcig", "scratch"} if any(judges) else set()
+    return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
 
 
 def _words(value: Any) -> str:
@@ -47,11 +64,25 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
         return
     left, right = st.columns(2)
     with left:
-        st.markdown("**Loss**: 1 − cosine of the gradients")
-        charts.show(charts.curves(lines, "loss", colours), key="compare_loss", legend=False)
+        _together(runs, lines, colours, "loss", lambda run: loss_words(settings(run).get("method", "lgm")))
     with right:
-        st.markdown("**Live probe**: accuracy on the way")
-        charts.show(charts.curves(lines, "live_top1", colours, percent=True), key="compare_live", legend=False)
+        _together(runs, lines, colours, "live_top1", lambda run: live_words(settings(run)["backbone"]))
+
+
+def _together(
+    runs: Sequence[RunFolder], lines: Lines, colours: Mapping[str, str], name: str, words: Callable[[RunFolder], str]
+) -> None:
+    """A chart for each meaning that a value has: what is not the same thing is not drawn into one chart."""
+    kinds: dict[str, list[str]] = {}
+    for run in runs:
+        if any(line.get(name) is not None for line in lines[run.id]):
+            kinds.setdefault(words(run), []).append(run.id)
+    for place, (said, names) in enumerate(kinds.items()):
+        st.markdown(f"**{_CURVES[name]}**: {said}")
+        drawn = charts.curves({one: lines[one] for one in names}, name, colours, percent=name != "loss")
+        charts.show(drawn, key=f"compare_{name}_{place}", legend=False)
+    if len(kinds) > 1:
+        st.caption("The charts are of different things: their heights are not to be compared.")
 
 
 def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]]:
@@ -96,14 +127,16 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
     if not backbones:
         st.caption("None of these runs is evaluated yet.")
         return
-    base, rows = runs[0], []
+    base, rows, apart = runs[0], [], dict[str, None]()
     for name in backbones:
         row = {"evaluated with": title_of(name)}
         for run in runs:
             report, reference = reports[run.id].get(name), reports[base.id].get(name)
             row[run.id] = "–" if report is None else f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
             if run is not base:
-                row[f"{run.id} − {base.id}"] = gap(report, reference)
+                settings_apart = unlike([config_of(base), config_of(run)], name) if report and reference else []
+                apart |= dict.fromkeys(settings_apart)
+                row[f"{run.id} − {base.id}"] = "judged otherwise" if settings_apart else gap(report, reference)
         rows.append(row)
     st.dataframe(rows, hide_index=True)
     trained = what_was_trained(backbones)
@@ -111,6 +144,11 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
         f"Top-1, %, mean ± standard deviation over the {trained}; differences in points with a 95 % interval from "
         f"the number of test images and the spread of the {trained}. • marks an interval without zero."
     )
+    if apart:
+        st.caption(
+            f"Judged otherwise: these evaluations differ in {plain(', '.join(apart))}, so that a difference would say "
+            "little about the images. Evaluate one of the sets anew with the settings of the other (`lgm evaluate`)."
+        )
 
 
 def gap(report: dict[str, Any] | None, base: dict[str, Any] | None) -> str:

@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from lgm_core.runs.matrix import Matrix, View, fillings, study_matrix
+from lgm_core.backbones.student_names import is_student
+from lgm_core.runs.judging import what_is_unlike
+from lgm_core.runs.matrix import Matrix, View, config_of, fillings, study_matrix
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import what_was_trained
+from lgm_core.runs.summary import LOWER_BOUND, what_was_trained
 from pages.parts import needed
 from pages.parts.alignment import align_config, align_run, show_alignment, show_scatter
+from pages.parts.embedded import with_features
 from pages.parts.matrix import transfer_matrix
 from pages.parts.opened import open_report
 from pages.parts.pickers import all_runs, pick_backbones, settings
@@ -21,8 +24,8 @@ VIEWS: dict[str, str] = {
 }
 NOTES: dict[str, str] = {
     "raw": "Top-1 accuracy, %.",
-    "relative": "Accuracy divided by that of the same head on all real images, %.",
-    "over centroids": "Accuracy minus that of the centroid images of the head's own backbone, in points.",
+    "relative": "Accuracy divided by that on all real images in the same column, %.",
+    "over centroids": "Accuracy minus that of the centroid images of the column's own backbone, in points.",
 }
 _EVERY = 3.0  # seconds
 _MOST_BESIDE = 3  # backbones whose two matrices fit beside each other on a small screen
@@ -60,9 +63,12 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     states = [slot.state for slot in matrix.slots.values()]
     counts = {state: states.count(state) for state in dict.fromkeys(states)}
     trained = what_was_trained(matrix.columns)
+    full = any(row.choice == "full" for row in matrix.rows) and any(map(is_student, matrix.columns))
+    words = [NOTES[view]] + ([LOWER_BOUND] if full else [])
+    words += [plain(what_is_unlike(map(config_of, runs), matrix.columns))]
+    words += [f"Mean ± standard deviation over runs, or over the {trained} of one; click a cell to open it."]
     st.caption(
-        f"{NOTES[view]} Mean ± standard deviation over runs, or over the {trained} of one; click a cell to open it. "
-        f"Cells: {', '.join(f'{count} {state}' for state, count in counts.items())}."
+        f"{' '.join(filter(None, words))} Cells: {', '.join(f'{count} {state}' for state, count in counts.items())}."
     )
     before = st.session_state.get("matrix_open")
     st.session_state["matrix_open"] = opened
@@ -77,7 +83,7 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
     if row is None or column not in matrix.columns:
         return  # a cell of the study that was shown before
     slot = matrix.slot(row, column)
-    st.subheader(f"{plain(label)}, head on {plain(column)}", anchor=False)
+    st.subheader(f"{plain(label)}, judged by {plain(column)}", anchor=False)
     named = {run.id: run for run in runs}
     if slot.state == "done":
         chosen = slot.runs[0]
@@ -144,15 +150,16 @@ with left:
     launch_missing(matrix, runs)
 with right:
     st.subheader("Alignment", anchor=False)
-    alignment = align_run(dataset, backbones)
-    values = show_alignment(alignment, backbones) if alignment else None
+    frozen = with_features(backbones, "compare")
+    alignment = align_run(dataset, frozen) if len(frozen) > 1 else None
+    values = show_alignment(alignment, frozen) if alignment else None
     if alignment is not None and alignment.status().state != "finished":
         needed.wait_for([alignment], key="align")
-    if alignment is None and len(backbones) > 1:
+    if alignment is None and len(frozen) > 1:
         st.info("How alike these backbones see this data set is not computed yet.", icon=":material/compare_arrows:")
-        needed.launch("Compute the alignment", [align_config(dataset, backbones, runs[0])], key="align")
+        needed.launch("Compute the alignment", [align_config(dataset, frozen, runs[0])], key="align")
     elif len(backbones) < 2:
-        st.caption("Choose two or more backbones to compare how they see this data set.")
+        st.caption("Choose two or more frozen backbones to compare how they see this data set.")
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
     open_cell(matrix, runs, opened)
 if values:

@@ -7,11 +7,11 @@ import streamlit as st
 
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
-from pages.parts.embedded import embed_config, embed_runs, known_backbones, known_datasets, sources_of
+from pages.parts.embedded import embed_config, embed_runs, known_backbones, known_datasets, sources_of, with_features
 from pages.parts.gallery import gallery
 from pages.parts.images import thumb_index
 from pages.parts.map import Picked, colourings, embedding_maps, load_map
-from pages.parts.neighbourhood import nearest_of_real, nearest_of_synthetic
+from pages.parts.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
 from pages.parts.pickers import pick_backbones, pick_dataset
 from pages.parts.theme import empty, header, plain
 from pages.parts.ways import pick_way
@@ -76,7 +76,8 @@ left, right = st.columns([2, 3])
 with left:
     dataset = pick_dataset(default=datasets[0])
 with right:
-    backbones = pick_backbones(default=known_backbones(dataset))
+    chosen = pick_backbones(default=known_backbones(dataset))
+backbones = with_features(chosen, "map images by")
 found = {name: embed_runs(dataset, name) for name in backbones}
 sources = sources_of(dataset)
 ready = [next((run for run in runs if load_map(run)), None) for runs in found.values()]
@@ -84,7 +85,7 @@ under_way = [runs[0] for runs in found.values() if runs and runs[0].status().sta
 lacking = [name for name in backbones if not found[name]]
 needed.wait_for(under_way, key="embed")
 if lacking:
-    said = plain(", ".join(lacking))
+    said = plain(", ".join(map(title_of, lacking)))
     st.info(
         f"No map of this data set in {said} yet. It takes one pass over the images, and is kept.", icon=":material/map:"
     )

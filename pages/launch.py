@@ -9,6 +9,7 @@ from lgm_core.errors import UserError
 from lgm_core.jobs import local
 from lgm_core.places import places
 from lgm_core.presets import PRESETS, change, preset
+from lgm_core.study import StudyFlags
 from pages.parts.estimate import show_estimate
 from pages.parts.form import draw_fields, draw_groups
 from pages.parts.link import linked, put_into_link
@@ -44,14 +45,14 @@ with form:
             changes |= draw_fields(base, f"run_{name}", names=method.further, start=start)
         changes |= draw_groups(base, f"all_{name}", start=start)
     put_into_link(base, changes)
-    flags, several = method.flags(), len(backbones) > 1
+    flags, several = StudyFlags(), len(backbones) > 1
     wanted = st.toggle(
         "Make it a study", key="as_study", value=several, disabled=several, bind="query-params",
-        help=f"{method.study} Several {method.noun}s always make a study",
+        help=f"Several seeds, and choices of real images to compare with. Several {method.noun}s always make a study",
     )  # fmt: skip
     study = ""
     if wanted or several:
-        flags = replace(flags, **draw_fields(flags, "study", names=method.asked))
+        flags = replace(flags, **draw_fields(flags, "study", names=("seeds", "draws", "baselines")))
         made = f"{''.join(c if c.isalnum() else '_' for c in dataset)}-{time.strftime('%m%d-%H%M')}"
         study = st.text_input("Name of the study", value=made, key="study_name").strip()
 

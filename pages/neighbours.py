@@ -7,7 +7,7 @@ import streamlit as st
 
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
-from pages.parts.embedded import embed_config, embed_runs, known_backbones
+from pages.parts.embedded import embed_config, embed_runs, known_backbones, with_features
 from pages.parts.images import thumb_index
 from pages.parts.map import load_map
 from pages.parts.neighbourhood import heading, neighbour_row, summary, title_of
@@ -82,7 +82,8 @@ if source is None:
     )
     st.stop()
 with right:
-    backbones = pick_backbones(default=known_backbones(settings(source)["dataset"]))
+    chosen = pick_backbones(default=known_backbones(settings(source)["dataset"]))
+backbones = with_features(chosen, "tell by what is near")
 state = source.status().state
 if not source.synthetic.exists():
     if state != "failed":

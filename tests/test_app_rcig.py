@@ -9,14 +9,16 @@ from typing import Any, get_type_hints
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lgm_core.cli import main
 from lgm_core.config import RunConfig
 from lgm_core.flags import parse_config
 from lgm_core.jobs import local
-from lgm_core.presets import PRESETS, preset
+from lgm_core.presets import PRESETS, change, preset
 from lgm_core.registry import DISTILLERS
-from lgm_core.runs.command import command
+from lgm_core.runs.command import command, command_of_run
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.summary import what_was_trained
+from lgm_core.verbs import compute
 from pages.parts import background
 from pages.parts.form import OF_FORK, OF_METHOD, input_of
 from pages.parts.methods import METHODS
@@ -51,7 +53,7 @@ def started(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]
 
     def submit(config: RunConfig, here: object) -> RunFolder:
         made.append(config)
-        return fake_distill(store, "queued", name="new", method="rcig", backbone="conv")
+        return fake_distill(store, "queued", name=f"new{len(made)}", method="rcig", backbone="conv")
 
     monkeypatch.setattr(local, "submit", submit)
     return made
@@ -166,11 +168,14 @@ def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunC
     assert (wanted.method, wanted.backbone, wanted.steps, wanted.rcig.pool) == ("rcig", "conv", 77, 4)
 
 
-def test_several_networks_are_a_study_without_real_images(page: Open, started: list[RunConfig]):
+def test_several_networks_are_a_study_with_real_images_to_compare_with(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits", backbones=["conv", "resnet"])
-    assert "--distil-with conv resnet --no-baselines" in told(test) and "--preset rcig_digits" in told(test)
+    assert told(test).endswith("--distil-with conv resnet") and "--preset rcig_digits" in told(test)
+    assert any("6 choices of real images come on top: networks" in said.value for said in test.caption)
     press(test, "Start")
-    assert [(run.kind, run.backbone) for run in started] == [("distill", "conv"), ("distill", "resnet")]
+    made = [(run.kind, run.backbone) for run in started if run.kind == "distill"]
+    assert made == [("distill", "conv"), ("distill", "resnet")] and all(run.method == "rcig" for run in started)
+    assert [run.baseline.choice for run in started[2:]] == ["random"] * 5 + ["full"]
     assert all(run.evaluate_on == ("conv", "resnet") for run in started)
 
 
@@ -186,6 +191,11 @@ def test_rcig_is_measured_where_it_is_not_known(page: Open, monkeypatch: pytest.
     assert asked == [["estimate", "digits", "conv", "--preset", "rcig_digits"]]
 
 
+def test_heads_on_frozen_backbones_have_their_settings(page: Open):
+    test = page(preset="rcig_digits", evaluate=["mobilenet_v2"], set=["probe.views:7"])
+    assert "Heads on frozen backbones" in [tab.label for tab in test.tabs] and parsed(test).probe.views == 7
+
+
 def test_an_evaluation_is_told_how_to_judge():
     run = preset(
         "rcig_digits", kind="evaluate", source="one", evaluate_on=("conv:augmented", "vgg"),
@@ -193,6 +203,22 @@ def test_an_evaluation_is_told_how_to_judge():
     )  # fmt: skip
     words = "evaluate one conv:augmented vgg --rcig.flip --scratch.learning-rate 0.0001"
     assert command(run) == f"python -m lgm_core {words}"
+
+
+def test_the_command_of_an_evaluation_means_the_same_run(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    """The source departed from its preset, the evaluation from its source, in part back to the preset."""
+    own = {"scratch": {"learning_rate": 5e-3, "seeds": 3}, "rcig": {"width": 24}, "lgm": {"views": 2}}
+    source = store.create(preset("rcig_digits", name="one", study="table", **own), {})
+    changes = {"kind": "evaluate", "source": source.id, "evaluate_on": ("vgg",), "name": "", "seed": 3}
+    config = change(source.config(), changes, {"scratch": {"learning_rate": 1e-3}, "rcig": {"flip": True}})
+    run = store.create(config, {})
+    words = shlex.split(command_of_run(run))
+    assert words[3:] == [
+        "evaluate", "one", "vgg", "--seed", "3", "--rcig.flip", "--scratch.learning-rate", "0.001",
+    ]  # fmt: skip
+    asked: list[RunConfig] = []
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs: asked.extend(configs) or 1)
+    assert main(words[3:]) == 1 and asked == [config]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Estimate:
             return ""
         if self.largest_views:
             return f"Lower lgm.views to {self.largest_views}, or leave lgm.chunk at 0: it goes in smaller passes."
-        return "Lower images_per_class, or take a smaller backbone."
+        return "Lower images_per_class, or take a smaller backbone or network."
 
 
 def estimate(config: RunConfig, places: Places) -> Estimate | None:

@@ -9,6 +9,7 @@ recorder  the only writer (needs torch)
 frames    its pictures
 summary   results of many runs as one table
 matrix    a study as a matrix, with every cell's state
+judging   with which settings sets were judged: what can be compared
 pictures  the images of a run as pictures, without torch
 command   the command that does a run again
 markup    pieces of HTML that stand alone

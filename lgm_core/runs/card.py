@@ -14,14 +14,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
 from lgm_core.errors import UserError
 from lgm_core.knobs import to_dict
-from lgm_core.runs.command import command
+from lgm_core.runs.command import command_of_run
 from lgm_core.runs.pictures import class_names, labels, pictures
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import row_label
+from lgm_core.runs.summary import row_label, what_was_trained
+
+_LEARNED = [
+    "  and what networks are trained on: `pixels` [N, K, S, S], the images as they are seen after the transform;",
+    "  `targets` [N, C], the learned labels; `log_temperature`, learned beside them",
+]
 
 
 def write_export(run: RunFolder, folder: Path) -> Path:
@@ -67,7 +73,8 @@ def zipped(write) -> bytes:
 def card(run: RunFolder) -> str:
     """The card, in Markdown: what the images are, what they are worth, how to read and make them, licences."""
     config, owners = run.config(), labels(run)
-    accuracies = _accuracies(run.eval_reports())
+    reports = run.eval_reports()
+    accuracies, judges = _accuracies(reports), {report["backbone"] for report in reports}
     terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences([config])]
     names = ", ".join(class_names(run)[:50]) + (", ..." if len(class_names(run)) > 50 else "")
     return "\n".join(
@@ -80,14 +87,15 @@ def card(run: RunFolder) -> str:
             "",
             "## What they are worth",
             "",
-            "Top-1 accuracy on real test images of linear heads on frozen features, trained on these images only;",
-            "mean ± standard deviation over the heads.",
+            f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on these",
+            f"images only; mean ± standard deviation over the {what_was_trained(judges)}.",
             "",
             *(accuracies or ["Not evaluated yet."]),
             "",
             "## Files",
             "",
             f"- `{run.synthetic.name}`: `images` [N, 3, R, R], float32 in [0, 1], RGB; `labels` [N], int64",
+            *(_LEARNED if config.kind == "distill" and config.method == "rcig" else []),
             "- `images/<number>_<class>/<index>.png`: the same as 8-bit pictures",
             "- `config.json`: every setting, the versions, the names of the classes",
             "",
@@ -99,14 +107,16 @@ def card(run: RunFolder) -> str:
             "## Made with",
             "",
             "```sh",
-            " ".join(command(config).splitlines()),
+            " ".join(command_of_run(run).splitlines()),
             "```",
             "",
             ", ".join(f"{name} {version}" for name, version in run.environment().items()),
             "",
             "## Licences",
             "",
-            "The images derive from the data set and from the weights; the terms of both apply.",
+            "The images derive from the data set, whose terms apply."
+            if is_student(config.backbone)
+            else "The images derive from the data set and from the weights; the terms of both apply.",
             "",
             "| of | licence | source |",
             "|---|---|---|",
@@ -134,6 +144,8 @@ def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
         row = _row(datasets.find_row, config.dataset)
         rows[config.dataset] = [getattr(row, "title", config.dataset), *_terms(row)]
         for name in (config.backbone, *config.evaluate_on):
+            if is_student(name):  # nobody's weights
+                continue
             found = _row(backbones.find_row, name)
             rows[name] = [f"{getattr(found, 'title', name)} ({name})", *_terms(found)]
     return list(rows.values())

@@ -92,7 +92,7 @@ def curve(title: str, series: Sequence[Series], *, x_name: str = "step", percent
 
     marks = []
     for y in ticks(y_low, y_high):
-        down, word = place(x_low, y)[1], f"{100 * y:.0f} %" if percent else f"{y:.4g}"
+        down, word = place(x_low, y)[1], f"{100 * y:.3g} %" if percent else f"{y:.4g}"
         marks.append(f'<path class="grid" d="M{_LEFT} {down:.1f}H{_WIDTH - _RIGHT}"/>')
         marks.append(f'<text x="{_LEFT - 6}" y="{down + 4:.1f}" text-anchor="end">{word}</text>')
     for x in ticks(x_low, x_high):

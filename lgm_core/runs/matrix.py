@@ -13,7 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from lgm_core.config import RunConfig
+from lgm_core.backbones.student_names import is_student
+from lgm_core.config import RunConfig, validate
+from lgm_core.errors import ConfigError
 from lgm_core.runs.store import RunFolder
 from lgm_core.runs.summary import Cell, Row, Table, choice_of, result_table, row_label
 
@@ -163,8 +165,17 @@ def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row
     model = _model(configs.values())
     if model is None:
         return []
-    made = [replace(model, backbone=name) for name in backbones]
+    made = [config for name in backbones if _can_be_made(config := replace(model, backbone=name))]
     return [Row(label=row_label(config), images=0, cells={}, backbone=config.backbone) for config in made]
+
+
+def _can_be_made(config: RunConfig) -> bool:
+    """Linear heads need a frozen backbone, RCIG a network of its own: not every judge can be distilled with."""
+    try:
+        validate(config)
+    except ConfigError:
+        return False
+    return config.method == "rcig" or not is_student(config.backbone)
 
 
 def _model(configs: Iterable[RunConfig]) -> RunConfig | None:

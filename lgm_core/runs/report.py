@@ -10,15 +10,25 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.knobs import to_dict
 from lgm_core.presets import PRESETS, preset
 from lgm_core.runs.card import licences
-from lgm_core.runs.command import command, flat
+from lgm_core.runs.command import command_of_run, flat
+from lgm_core.runs.judging import what_is_unlike
 from lgm_core.runs.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.runs.pictures import as_uri, class_names, frame, labels, pictures
 from lgm_core.runs.store import RunFolder, RunStore
-from lgm_core.runs.summary import result_table, row_label
+from lgm_core.runs.summary import (
+    LOWER_BOUND,
+    choice_of,
+    live_words,
+    loss_words,
+    result_table,
+    row_label,
+    what_was_trained,
+)
 
 _MOST_TILES = 200
 _MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
@@ -34,16 +44,17 @@ def evaluations_of(run: RunFolder, store: RunStore) -> list[RunFolder]:
 def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
     """The report of one run in any state, as far as it has come; `evaluations`: further runs that probed its images."""
     config = run.config()
+    judged = [run, *evaluations]
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _accuracies([run, *evaluations]), _PROBE_NOTE) + _classes(run)
+    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run)
     return page(f"{run.id}: report", body + _origin([run]), home=home)
 
 
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
     body = _head(name, f"a study of {len(runs)} runs", runs) + section(
-        "Distilled with, evaluated with", _matrix(runs), _PROBE_NOTE
+        "Distilled with, evaluated with", _matrix(runs), _note(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
     for run in distilled[:_MOST_STUDY_RUNS]:
@@ -55,10 +66,14 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
     return page(f"{name}: report", body + _origin(runs), home=home)
 
 
-_PROBE_NOTE = (
-    "Top-1 accuracy on real test images of linear heads trained on nothing but the images named; mean ± standard "
-    "deviation over runs, or over the heads of one run."
-)
+def _note(runs: Sequence[RunFolder]) -> str:
+    """What the accuracies are of."""
+    judges = {report["backbone"] for run in runs for report in run.eval_reports()}
+    full = any(choice_of(run.config()) == "full" for run in runs)
+    words = f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on nothing but the "
+    words += f"images named; mean ± standard deviation over runs, or over the {what_was_trained(judges)} of one run."
+    words += f" {LOWER_BOUND}" if full and any(map(is_student, judges)) else ""
+    return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
 
 
 def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
@@ -124,8 +139,10 @@ def _curves(run: RunFolder) -> str:
     every = max(len(lines) // 300, 1)
     loss = [(float(line["step"]), float(line["loss"])) for line in lines[::every] if "loss" in line]
     live = [(float(line["step"]), float(line["live_top1"])) for line in lines if "live_top1" in line]
-    drawn = curve("Loss: 1 - cosine of the gradients", [Series(name="loss", points=loss)])
-    drawn += curve("Accuracy of a short probe on the way", [Series(name="live probe", points=live)], percent=True)
+    config = run.config()
+    drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
+    drawn += curve(f"Accuracy on the way, of {live_words(config.backbone)}", [Series(name="live", points=live)],
+                   percent=True)  # fmt: skip
     return f'<div class="curves">{drawn}</div>' if drawn else ""
 
 
@@ -189,7 +206,7 @@ def _matrix(runs: Sequence[RunFolder]) -> str:
 def _origin(runs: Sequence[RunFolder]) -> str:
     """What is needed to do it again: command, settings, versions, licences."""
     shown = runs[:40]
-    body = "".join(f"<pre>{escape(command(run.config()))}</pre>" for run in shown)
+    body = "".join(f"<pre>{escape(command_of_run(run))}</pre>" for run in shown)
     parts = section(
         "Do it again", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
     )

@@ -45,6 +45,7 @@ def require_here(config: RunConfig, places: Places) -> None:
     data = datasets.find_row(config.dataset)
     if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
         raise Unavailable(datasets.not_here(data, places.datasets))
+    _require_features(config)
     chosen = config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours")
     own = (config.backbone,) if chosen or config.kind in ("distill", "embed") else ()
     for name in dict.fromkeys(own + config.evaluate_on):
@@ -54,6 +55,25 @@ def require_here(config: RunConfig, places: Places) -> None:
         row = backbones.find_row(name)
         if backbones.status(row, places) == "missing":
             raise Unavailable(f"the weights of {name} are not here: the file does not exist; check the path")
+
+
+def _require_features(config: RunConfig) -> None:
+    """Networks that are trained from scratch can judge a set; only RCIG distils with them."""
+    if config.kind == "align":
+        names, purpose = config.evaluate_on, "compare"
+    elif config.kind == "embed":
+        names, purpose = (config.backbone,), "map"
+    elif config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours"):
+        names, purpose = (config.backbone,), "choose real images by"
+    elif config.kind == "distill" and config.method != "rcig":
+        names, purpose = (config.backbone,), "match"
+    else:
+        return
+    if without := [name for name in names if is_student(name)]:
+        raise ConfigError(
+            f"{', '.join(without)}: trained from scratch, so without features to {purpose}; take frozen backbones "
+            "(`lgm list backbones`), or distil with a preset of RCIG"
+        )
 
 
 def environment() -> dict[str, str]:

@@ -84,21 +84,46 @@ def row_label(config: RunConfig) -> str:
         return {
             "random": f"random real images{per_class}",
             "centroids": f"centroids of {config.backbone}{per_class}",
-            "neighbours": f"neighbours of the distilled, in {config.backbone}{per_class}",
+            "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
             "full": "all real images",
         }[config.baseline.choice]
-    method = "" if config.method == "lgm" else f" by {config.method}"
+    method = "" if config.method == "lgm" else f" by {config.method.upper()}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
     fork = f", fork of {config.source} at step {config.fork_step}" if config.source else ""
     return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
 
 
-def what_was_trained(names: Iterable[str]) -> str:
-    """What evaluations on these backbones train on a set: "heads" on frozen ones, "networks" from scratch, or both."""
-    kinds = {is_student(name) for name in names}
-    return "heads or networks" if len(kinds) > 1 else "networks" if True in kinds else "heads"
+def _whose(config: RunConfig) -> str:
+    """Neighbours are taken in the backbone of their set; where that has no features, the set has to be named."""
+    return "the distilled" if config.method == "lgm" else config.source
 
 
+def what_was_trained(names: Iterable[str], whole: bool = False) -> str:
+    """What evaluations on these backbones train on a set: "heads" on frozen ones, "networks" from scratch, or both.
+
+    `whole`: in words that explain it.
+    """
+    kinds = {is_student(name) for name in names} or {False}
+    words = {False: "linear heads on frozen backbones", True: "networks from scratch"} if whole else _TRAINED
+    return " or ".join(words[kind] for kind in sorted(kinds))
+
+
+def loss_words(method: str) -> str:
+    """What the loss of a method is."""
+    return _LOSSES.get(method, "the method's own")
+
+
+def live_words(backbone: str) -> str:
+    """What is trained beside a distillation to see how far it is."""
+    return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
+
+
+_TRAINED = {False: "heads", True: "networks"}
+_LOSSES = {"lgm": "1 − cosine of the gradients", "rcig": "cross-entropy on real images"}
+LOWER_BOUND = (
+    "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
+    "bound."
+)
 _ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
 
 

@@ -96,7 +96,7 @@ def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> No
             name=f"distilled with {title_of(made)}",
             marker={"size": 12, "color": backbone_colour(made), "line": {"width": 1, "color": "white"}},
             customdata=[title_of(pair[3]) for pair in own],
-            hovertemplate="head on %{customdata}<br>alignment %{x:.2f}, accuracy %{y:.1%}<extra></extra>",
+            hovertemplate="judged by %{customdata}<br>alignment %{x:.2f}, accuracy %{y:.1%}<extra></extra>",
         )  # fmt: skip
     low, high = min(pair[0] for pair in pairs), max(pair[0] for pair in pairs)
     figure.update_xaxes(title="alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])

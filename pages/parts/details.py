@@ -9,7 +9,7 @@ import streamlit as st
 
 from lgm_core.knobs import to_dict
 from lgm_core.presets import PRESETS, preset
-from lgm_core.runs.command import command, flat
+from lgm_core.runs.command import command_of_run, flat
 from lgm_core.runs.store import RunFolder
 from lgm_core.runs.summary import what_was_trained
 
@@ -44,7 +44,7 @@ def show_details(run: RunFolder) -> None:
     with st.expander("Settings, command, log", icon=":material/tune:"):
         config = run.config()
         st.caption("The command that does this run again")
-        st.code(command(config), language="bash", wrap_lines=True)
+        st.code(command_of_run(run), language="bash", wrap_lines=True)
         base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
         changed = {name: value for name, value in flat(to_dict(config)).items() if value != base[name]}
         left, right = st.columns(2)

@@ -7,10 +7,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
+
+from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.knobs import from_dict
 from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import all_runs, settings
+from pages.parts.theme import plain
 
 _MOST_SOURCES = 8
 
@@ -22,12 +26,24 @@ def known_datasets() -> list[str]:
 
 
 def known_backbones(dataset: str, most: int = 3) -> list[str]:
-    """The backbones to begin with: those with a map, else those distilled with, of this data set."""
+    """The frozen backbones to begin with: those with a map, else those distilled with, of this data set."""
     for kinds in (("embed",), ("distill",), ("baseline",)):
         found = [values["backbone"] for values in _all() if values["dataset"] == dataset and values["kind"] in kinds]
+        found = [name for name in found if not is_student(name)]
         if found:
             return list(dict.fromkeys(found))[:most]
     return []
+
+
+def with_features(names: Sequence[str], purpose: str) -> list[str]:
+    """The frozen backbones among these; a sentence says why the others are left out."""
+    without = [name for name in names if is_student(name)]
+    if without:
+        st.caption(
+            f"{plain(', '.join(without))}: trained from scratch on the images, so without features to {purpose}. "
+            "Choose frozen backbones for that."
+        )
+    return [name for name in names if name not in without]
 
 
 def embed_runs(dataset: str, backbone: str) -> list[RunFolder]:

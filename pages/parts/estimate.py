@@ -17,6 +17,7 @@ from lgm_core.jobs.estimate import Estimate, estimate
 from lgm_core.knobs import from_dict, to_dict
 from lgm_core.places import places
 from lgm_core.runs.command import command
+from lgm_core.runs.summary import what_was_trained
 from pages.parts import background
 from pages.parts.pickers import backbone_status
 from pages.parts.status import duration, memory
@@ -36,10 +37,17 @@ def show_estimate(plan: Sequence[RunConfig]) -> None:
     elif known:
         _show_some(known, runs // len(first), len(known) == len(first))
     if len(plan) > runs:
-        st.caption(f"{len(plan) - runs} choices of real images come on top: their heads are trained, nothing else.")
+        st.caption(_on_top(plan[runs:]))
     for name, config in first.items():
         if name not in known:
             _offer_measurement(config)
+
+
+def _on_top(chosen: Sequence[RunConfig]) -> str:
+    """What choices of real images cost."""
+    trained = what_was_trained(name for config in chosen for name in config.evaluate_on)
+    many = "choices of real images come" if len(chosen) > 1 else "choice of real images comes"
+    return f"{len(chosen)} {many} on top: {trained} are trained on them, nothing else."
 
 
 def _show_one(found: Estimate, runs: int) -> None:

@@ -17,13 +17,13 @@ GROUPS = {
     "bank": "Real features", "probe": "Probe", "live": "Live probe", "record": "Recording", "device": "Device",
 }  # fmt: skip
 RCIG_GROUPS = {
-    "rcig": "RCIG", "scratch": "Networks from scratch", "data": "Real data", "live": "Live network",
-    "record": "Recording", "device": "Device",
+    "rcig": "RCIG", "scratch": "Networks from scratch", "probe": "Heads on frozen backbones", "data": "Real data",
+    "live": "Live network", "record": "Recording", "device": "Device",
 }  # fmt: skip
 OF_METHOD = {"lgm": GROUPS, "rcig": RCIG_GROUPS}
 OF_FORK = {
     "lgm": ("lgm", "augment", "pyramid", "probe", "live", "record"),
-    "rcig": ("rcig", "scratch", "live", "record"),
+    "rcig": ("rcig", "scratch", "probe", "live", "record"),
 }
 
 

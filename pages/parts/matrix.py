@@ -32,7 +32,7 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     state = st.session_state.get(f"matrix_{key}") or {}
     chosen = state.get("cell") if "cell" in state else st.query_params.get(key, "")
     data = {
-        "corner": "images made with ↓   head on →", "columns": [_title(name) for name in matrix.columns],
+        "corner": "images made with ↓   judged by →", "columns": [_title(name) for name in matrix.columns],
         "rows": [_row_title(row) for row in matrix.rows], "cells": cells, "chosen": chosen,
         "keys": [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows],
         "opens": True, "small": False,
@@ -83,7 +83,7 @@ def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float
     return {
         "state": "done", "text": f"{sign}{100 * value:.1f}", "heat": span,
         "spread": f"± {100 * slot.cell.spread:.1f}{_count(len(slot.runs), slot.waiting)}",
-        "title": f"{row.label}, head on {column}: top-1 {100 * slot.cell.mean:.1f} %, {runs}",
+        "title": f"{row.label}, judged by {column}: top-1 {100 * slot.cell.mean:.1f} %, {runs}",
     }  # fmt: skip
 
 
@@ -102,7 +102,8 @@ def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
 
 def _title(name: str) -> dict[str, str]:
     row = catalog.CATALOG.get(name)
-    return {"name": row.title if row else name, "note": "", "colour": backbone_colour(name)}
+    words = name.replace(":", ":\u200b")  # a long name may break there, and not within a word
+    return {"name": row.title if row else words, "note": "", "colour": backbone_colour(name)}
 
 
 def _row_title(row: Row) -> dict[str, str]:

@@ -13,7 +13,6 @@ import streamlit as st
 from lgm_core.backbones.student_names import ARCHITECTURES, AUGMENTED
 from lgm_core.config import RunConfig
 from lgm_core.presets import PRESETS
-from lgm_core.study import StudyFlags
 from pages.parts.address import forget, put_into_url, state_key, take_from_url
 
 DATASET = "scenes"  # where neither a preset nor a link says another
@@ -36,12 +35,6 @@ class Method:
     noun: str = "backbone"
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"
     further: tuple[str, ...] = ("normalisation",)  # settings outside of any group
-    study: str = "Several seeds, and choices of real images to compare with."
-    asked: tuple[str, ...] = ("seeds", "draws", "baselines")  # of a study
-
-    def flags(self) -> StudyFlags:
-        """What a study of it begins with: real images are chosen where there is a frozen backbone to choose by."""
-        return StudyFlags(baselines="baselines" in self.asked)
 
     def begin(self, base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The backbones that its inputs begin with, to distil with and to judge with."""
@@ -78,7 +71,7 @@ METHODS = {
         judges=tuple(f"{name}{end}" for end in ("", f":{AUGMENTED}") for name in ARCHITECTURES),
         noun="network", judged="Each is trained on the images from scratch, or a linear head on a frozen backbone "
         "whose name is typed in, and tested on real images; `:augmented` trains on augmented images",
-        further=(), study="Several seeds.", asked=("seeds",),
+        further=(),
     ),
 }  # fmt: skip
 

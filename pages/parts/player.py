@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.components import v2
 
 from lgm_core.runs.store import RunFolder
-from pages.parts.images import base_path, thumb_index, thumb_url, version
+from pages.parts.images import base_path, thumb_index, thumb_keys, thumb_url, version
 from pages.parts.pickers import settings
 from pages.parts.theme import class_colours
 
@@ -36,6 +36,7 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
     """All that the browser is told at once; the rest it asks for by URL."""
     status, config, found = run.status(), settings(run), run_map(run)
     classes = found.get("classes") or next((report["classes"] for report in run.eval_reports()), [])
+    classes = classes or _named_by_thumbnails(config.get("dataset", ""))
     per_class = int(config.get("images_per_class") or 1)
     thumbs = thumb_index(found.get("thumbs", ""))
     return {
@@ -59,6 +60,12 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "image": -1 if _number("image") is None else _number("image"),
         "fork": fork,
     }
+
+
+def _named_by_thumbnails(dataset: str) -> list[str]:
+    """Names of the classes, where an earlier run has made small pictures of the data set; [] otherwise."""
+    keys = thumb_keys(dataset)
+    return thumb_index(keys.get("train") or keys.get("test") or "").get("classes", [])
 
 
 def run_map(run: RunFolder) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _panel(run: RunFolder) -> None:
         st.caption(f"Learned labels at step {newest['step']}: {newest['label_rows']} down, classes across")
         charts.show(label_figure(newest["labels"]), key=f"labels_{run.id}", legend=False)
     with middle:
-        st.caption("Inner loss over its steps, as a share of its start; the newest in blue")
+        st.caption("Inner loss, as a share of its start; newest in blue")
         charts.show(trace_figure(details), key=f"traces_{run.id}", legend=False)
     with right:
         st.caption("Length of the gradients of the images")
@@ -57,7 +57,8 @@ def label_figure(labels: list[list[float]]) -> go.Figure:
         z=labels, colorscale=_SCALE, zmin=-most, zmax=most, colorbar={"thickness": 10},
         hovertemplate="row %{y}, class %{x}: %{z:.2f}<extra></extra>",
     )  # fmt: skip
-    return go.Figure(heat).update_yaxes(autorange="reversed")
+    figure = go.Figure(heat).update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
+    return figure.update_xaxes(showgrid=False, zeroline=False)
 
 
 def trace_figure(details: list[dict[str, Any]]) -> go.Figure:
@@ -87,4 +88,4 @@ def length_figure(details: list[dict[str, Any]]) -> go.Figure:
             x=[step for step, _ in points], y=[length for _, length in points], mode="lines", name=label,
             line={"color": colour, "width": 2},
         )  # fmt: skip
-    return figure.update_xaxes(title="step").update_yaxes(type="log", tickformat=".0e")
+    return figure.update_xaxes(title="step").update_yaxes(type="log", tickformat=".2~g")

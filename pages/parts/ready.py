@@ -56,15 +56,14 @@ def show_backbones(names: Sequence[str]) -> bool:
     for name in names:
         status = backbone_status(name)
         fine = fine and status in ("ready", "can be fetched")
-        room = [20, 1] if is_student(name) else [9, 4]  # nothing of a student is fetched
-        widths = [1.1, *room] if newest else room
-        *picture, facts, button = st.columns(widths, vertical_alignment="center", gap="small")
+        widths = [13] if is_student(name) else [9, 4]  # nothing of a student is fetched, so no button
+        beside = st.columns([1.5, *widths] if newest else widths, vertical_alignment="center", gap="small")
         if name in newest:
-            picture[0].html(newest[name])
-        facts.markdown(f"{_badge(status)} {plain(_facts(name))}")
+            beside[0].html(newest[name])
+        beside[len(newest) > 0].markdown(f"{_badge(status)} {plain(_facts(name))}")
         if status in ("can be fetched", "gated"):
             row = backbones.find_row(name)
-            with button:
+            with beside[-1]:
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)

@@ -1,0 +1,91 @@
+"""Pages with runs of both methods together: nothing fails, and nothing is compared that cannot be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lgm_core.presets import change, preset
+from lgm_core.runs.card import card
+from lgm_core.runs.judging import unlike, what_is_unlike
+from lgm_core.runs.matrix import config_of
+from lgm_core.runs.report import run_report, study_report
+from lgm_core.runs.store import RunFolder, RunStore
+from tests.fake_runs import fake_distill, fake_eval
+from tests.test_pages_analysis import show, store, words  # noqa: F401 (two fixtures)
+
+JUDGES = ["mobilenet_v2", "conv"]
+
+
+def both(store: RunStore, **more: Any) -> list[RunFolder]:  # noqa: F811
+    """A set of each method, judged by a head and a network; `more`: values of the second."""
+    first = fake_distill(store, name="heads", backbone="mobilenet_v2", evaluate_on=JUDGES)
+    values = {"name": "networks", "method": "rcig", "backbone": "conv", "evaluate_on": JUDGES, "trail": False} | more
+    return [first, fake_distill(store, **values)]
+
+
+def test_compare_keeps_losses_and_recipes_apart(show, store):  # noqa: F811
+    runs = both(store, scratch=vars(preset("rcig_digits").scratch))
+    shown = show("compare", runs=[run.id for run in runs])
+    said, table = words(shown), {row["evaluated with"]: row for _, row in shown.dataframe[1].value.iterrows()}
+    assert "1 − cosine of the gradients" in said and "cross-entropy on real images" in said
+    assert said.count("charts are of different things") == 2 and r"differ in scratch\.learning" in said
+    assert table["conv"]["networks − heads"] == "judged otherwise"
+    assert table["MobileNetV2"]["networks − heads"].startswith("+0.0")
+    assert "Not judged alike" in words(show("cross_model", study="dataset:imagenette"))
+
+
+def test_settings_that_a_run_does_not_look_at_are_not_shown_as_its_own(show, store):  # noqa: F811
+    runs = both(store, rcig=vars(change(preset("rcig_digits"), {"rcig": {"pool": 7}}).rcig), evaluate_on=["conv"])
+    heads = fake_distill(store, name="only_heads", backbone="mobilenet_v2", evaluate_on=["mobilenet_v2"])
+    shown = show("compare", runs=[runs[1].id, heads.id]).dataframe[0].value.set_index("setting")
+    assert list(shown.loc["rcig.pool"]) == ["7", "–"]
+
+
+def test_runs_of_one_method_share_their_charts(show, store):  # noqa: F811
+    runs = [fake_distill(store, name=name, method="rcig", backbone="conv", evaluate_on=["conv"]) for name in "ab"]
+    said = words(show("compare", runs=[run.id for run in runs]))
+    assert "different things" not in said and "cosine" not in said and "over the networks" in said
+
+
+@pytest.mark.parametrize("page", ["embeddings", "neighbours"])
+def test_networks_from_scratch_have_no_map(show, store, page: str):  # noqa: F811
+    run = both(store)[1]
+    link = {"run": run.id} if page == "neighbours" else {"dataset": "imagenette"}
+    shown = show(page, backbones=["conv"], **link)
+    assert "conv: trained from scratch on the images, so without features" in words(shown)
+    assert not [button for button in shown.button if button.label == "Compute"]
+    assert "trained from scratch" not in words(show(page, **link))  # conv is not what the page begins with
+
+
+def test_cross_model_of_networks_offers_no_alignment(show, store):  # noqa: F811
+    run = fake_distill(store, name="one", method="rcig", backbone="conv", study="demo", evaluate_on=["conv", "vgg"])
+    fake_eval(run, "vgg", ["a", "b"], 0.5)
+    shown = show("cross_model", study="demo")
+    assert "conv, vgg: trained from scratch" in words(shown) and "over the networks" in words(shown)
+    assert not [button for button in shown.button if "alignment" in button.label]
+
+
+def test_what_was_judged_by_the_same_recipe_is_alike():
+    digits, preview = preset("rcig_digits"), preset("rcig_preview", dataset="digits")
+    assert unlike([digits, change(digits, {"seed": 3, "scratch": {"seeds": 2}})], "conv") == []
+    assert unlike([digits, preview], "conv") == ["scratch.learning_rate", "rcig.resolution", "rcig.flip", "width"]
+    assert unlike([digits, preview], "mobilenet_v2") == []
+    assert unlike([digits, preset("rcig_preview")], "mobilenet_v2") == ["data set"]
+    heads = change(digits, {"evaluate_on": ("mobilenet_v2",)})
+    assert what_is_unlike([digits, preview, heads], ["conv", "mobilenet_v2"]).count("scratch.learning_rate") == 1
+    assert what_is_unlike([digits, heads], ["conv", "mobilenet_v2"]) == ""
+
+
+def test_reports_and_cards_say_what_was_trained(store, tmp_path: Path):  # noqa: F811
+    heads, networks = both(store)
+    only = fake_distill(store, name="only", method="rcig", backbone="conv", evaluate_on=["conv"])
+    assert "linear heads on frozen backbones or networks from scratch" in run_report(networks)
+    assert "Loss: cross-entropy on real images" in run_report(networks) and "cosine" in run_report(heads)
+    assert "networks from scratch, trained on these" in card(only) and "heads" not in card(only)
+    assert "`targets` [N, C]" in card(only) and "weights" not in card(only) and "conv (conv)" not in card(only)
+    assert "targets" not in card(heads) and "conv (conv)" not in card(heads) and "weights" in card(heads)
+    assert "lower bound" not in study_report("demo", [only])
+    full = {"kind": "baseline", "baseline": vars(change(config_of(only), {"baseline": {"choice": "full"}}).baseline)}
+    whole = fake_distill(store, name="whole", method="rcig", backbone="conv", evaluate_on=["conv"], **full)
+    assert "a lower bound" in study_report("demo", [only, whole])

@@ -1,0 +1,99 @@
+"""What a study consists of: the runs that are planned for frozen backbones, for networks from scratch, for both."""
+
+import pytest
+
+from lgm_core.config import RunConfig, validate
+from lgm_core.errors import ConfigError
+from lgm_core.places import Places
+from lgm_core.presets import preset
+from lgm_core.runs.matrix import study_matrix
+from lgm_core.runs.start import require_here
+from lgm_core.runs.store import RunStore
+from lgm_core.runs.summary import row_label
+from lgm_core.study import StudyFlags, plan_study
+from tests.fake_runs import fake_distill
+
+
+def plan(base: RunConfig, **flags: object) -> list[RunConfig]:
+    found = plan_study(base, StudyFlags(draws=2, **flags))
+    places = [config.name for config in found]
+    assert len(set(places)) == len(places)
+    for place, config in enumerate(found):
+        validate(config)
+        assert config.source == "" or config.source in places[:place]  # finished before
+        assert config.evaluate_on == found[0].evaluate_on and config.study == base.name
+    return found
+
+
+def shape(configs: list[RunConfig]) -> list[tuple[str, str, int]]:
+    return [
+        (config.baseline.choice if config.kind == "baseline" else config.method, config.backbone, config.seed)
+        for config in configs
+    ]
+
+
+def rcig(*judges: str) -> RunConfig:
+    return preset("rcig_digits", name="demo", evaluate_on=judges)
+
+
+def test_frozen_backbones_have_all_choices_of_real_images():
+    base = preset("preview", name="demo", dataset="digits", evaluate_on=("mobilenet_v2", "clip_vitb16"))
+    assert shape(plan(base, distil_with=("mobilenet_v2",), seeds=2)) == [
+        ("lgm", "mobilenet_v2", 0), ("lgm", "mobilenet_v2", 1),
+        ("random", "mobilenet_v2", 0), ("random", "mobilenet_v2", 1),
+        ("centroids", "mobilenet_v2", 0), ("centroids", "clip_vitb16", 0),
+        ("neighbours", "mobilenet_v2", 0), ("full", "mobilenet_v2", 0),
+    ]  # fmt: skip
+
+
+def test_networks_from_scratch_have_random_images_and_all_of_them():
+    found = plan(rcig("conv", "conv:augmented"), distil_with=("conv", "resnet:batch"), seeds=2)
+    assert shape(found) == [
+        ("rcig", "conv", 0), ("rcig", "conv", 1), ("rcig", "resnet:batch", 0), ("rcig", "resnet:batch", 1),
+        ("random", "conv", 0), ("random", "conv", 1), ("full", "conv", 0),
+    ]  # fmt: skip
+    assert len({(config.scratch, config.rcig, config.data) for config in found}) == 1  # judged by the same recipe
+    assert shape(plan(rcig("conv"), distil_with=("conv",), baselines=False)) == [("rcig", "conv", 0)]
+
+
+def test_sets_of_networks_have_neighbours_in_the_frozen_judges():
+    found = plan(rcig("conv", "mobilenet_v2"), distil_with=("conv", "vgg"))
+    assert shape(found)[4:] == [
+        ("centroids", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 0),
+        ("full", "conv", 0),
+    ]  # fmt: skip
+    assert [config.source for config in found[5:7]] == ["demo-rcig-conv-s0", "demo-rcig-vgg-s0"]
+    labels = [row_label(config) for config in found[4:]]
+    assert len(set(labels)) == 4 and labels[1] == "neighbours of demo-rcig-conv-s0, in mobilenet_v2"
+
+
+def test_networks_may_judge_what_a_frozen_backbone_distilled():
+    base = preset("preview", name="demo", dataset="digits", evaluate_on=("mobilenet_v2", "conv"))
+    found = shape(plan(base, distil_with=("mobilenet_v2",)))
+    assert ("centroids", "conv", 0) not in found and found[3:] == [
+        ("centroids", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 0), ("full", "mobilenet_v2", 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "made_with", "judges"),
+    [("rcig", "conv", ["conv", "conv:augmented", "mobilenet_v2", "vgg"]),
+     ("lgm", "mobilenet_v2", ["mobilenet_v2", "conv", "clip_vitb16"])],
+)  # fmt: skip
+def test_a_matrix_asks_only_for_what_can_be_distilled(tmp_path, method: str, made_with: str, judges: list[str]):
+    store = RunStore(tmp_path / "runs")
+    run = fake_distill(store, name="one", method=method, backbone=made_with, evaluate_on=[made_with])
+    wanted = [row.backbone for row in study_matrix([run], judges).rows]
+    assert wanted == {"rcig": ["conv", "vgg"], "lgm": ["mobilenet_v2", "clip_vitb16"]}[method]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"kind": "distill", "backbone": "conv"}, {"kind": "embed", "backbone": "vgg:batch"},
+     {"kind": "align", "evaluate_on": ("conv", "mobilenet_v2")},
+     {"kind": "baseline", "backbone": "conv", "baseline": {"choice": "centroids"}}],
+)  # fmt: skip
+def test_what_needs_features_is_not_asked_of_networks_from_scratch(values: dict, here: Places):
+    with pytest.raises(ConfigError, match="trained from scratch, so without features to"):
+        require_here(preset("standard", dataset="digits", **values), here)
+    require_here(preset("rcig_digits"), here)
