@@ -54,7 +54,8 @@ class Compute:
         """The device in a few words: "cuda, NVIDIA H200", "cpu, 8 threads"."""
         if self.device.type == "cuda":
             return f"{self.device}, {torch.cuda.get_device_name(self.device)}"
-        return f"{self.device}, {torch.get_num_threads()} threads"
+        count = torch.get_num_threads()
+        return f"{self.device}, {count} {'thread' if count == 1 else 'threads'}"
 
     def describe(self) -> dict[str, str | int]:
         """What a record of the run should say about the machine."""

@@ -8,9 +8,10 @@ import pytest
 from lgm_core.presets import change, preset
 from lgm_core.runs.card import card
 from lgm_core.runs.judging import unlike, what_is_unlike
-from lgm_core.runs.matrix import config_of
+from lgm_core.runs.matrix import config_of, fillings, study_matrix
 from lgm_core.runs.report import run_report, study_report
 from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.summary import result_table
 from tests.fake_runs import fake_distill, fake_eval
 from tests.test_pages_analysis import show, store, words  # noqa: F401 (two fixtures)
 
@@ -89,3 +90,22 @@ def test_reports_and_cards_say_what_was_trained(store, tmp_path: Path):  # noqa:
     full = {"kind": "baseline", "baseline": vars(change(config_of(only), {"baseline": {"choice": "full"}}).baseline)}
     whole = fake_distill(store, name="whole", method="rcig", backbone="conv", evaluate_on=["conv"], **full)
     assert "a lower bound" in study_report("demo", [only, whole])
+
+
+def test_an_evaluation_with_other_settings_has_a_row_of_its_own(store):  # noqa: F811
+    """Averaged with the first, it would be a figure of neither."""
+    run = both(store)[1]
+    again = {"kind": "evaluate", "source": run.id, "trail": False}
+    fake_distill(store, name="alike", method="rcig", backbone="conv", evaluate_on=["conv"], **again)
+    other = fake_distill(store, name="other", method="rcig", backbone="conv", evaluate_on=["conv"], **again,
+                         scratch=vars(change(run.config(), {"scratch": {"learning_rate": 0.002}}).scratch))  # fmt: skip
+    runs = [run, store.open("alike"), other]
+    table = result_table(runs)
+    assert [row.label for row in table.rows] == [
+        "distilled by RCIG with conv",
+        "distilled by RCIG with conv, judged with scratch.learning_rate 0.002",
+    ]
+    assert table.rows[0].cells["conv"].runs == (run.id, "alike") and table.rows[1].cells["conv"].runs == ("other",)
+    matrix = study_matrix(runs)
+    assert [row.label for row in matrix.rows] == [row.label for row in table.rows]
+    assert [bool(fillings(runs, row, ["vgg"])) for row in matrix.rows] == [True, False]

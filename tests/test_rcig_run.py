@@ -114,9 +114,10 @@ def test_other_networks_evaluate_the_set_with_its_learned_labels(run: RunFolder,
         return real(bench, images, labels, name)
 
     monkeypatch.setattr(engine, "probe_images", spy)
-    assert main(["evaluate", run.id, "conv:instance", "--scratch.learning-rate", "0.002"]) == 0
+    assert main(["evaluate", run.id, "conv:instance", "--scratch.learning-rate", "0.002", "--name", "judged"]) == 0
     assert set(seen) == {"conv:instance"} and "conv:instance" in capsys.readouterr().out
     made = next(path for path in here.runs.iterdir() if path.name != run.id)
+    assert made.name == "judged"
     assert RunFolder(made).config().scratch.learning_rate == 0.002
     assert RunFolder(made).eval_reports()[0]["learning_rate"] == 0.002
 

@@ -11,6 +11,7 @@ from lgm_core.runs.start import require_here
 from lgm_core.runs.store import RunStore
 from lgm_core.runs.summary import row_label
 from lgm_core.study import StudyFlags, plan_study
+from lgm_core.verbs import compute
 from tests.fake_runs import fake_distill
 
 
@@ -97,3 +98,20 @@ def test_what_needs_features_is_not_asked_of_networks_from_scratch(values: dict,
     with pytest.raises(ConfigError, match="trained from scratch, so without features to"):
         require_here(preset("standard", dataset="digits", **values), here)
     require_here(preset("rcig_digits"), here)
+
+
+@pytest.mark.parametrize(
+    ("words", "judges"),
+    [
+        (["--preset", "rcig_depth_3", "--distil-with", "resnet", "vgg"],
+         ("resnet", "resnet:augmented", "vgg", "vgg:augmented")),
+        (["--preset", "rcig_depth_3", "--distil-with", "resnet", "--evaluate-on", "vgg"], ("vgg",)),
+        (["--preset", "rcig_depth_3"], ("conv", "conv:augmented")),
+        (["--preset", "preview", "--distil-with", "mobilenet_v2"], ("mobilenet_v2",)),
+    ],
+)  # fmt: skip
+def test_the_command_judges_with_the_networks_that_distil(words: list[str], judges: tuple[str, ...], monkeypatch):
+    planned: list[RunConfig] = []
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs: planned.extend(configs) or 1)
+    assert compute.study(["demo", "digits", *words]) == 1
+    assert {config.evaluate_on for config in planned} == {judges}

@@ -34,6 +34,18 @@ def unlike(configs: Iterable[RunConfig], name: str) -> list[str]:
     return [setting for setting in (found[0] if found else {}) if len({one[setting] for one in found}) > 1]
 
 
+def judged_otherwise(config: RunConfig, made: RunConfig) -> str:
+    """In what an evaluate run departs from the run that made the images: ", judged with rcig.flip False", or ""."""
+    if config.kind != "evaluate":
+        return ""
+    found: dict[str, Any] = {}
+    for name in config.evaluate_on:
+        before = judging(made, name)
+        found |= {setting: value for setting, value in judging(config, name).items() if value != before[setting]}
+    told = ", ".join(f"{setting} {value}" for setting, value in found.items())
+    return f", judged with {told}" if told else ""
+
+
 def what_is_unlike(configs: Iterable[RunConfig], names: Iterable[str]) -> str:
     """A sentence about columns of a table that mix what cannot be compared; "" where there are none."""
     configs = list(configs)

@@ -17,7 +17,7 @@ from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig, validate
 from lgm_core.errors import ConfigError
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import Cell, Row, Table, choice_of, result_table, row_label
+from lgm_core.runs.summary import Cell, Row, Table, result_table, row_label, row_of
 
 View = Literal["raw", "relative", "over centroids"]
 _CHOICES = ("distill", "random", "centroids", "neighbours", "full")
@@ -70,13 +70,11 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
     rows = {row.label: row for row in found.rows}
     waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for run in runs:
-        config = configs[run.id]
-        made = configs.get(config.source, config) if config.kind == "evaluate" else config
-        label = row_label(made)
-        rows.setdefault(label, Row(label=label, images=0, cells={}, choice=choice_of(made), backbone=made.backbone))
+        row = row_of(configs[run.id], configs)
+        rows.setdefault(row.label, row)
         state = run.status().state
-        for column in config.evaluate_on:
-            waiting.setdefault((label, column), []).append((state, run.id))
+        for column in configs[run.id].evaluate_on:
+            waiting.setdefault((row.label, column), []).append((state, run.id))
     for row in _wanted(configs, backbones):
         rows.setdefault(row.label, row)
     columns = _columns(found, configs, backbones)
@@ -99,6 +97,8 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     Images that are there, or on their way, are evaluated further; what is not there at all is made first. The full data
     has no images of its own, so that a new run, under a name of its own, probes it.
     """
+    if row.judged:
+        return []
     found = [
         (run.id, config)
         for run in runs

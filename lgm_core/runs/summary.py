@@ -5,13 +5,14 @@
 ('distilled with tf_efficientnet_lite0', 0.871)
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 from typing import Any
 
 from lgm_core.backbones.student_names import is_student
 from lgm_core.config import RunConfig
+from lgm_core.runs.judging import judged_otherwise
 from lgm_core.runs.store import RunFolder
 
 
@@ -31,6 +32,7 @@ class Row:
     label: str
     images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
+    judged: str = ""  # in what the judging departs from that of the run that made them
     choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
     backbone: str = ""  # with which they were made or chosen
 
@@ -44,6 +46,8 @@ class Table:
 def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
     """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
 
+    What is evaluated anew with other settings than its own has a row of its own.
+
     `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
     """
     runs = list(runs)
@@ -51,16 +55,13 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     configs = known | {run.id: known.get(run.id) or run.config() for run in runs}
     reports: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
     order: dict[str, tuple[int, str]] = {}
-    origin: dict[str, dict[str, str]] = {}
+    origin: dict[str, Row] = {}
     for run in runs:
-        config = configs[run.id]
-        made = configs.get(config.source, config) if config.kind == "evaluate" else config
-        label = row_label(made)
-        choice = choice_of(made)
-        order.setdefault(label, (_ORDER[choice], label))
-        origin.setdefault(label, {"choice": choice, "backbone": made.backbone})
+        row = row_of(configs[run.id], configs)
+        order.setdefault(row.label, (_ORDER[row.choice], row.label))
+        origin.setdefault(row.label, row)
         for report in run.eval_reports():
-            reports.setdefault(label, {}).setdefault(report["backbone"], []).append((run.id, report))
+            reports.setdefault(row.label, {}).setdefault(report["backbone"], []).append((run.id, report))
     columns = tuple(dict.fromkeys(name for config in configs.values() for name in config.evaluate_on))
     found = {name for cells in reports.values() for name in cells}
     columns += tuple(sorted(found - set(columns)))
@@ -68,8 +69,16 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     for label in sorted(reports, key=lambda label: order[label]):
         images = max(report["train_images"] for cell in reports[label].values() for _, report in cell)
         cells = {name: _cell(found) for name, found in reports[label].items()}
-        rows.append(Row(label=label, images=images, cells=cells, **origin[label]))
+        rows.append(replace(origin[label], images=images, cells=cells))
     return Table(columns=tuple(name for name in columns if name in found), rows=tuple(rows))
+
+
+def row_of(config: RunConfig, configs: Mapping[str, RunConfig]) -> Row:
+    """The row to which a run belongs, without cells; `configs`: by run, for the sources of evaluate runs."""
+    made = configs.get(config.source, config) if config.kind == "evaluate" else config
+    judged = judged_otherwise(config, made)
+    choice = choice_of(made)
+    return Row(label=row_label(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
 
 
 def choice_of(config: RunConfig) -> str:

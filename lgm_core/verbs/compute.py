@@ -54,8 +54,8 @@ def evaluate(arguments: Sequence[str]) -> int:
     end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     source = RunStore(places().runs).open(name)
-    base = parse_changes(words[end:], prog=f"lgm evaluate {source.id}", base=source.config())
-    settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones, "name": ""}
+    base = parse_changes(words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name=""))
+    settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
 
@@ -102,7 +102,11 @@ def study(arguments: Sequence[str]) -> int:
     from lgm_core.study import StudyFlags, plan_study
 
     config, flags = parse_with(arguments, prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
-    return _start_and_work(plan_study(config, StudyFlags(**flags))) or show_run(config.name)
+    asked = StudyFlags(**flags)
+    if asked.distil_with and "--evaluate-on" not in arguments:  # what the preset judges with is said of its own network
+        own = [name.replace(config.backbone, other, 1) for other in asked.distil_with for name in config.evaluate_on]
+        config = replace(config, evaluate_on=tuple(dict.fromkeys(own)))
+    return _start_and_work(plan_study(config, asked)) or show_run(config.name)
 
 
 def fork(arguments: Sequence[str]) -> int:
