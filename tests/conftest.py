@@ -19,6 +19,8 @@ from lgm_core.places import Places
 from lgm_core.presets import change
 from tests.browser import chromium, opened
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, and for the processes that it starts
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))  # more than there are idle cores is slower than one
 torch.set_num_threads(THREADS)
 

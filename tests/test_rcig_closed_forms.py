@@ -60,7 +60,7 @@ def _vectors(frozen: Frozen) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _close(one: dict, other: dict) -> None:
     for name in other:
-        torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(one[name], other[name], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
@@ -73,11 +73,11 @@ def test_closed_forms_are_literal_autodiff(flip: bool, norm: str):
     loss, gradient = closed.loss_and_gradient(at)
     wanted_loss, wanted = literal.loss_and_gradient(at)
     assert loss.item() == pytest.approx(wanted_loss.item(), rel=1e-12) and wanted.norm() > 1e-3
-    torch.testing.assert_close(gradient, wanted, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(closed.curvature(vector, at), literal.curvature(vector, at), rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(gradient, wanted, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(closed.curvature(vector, at), literal.curvature(vector, at), rtol=1e-12, atol=1e-12)
     ours, theirs = closed.outer(at, _real()), literal.outer(at, _real())
     assert ours.loss == pytest.approx(theirs.loss, rel=1e-12) and ours.top1 == theirs.top1
-    torch.testing.assert_close(ours.gradient, theirs.gradient, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(ours.gradient, theirs.gradient, rtol=1e-12, atol=1e-12)
     assert all(theirs.direct[name].norm() > 1e-4 for name in ("pixels", "targets", "log_temperature"))
     _close(ours.direct, theirs.direct)
     implicit = literal.implicit(vector, at)
