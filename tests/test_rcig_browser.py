@@ -12,11 +12,11 @@ import pytest
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.browser import at_rest, expect, serve, wait_until
 
-STEPS = 3000  # more than are done before it is stopped
+STEPS = 30_000  # more than are done before it is stopped
 SETTINGS = (
     "rcig.width:4", "rcig.pool:3", "rcig.batch:64", "data.train_per_class:20", "data.test_per_class:10",
     "live.times:2", "live.test_images:50", "live.steps:10", "scratch.steps:60", "scratch.seeds:2", "device.threads:1",
-    "device.device:cpu",
+    "device.device:cpu", "record.frames:2000",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Everything that docs/rcig.md and docs/results.md say of RCIG, as Markdown: python docs/experiments/rcig.py WHAT
 
 speed     seconds per outer step, and as a ratio to one forward + backward of the same real images
+products  milliseconds per product with the Jacobian and its transpose
 digits    1 image per class, 300 steps, against random real images and without the implicit term
 split     the same on a random split of the digits, as the specification's figures have it (own writers in the test)
 rates     larger steps of images and labels
@@ -23,12 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from lgm_core.backbones.students import build_student
+from lgm_core.backbones.students import StudentShape, build_student
 from lgm_core.calibration_rcig import noisy_rcig
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.open import open_dataset
 from lgm_core.device import keep_freed_memory
+from lgm_core.distillers.linearised import Frozen, Jacobian
+from lgm_core.distillers.parameters import flatten
 from lgm_core.distillers.pool import Pool
 from lgm_core.distillers.rcig import RCIG
 from lgm_core.engine import start, work
@@ -74,6 +77,30 @@ def speed(sizes: Sequence[tuple[int, int, int]] = SIZES) -> None:
         one, other = median(steps[1:]), median(passes[1:])
         name = f"{width}, compiled" if compiled else str(width)
         print(f"| {name} | {per_class} | {batch} | {one:.3f} | {other:.3f} | {one / other:.2f} |", flush=True)
+
+
+def products() -> None:
+    """Milliseconds of one thread, the least of ten: ours, compiled, and what automatic differentiation takes."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    print("| width | images | J v | forward mode | J' u | reverse mode | J v, compiled | J' u, compiled |")
+    print("|---|---|---|---|---|---|---|---|")
+    cpu = torch.device("cpu")
+    for width, count in ((32, 20), (32, 128), (128, 20)):
+        shape = StudentShape(side=32, channels=3, classes=10, width=width, softplus=60.0)
+        student = build_student(shape, random=generator("cpu", 0))
+        images, outputs = torch.randn(count, 3, 32, 32), torch.randn(count, 10)
+        one, other = (Frozen(student, flatten(student), {}, compiled=compiled) for compiled in (False, True))
+        vector, body = 0.01 * torch.randn(one.size), one.body.clone().requires_grad_()
+        ours, compiled = Jacobian(one, images), Jacobian(other, images)
+        values = one(body, images)[0]
+        calls = (
+            partial(ours.times, vector), partial(one.tangent, images, vector), partial(ours.transposed, outputs),
+            partial(torch.autograd.grad, values, body, outputs, retain_graph=True),
+            partial(compiled.times, vector), partial(compiled.transposed, outputs),
+        )  # fmt: skip
+        least = [1000 * min(_seconds(call, cpu) for _ in range(11)) for call in calls]
+        print(f"| {width} | {count} | {' | '.join(f'{value:.1f}' for value in least)} |", flush=True)
 
 
 def digits() -> None:
@@ -211,9 +238,9 @@ def _seconds(call: Callable[[], object], device: torch.device) -> float:
     return clock() - began
 
 
-TABLES = {table.__name__: table for table in (speed, digits, split, rates, ablations, cifar10, long)}
+TABLES = {table.__name__: table for table in (speed, products, digits, split, rates, ablations, cifar10, long)}
 
 if __name__ == "__main__":
-    for what in sys.argv[1:] or ("speed", "digits", "split", "ablations", "cifar10"):
+    for what in sys.argv[1:] or ("speed", "products", "digits", "split", "ablations", "cifar10"):
         TABLES[what]()
         print()
