@@ -28,7 +28,8 @@ RCIG_PRESETS: dict[str, dict[str, Any]] = {
     "rcig_digits": {
         "method": "rcig", "dataset": "digits", "backbone": "conv", "evaluate_on": ("conv",), "steps": 300,
         "live": {"times": 10, "test_images": 355, "steps": 200}, "record": {"map_images": 0},
-        "rcig": {"resolution": 8, "width": 16, "flip": False, "pool": 10, "image_rate": 0.03}, "scratch": {"learning_rate": 1e-3},
+        "rcig": {"resolution": 8, "width": 16, "flip": False, "pool": 10, "image_rate": 0.03},
+        "scratch": {"learning_rate": 1e-3},
     },
     "rcig_preview": {
         "method": "rcig", "dataset": "cifar10", "backbone": "conv", "evaluate_on": ("conv",), "steps": 300,

@@ -1,5 +1,6 @@
 """RCIG through the real engine: a run, its files, evaluation from scratch, resume to the same bits, forks, import."""
 
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -20,6 +21,7 @@ from lgm_core.jobs.forking import prepare_fork
 from lgm_core.places import Places
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.presets_rcig import RCIG_PRESETS
+from lgm_core.runs.report import run_report
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
@@ -75,6 +77,15 @@ def test_a_run_writes_what_the_pages_read(run: RunFolder):
     assert tensors["images"].shape == (10, 3, 8, 8) and 0 <= tensors["images"].min() <= tensors["images"].max() <= 1
     assert tensors["pixels"].shape == (10, 1, 8, 8) and tensors["targets"].shape == (10, 10)
     assert tensors["labels"].tolist() == list(range(10)) and tensors["log_temperature"] != 0
+
+
+def test_the_report_tells_the_learned_labels(run: RunFolder):
+    said, last = run_report(run), run.details()[-1]
+    assert "<h2>Learned labels</h2>" in said and f"outer loss: {last['temperature']:.3g}." in said
+    cells = re.findall(r">(-?\d\.\d\d)</td>", said.split("Learned labels")[1])
+    assert [float(cell) for cell in cells[:100]] == pytest.approx(np.ravel(last["labels"]), abs=0.0051)
+    run.details_file.unlink()
+    assert "Learned labels" not in run_report(run)
 
 
 def test_the_reports_have_the_keys_of_all_others(run: RunFolder):

@@ -13,6 +13,7 @@ judging   with which settings sets were judged: what can be compared
 pictures  the images of a run as pictures, without torch
 command   the command that does a run again
 markup    pieces of HTML that stand alone
+learned   labels that a run learned, for its report
 report    one run or study as a single HTML file
 site      a gallery of runs as plain pages
 levels    pyramid levels of the last checkpoint as pictures

@@ -17,6 +17,7 @@ from lgm_core.presets import PRESETS, preset
 from lgm_core.runs.card import licences
 from lgm_core.runs.command import command_of_run, flat
 from lgm_core.runs.judging import what_is_unlike
+from lgm_core.runs.learned import learned_labels
 from lgm_core.runs.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.runs.pictures import as_uri, class_names, frame, labels, pictures
 from lgm_core.runs.store import RunFolder, RunStore
@@ -47,7 +48,7 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
     judged = [run, *evaluations]
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run)
+    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run) + learned_labels(run)
     return page(f"{run.id}: report", body + _origin([run]), home=home)
 
 
