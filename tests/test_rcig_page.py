@@ -48,6 +48,10 @@ def test_a_run_before_its_first_frame_has_no_panel(tmp_path: Path, monkeypatch: 
 def test_the_figures_say_what_the_lines_say():
     lines = [_line(step) for step in range(20)]
     assert label_figure(lines[0]["labels"]).data[0].zmax == 2.0
+    named = label_figure([[1.0, 0.0], [0.5, 0.2], [0.0, 1.0], [0.1, 0.9]], ["tench", "a name that is long"], 2)
+    assert list(named.layout.yaxis.ticktext) == ["tench", "tench", "a name that…", "a name that…"]
+    assert list(named.layout.xaxis.ticktext) == ["tench", "a name that…"]
+    assert label_figure([[0.0] * 30], [str(place) for place in range(30)]).layout.xaxis.ticktext is None
     traces = trace_figure(lines).data
     assert len(traces) == 6 and traces[-1].name == "step 19" and list(traces[0].y) == [1.0, 0.5, 0.25]
     assert [list(line.x) for line in length_figure(lines).data] == [list(range(20))] * 2

@@ -35,8 +35,7 @@ def player(run: RunFolder, key: str = "player", fork: bool = False) -> int | Non
 def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
     """All that the browser is told at once; the rest it asks for by URL."""
     status, config, found = run.status(), settings(run), run_map(run)
-    classes = found.get("classes") or next((report["classes"] for report in run.eval_reports()), [])
-    classes = classes or _named_by_thumbnails(config.get("dataset", ""))
+    classes = class_titles(run)
     per_class = int(config.get("images_per_class") or 1)
     thumbs = thumb_index(found.get("thumbs", ""))
     return {
@@ -62,9 +61,12 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
     }
 
 
-def _named_by_thumbnails(dataset: str) -> list[str]:
-    """Names of the classes, where an earlier run has made small pictures of the data set; [] otherwise."""
-    keys = thumb_keys(dataset)
+def class_titles(run: RunFolder) -> list[str]:
+    """Names of the classes: from the map, an evaluation, or an earlier run's small pictures of the data set; or []."""
+    known = run_map(run).get("classes") or next((report["classes"] for report in run.eval_reports()), [])
+    if known:
+        return known
+    keys = thumb_keys(settings(run).get("dataset", ""))
     return thumb_index(keys.get("train") or keys.get("test") or "").get("classes", [])
 
 

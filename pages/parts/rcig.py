@@ -3,6 +3,7 @@
 >>> show_rcig(run)  # draws nothing for runs of other methods, or before the first frame
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,10 +12,12 @@ import streamlit as st
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
+from pages.parts.player import class_titles
 
 _EVERY = 3.0  # seconds
 _TRACES = 6  # solves shown, spread over the run
 _SCALE = [[0, "#d1495b"], [0.5, "rgba(127,127,127,0.06)"], [1, "#3f7fe0"]]  # fits light and dark
+_MOST_NAMES = 20
 _NEW, _OLD = "#3f7fe0", "rgba(127,127,127,0.45)"
 
 
@@ -41,7 +44,8 @@ def _panel(run: RunFolder) -> None:
     left, middle, right = st.columns(3)
     with left:
         st.caption(f"Learned labels at step {newest['step']}: {newest['label_rows']} down, classes across")
-        charts.show(label_figure(newest["labels"]), key=f"labels_{run.id}", legend=False)
+        per_class = settings(run).get("images_per_class", 1) if newest["label_rows"] == "images" else 1
+        charts.show(label_figure(newest["labels"], class_titles(run), per_class), key=f"labels_{run.id}", legend=False)
     with middle:
         st.caption("Inner loss, as a share of its start; newest in blue")
         charts.show(trace_figure(details), key=f"traces_{run.id}", legend=False)
@@ -50,15 +54,28 @@ def _panel(run: RunFolder) -> None:
         charts.show(length_figure(details), key=f"lengths_{run.id}")
 
 
-def label_figure(labels: list[list[float]]) -> go.Figure:
-    """A heat map, white at 0: classes across, images (or class means) down."""
+def label_figure(labels: list[list[float]], names: Sequence[str] = (), per_class: int = 1) -> go.Figure:
+    """A heat map, white at 0: classes across, images (or class means) down; by name where there are few."""
     most = max((abs(value) for row in labels for value in row if value is not None), default=1) or 1
     heat = go.Heatmap(
         z=labels, colorscale=_SCALE, zmin=-most, zmax=most, colorbar={"thickness": 10},
         hovertemplate="row %{y}, class %{x}: %{z:.2f}<extra></extra>",
     )  # fmt: skip
     figure = go.Figure(heat).update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
-    return figure.update_xaxes(showgrid=False, zeroline=False)
+    figure.update_xaxes(showgrid=False, zeroline=False)
+    if not 0 < len(names) <= _MOST_NAMES or len(labels) > _MOST_NAMES:
+        return figure
+    rows = [names[place // per_class] for place in range(len(labels)) if place // per_class < len(names)]
+    told = [[f"{row} image, {name}" for name in names] for row in rows]
+    figure.update_traces(text=told, hovertemplate="%{text}: %{z:.2f}<extra></extra>")
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=[short(name) for name in rows])
+    across = {"tickvals": list(range(len(names))), "ticktext": [short(name) for name in names]}
+    return figure.update_xaxes(**across, tickangle=-60, automargin=True)
+
+
+def short(name: str, most: int = 12) -> str:
+    """A name that fits beside an axis."""
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def trace_figure(details: list[dict[str, Any]]) -> go.Figure:
