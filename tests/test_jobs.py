@@ -194,7 +194,7 @@ def test_a_calibration_measures_and_is_kept(small_run, here):
     said: list[str] = []
     guess = calibrate(config, here, said.append)
     assert len(said) > 5 and said[-1].startswith("measuring: 100%|")
-    assert guess.from_runs == () and guess.seconds_per_step > 0 and guess.device == "cpu, 1 threads"
+    assert guess.from_runs == () and guess.seconds_per_step > 0 and guess.device == "cpu, 1 thread"
     again = estimate(config, here)
     assert again is not None and again.seconds_per_step == guess.seconds_per_step
     kept = measured_here(config, 10, here)

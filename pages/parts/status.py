@@ -15,6 +15,7 @@ from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, Status
 from pages.parts.theme import plain, state_words
 
+_REFUSED = "lgm_refused"  # in the session: why a button's wish was not granted
 EVERY, IDLE = 2.0, 10.0  # seconds between two looks at an active run, and at any other: another window may resume it
 
 
@@ -107,6 +108,8 @@ def _panel(path: str, before: tuple) -> None:
                 st.metric(label, value, help=help or None, width="content")
             with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 _buttons(run, status)
+        if refused := st.session_state.pop(_REFUSED, ""):
+            st.error(plain(refused), icon=":material/error:")
         if status.active:
             st.progress(_share(status))
         for note in status.notes:
@@ -117,8 +120,7 @@ def _buttons(run: RunFolder, status: Status) -> None:
     wish = run.wish() if status.active else ""
     if wish in ("pause", "stop"):
         st.button(f"asked to {wish} …", disabled=True, key="asked")
-        if st.button("Take it back", icon=":material/undo:", key="undo") and attempt(lambda: local.resume(run)):
-            st.rerun()
+        _action("Take it back", "undo", lambda: local.resume(run), "The run goes on as before")
     elif status.active:
         _action("Pause", "pause", lambda: local.pause(run), "Writes a checkpoint and leaves the device")
         _action("Stop", "stop", lambda: local.stop(run), "Ends the run; it can still be resumed")
@@ -129,10 +131,20 @@ def _buttons(run: RunFolder, status: Status) -> None:
 
 
 def _action(label: str, icon: str, action: Callable[[], object], help: str, primary: bool = False) -> None:
-    kind = "primary" if primary else "secondary"
-    if st.button(label, icon=f":material/{icon}:", help=help, type=kind, key=f"do_{label.lower()}") and attempt(action):
-        time.sleep(0.2)  # the worker or the folder answers at once, mostly: spares the user a second look
-        st.rerun()
+    """A button that is heard even where the panel is drawn anew meanwhile: callbacks come before fragments."""
+    st.button(
+        label, icon=f":material/{icon}:", help=help, type="primary" if primary else "secondary", on_click=_do,
+        args=(action,), key=f"do_{label.lower().replace(' ', '_')}",
+    )  # fmt: skip
+
+
+def _do(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except UserError as error:
+        st.session_state[_REFUSED] = str(error)
+    time.sleep(0.2)  # the worker or the folder answers at once, mostly: spares the user a second look
+    st.rerun()
 
 
 def _phase(run: RunFolder, status: Status) -> str:
