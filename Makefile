@@ -38,7 +38,7 @@ demo: setup
 		--evaluate-on tf_efficientnet_lite0 mobilenet_v2 --draws 3 --steps 200
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .
