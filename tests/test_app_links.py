@@ -14,9 +14,9 @@ from lgm_core.runs.matrix import fillings, study_matrix
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.summary import row_label
 from pages.parts.plan import in_lines
+from tests.app import open_page
 from tests.fake_runs import BACKBONES, fake_distill, fake_study
 
-ROOT = Path(__file__).parent.parent
 Open = Callable[..., AppTest]
 
 
@@ -29,10 +29,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def page(store: RunStore) -> Open:
     def opened(name: str, **query: Any) -> AppTest:
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
-        for key, value in query.items():
-            test.query_params[key] = value
-        test.switch_page(f"pages/{name}.py").run()
+        test = open_page(name, **query)
         assert not test.exception, test.exception
         return test
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,9 +12,9 @@ from lgm_core.jobs import local
 from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts import background
+from tests.app import open_page
 from tests.fake_runs import ERROR, fake_align, fake_distill, fake_embed, fake_study
 
-ROOT = Path(__file__).parent.parent
 Open = Callable[..., AppTest]
 
 
@@ -29,13 +28,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 
 @pytest.fixture
 def page(store: RunStore) -> Open:
-    def opened(name: str, **query: Any) -> AppTest:
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
-        for key, value in query.items():
-            test.query_params[key] = value
-        return test.switch_page(f"pages/{name}.py").run()
-
-    return opened
+    return open_page
 
 
 def everything(test: AppTest) -> str:

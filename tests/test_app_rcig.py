@@ -22,9 +22,9 @@ from lgm_core.verbs import compute
 from pages.parts import background
 from pages.parts.form import OF_FORK, OF_METHOD, input_of
 from pages.parts.methods import METHODS
+from tests.app import open_page
 from tests.fake_runs import fake_distill
 
-ROOT = Path(__file__).parent.parent
 Open = Callable[..., AppTest]
 
 
@@ -37,10 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 @pytest.fixture
 def page(store: RunStore) -> Open:
     def opened(wrong: bool = False, **query: Any) -> AppTest:
-        test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
-        for key, value in query.items():
-            test.query_params[key] = value
-        test.switch_page("pages/launch.py").run()
+        test = open_page("launch", **query)
         return test if wrong else checked(test)
 
     return opened
