@@ -30,6 +30,7 @@ RCIG_PRESETS: dict[str, dict[str, Any]] = {
         "live": {"times": 10, "test_images": 355, "steps": 200}, "record": {"map_images": 0},
         "rcig": {"resolution": 8, "width": 16, "flip": False, "pool": 10, "image_rate": 0.03},
         "scratch": {"learning_rate": 1e-3},
+        "device": {"threads": 1},  # so small that two threads on a busy machine wait for each other
     },
     "rcig_preview": {
         "method": "rcig", "dataset": "cifar10", "backbone": "conv", "evaluate_on": ("conv",), "steps": 300,
