@@ -120,6 +120,14 @@ def at_rest(page: Any, place: Any) -> None:
     )
 
 
+def steer(page: Any, button: str) -> None:
+    """Press Pause, Resume or Stop: when the panel has been drawn, as a person would, and not while it is replaced."""
+    found = page.get_by_role("button", name=button, exact=True)
+    expect(found).to_be_visible()
+    at_rest(page, found)
+    found.click()
+
+
 def pixels(canvas: Any) -> str:
     """What a canvas shows."""
     return canvas.evaluate("(one) => one.toDataURL()")

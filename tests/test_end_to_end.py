@@ -18,7 +18,7 @@ from PIL import Image
 from lgm_core.backbones import catalog
 from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore
-from tests.browser import at_rest, expect, serve, wait_until
+from tests.browser import at_rest, expect, serve, steer, wait_until
 
 BACKBONE = "tf_efficientnet_lite0"
 LONG, SHORT = 4000, 8  # steps of the run that is stopped, and of the one that is forked from it and ends
@@ -110,14 +110,14 @@ def scrub(page, run: RunFolder) -> None:
 
 
 def stop(page, run: RunFolder) -> None:
-    page.get_by_role("button", name="Stop", exact=True).click()
+    steer(page, "Stop")
     expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     wait_until(lambda: run.status().state == "stopped", "the run is stopped")
 
 
 def resume(page, run: RunFolder) -> None:
     before = run.status().step
-    page.get_by_role("button", name="Resume", exact=True).click()
+    steer(page, "Resume")
     wait_until(lambda: run.status().state == "running" and run.status().step > before, "the run goes on")
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -75,6 +76,21 @@ def test_a_wish_for_a_worker_that_is_on_its_way_is_obeyed(long_run, here):
     local.pause(run)
     until(lambda: run.status().state == "paused", run)
     assert not run.metrics_file.exists()
+
+
+def test_a_worker_that_is_leaving_is_waited_for(here, monkeypatch):
+    run = RunStore(here.runs).create(RunConfig(name="one"), {})
+    leaving = Heart(run, state="running").__enter__()
+    leaving.change(state="paused")  # its last word: it still holds the run, and hears nothing any more
+    spawned = []
+    monkeypatch.setattr(local, "_spawn", lambda run, here: spawned.append(run.has_writer()))
+    monkeypatch.setattr(local, "LEAVES_WITHIN", 0.2)
+    with pytest.raises(UserError, match="has not left yet"):
+        local.resume(run, here)
+    monkeypatch.setattr(local, "LEAVES_WITHIN", 60.0)
+    threading.Timer(0.3, leaving.__exit__, (None, None, None)).start()
+    local.resume(run, here)
+    assert spawned == [False]
 
 
 def test_an_error_in_a_worker_is_one_sentence(long_run, here, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lgm_core.runs.store import RunFolder, RunStore
-from tests.browser import at_rest, expect, serve, wait_until
+from tests.browser import at_rest, expect, serve, steer, wait_until
 
 STEPS = 30_000  # more than are done before it is stopped
 SETTINGS = (
@@ -66,13 +66,13 @@ def watch(page, run: RunFolder) -> None:
 
 
 def pause_and_resume(page, run: RunFolder) -> None:
-    page.get_by_role("button", name="Pause", exact=True).click()
+    steer(page, "Pause")
     expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
     wait_until(lambda: run.status().state == "paused", "the run is paused")
     before = run.status().step
-    page.get_by_role("button", name="Resume", exact=True).click()
+    steer(page, "Resume")
     wait_until(lambda: run.status().state == "running" and run.status().step > before, "the run goes on")
-    page.get_by_role("button", name="Stop", exact=True).click()
+    steer(page, "Stop")
     wait_until(lambda: run.status().state == "stopped", "the run is stopped")
 
 

@@ -22,6 +22,8 @@ from lgm_core.runs.heart import Heart
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore
 
+LEAVES_WITHIN = 20.0  # seconds between a worker's last word and its end, at most
+
 
 def submit(config: RunConfig, here: Places) -> RunFolder:
     """The run of this config, with a worker on it; one that is finished, queued or running is left as it is.
@@ -94,9 +96,18 @@ def _ask(run: RunFolder, wish: str, state: str) -> None:
 
 
 def _has_worker(run: RunFolder) -> bool:
-    """Is a process writing to the run, or has one just been sent for?"""
-    status = run.status()
-    return run.has_writer() or (status.state == "queued" and status.heartbeat > 0)
+    """Is a process writing to the run, or has one just been sent for? Waits for one that is about to leave.
+
+    Raises `UserError` where it does not leave.
+    """
+    for _ in range(int(LEAVES_WITHIN / 0.1)):
+        status, writes = run.status(), run.has_writer()
+        if status.state == "queued" and status.heartbeat > 0 or writes and status.active:
+            return True
+        if not writes:
+            return False
+        time.sleep(0.1)  # it has written how the run ended, and hears nothing any more: it is leaving the device
+    raise UserError(f"the last worker of the run {run.id!r} has not left yet; try again in a moment")
 
 
 def _spawn(run: RunFolder, here: Places) -> None:
