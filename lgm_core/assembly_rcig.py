@@ -12,7 +12,7 @@ from torch import Tensor
 from lgm_core.backbones.students import build_student
 from lgm_core.baselines import choose_random
 from lgm_core.distillers.pool import Pool
-from lgm_core.distillers.rcig import RCIG
+from lgm_core.distillers.rcig import RCIG, number_type
 from lgm_core.errors import UserError
 from lgm_core.interfaces import generator
 from lgm_core.published import PublishedSet, read_published
@@ -29,7 +29,7 @@ def assemble_rcig(bench: Workbench) -> RCIG:
     real = open_real(bench)
     shape = shape_of(config, config.backbone, real, softplus=knobs.softplus)
     pool = Pool(
-        build_student(shape, random=generator("cpu", config.seed)).to(bench.compute.device),
+        build_student(shape, random=generator("cpu", config.seed)).to(bench.compute.device, number_type(knobs)),
         size=knobs.pool,
         life=knobs.pool_life,
         most_steps=knobs.pool_steps,
@@ -89,6 +89,7 @@ def learned_set(bench: Workbench, real: Whitened) -> LabelledSet:
         pixels = 0.3 * torch.randn(len(labels), *real.train.pixels.shape[1:], generator=random)
     else:
         pixels = real.train.values(_first_real(bench))
+    pixels = pixels.to(number_type(knobs))
     return LabelledSet(
         pixels,
         centred_targets(labels, classes).to(pixels),

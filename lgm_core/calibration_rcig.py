@@ -18,7 +18,7 @@ from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
 from lgm_core.device import open_compute, peak_memory
 from lgm_core.distillers.pool import Pool
-from lgm_core.distillers.rcig import RCIG
+from lgm_core.distillers.rcig import RCIG, number_type
 from lgm_core.interfaces import generator
 from lgm_core.synthetic.labelled import LabelledSet, centred_targets
 from lgm_core.transforms.transform import Identity
@@ -56,11 +56,12 @@ def noisy_rcig(config: RunConfig, classes: int, device: torch.device) -> tuple[R
         architecture=told.architecture, norm=told.norm, side=knobs.resolution, channels=channels, classes=classes,
         width=knobs.width, depth=knobs.depth, softplus=knobs.softplus,
     )  # fmt: skip
-    student = build_student(shape, random=generator("cpu", 0)).to(device)
+    student = build_student(shape, random=generator("cpu", 0)).to(device, number_type(knobs))
     labels = torch.arange(classes).repeat_interleave(config.images_per_class)
     pixels = torch.randn(len(labels), channels, knobs.resolution, knobs.resolution, generator=generator("cpu", 1))
+    pixels = pixels.to(number_type(knobs))
     learned = LabelledSet(
-        pixels, centred_targets(labels, classes), labels, decode=lambda values: values, flip=knobs.flip,
+        pixels, centred_targets(labels, classes).to(pixels), labels, decode=lambda values: values, flip=knobs.flip,
         learn_labels=knobs.learn_labels, decay=knobs.ema,
     ).to(device)  # fmt: skip
     noise = torch.randint(0, 256, (knobs.batch, *pixels.shape[1:]), dtype=torch.uint8, generator=generator("cpu", 2))
@@ -75,8 +76,8 @@ def noisy_rcig(config: RunConfig, classes: int, device: torch.device) -> tuple[R
 def forward_and_back(student: Student, device: torch.device, images: int = 64) -> float:
     """Seconds per image of a forward and a backward pass through the network."""
     shape = student.shape
-    batch = torch.randn(images, shape.channels, shape.side, shape.side, device=device)
-    wanted = torch.zeros(images, shape.classes, device=device)
+    batch = torch.randn(images, shape.channels, shape.side, shape.side, device=device).to(student.head.weight)
+    wanted = torch.zeros(images, shape.classes).to(batch)
     times = []
     for _ in range(3):
         began = time.perf_counter()

@@ -58,6 +58,7 @@ class RCIGConfig:
     pool_rows: int = knob(0, "synthetic images per training step in the pool; 0: all", low=0)
     forward_chunk: int = knob(0, "synthetic images in memory at once; 0: all, which is quicker", low=0)
     chunk: int = knob(128, "real images per pass", low=1, high=100_000)
+    float64: bool = knob(False, "compute in float64, as the reference can: several times as slow")
     published: str = knob("", "file of the authors' checkpoint to take up, instead of real images")
 
 

@@ -101,6 +101,6 @@ class Mixer:
 
 
 def _sparse(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants(False):
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state", UserWarning)
-        return torch.sparse_csr_tensor(starts, columns, values, size=shape, check_invariants=False)
+        return torch.sparse_csr_tensor(starts, columns, values, size=shape)

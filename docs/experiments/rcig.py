@@ -7,17 +7,19 @@ split     the same on a random split of the digits, as the specification's figur
 rates     larger steps of images and labels
 cifar10   1 image per class, width 32, 300 steps, against the same two
 ablations digits with each switch off
+threads   seconds per step with one and two threads, alone and beside a busy process; try OMP_WAIT_POLICY=PASSIVE too
 long      CIFAR-10 as the paper has it, 1000 and 10,000 steps of width 128: for a GPU
 
 Runs that are there already, finished, are not done again.
 """
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from statistics import fmean, median, pstdev
 from typing import Any
 
@@ -53,6 +55,7 @@ SWITCHES = (
     ("no analytic head (naive)", {"analytic_head": False}),
     ("labels not learned", {"learn_labels": False}),
     ("no margin", {"margin": False}),
+    ("in float64", {"float64": True}),
 )
 
 
@@ -125,6 +128,27 @@ def ablations() -> None:
     for name, switches in SWITCHES:
         run = _done(preset("rcig_digits", steps=150, live={"times": 0}, rcig=switches, scratch={"seeds": 3}))
         print(f"| {name} | {_top1([run])} | {run.status().seconds_per_step:.3f} |", flush=True)
+
+
+def threads() -> None:
+    """Noise in place of images, which costs the same; the busy process takes one core."""
+    print("| preset | threads | alone, s | beside a busy process, s |\n|---|---|---|---|")
+    for name, count in product(("rcig_digits", "rcig_preview"), (1, 2)):
+        torch.set_num_threads(count)
+        alone = _median_step(name)
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        beside = _median_step(name)
+        busy.kill()
+        print(f"| {name} | {count} | {alone:.3f} | {beside:.3f} |", flush=True)
+
+
+def _median_step(name: str, steps: int = 12) -> float:
+    distiller, _ = noisy_rcig(preset(name), 10, torch.device("cpu"))
+    ends = [time.perf_counter()]
+    for step in range(steps):
+        distiller.step(step)
+        ends.append(time.perf_counter())
+    return median(after - before for before, after in pairwise(ends[2:]))
 
 
 def split() -> None:
@@ -238,7 +262,7 @@ def _seconds(call: Callable[[], object], device: torch.device) -> float:
     return clock() - began
 
 
-TABLES = {table.__name__: table for table in (speed, products, digits, split, rates, ablations, cifar10, long)}
+TABLES = {table.__name__: table for table in (speed, products, digits, split, rates, threads, ablations, cifar10, long)}
 
 if __name__ == "__main__":
     for what in sys.argv[1:] or ("speed", "products", "digits", "split", "ablations", "cifar10"):

@@ -27,6 +27,7 @@ from lgm_core.distillers.tangents import Chain, compiled, is_chain
 # the first dual number makes torch load rules that it writes with a function of its own that it has deprecated
 with warnings.catch_warnings(), forward_ad.dual_level():
     warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)  # what torch 2.11 calls it
     forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
 
 

@@ -113,7 +113,6 @@ class Pool:
 
     def _new(self, place: int) -> _Member:
         generation = self._generations[place] if place >= 0 else 0
-        device = self._student.head.weight.device
         random = generator("cpu", self._seed, place & 0xFFFF, generation, 0x6E657477)
-        made = build_student(self._student.shape, random=random).to(device)
+        made = build_student(self._student.shape, random=random).to(self._student.head.weight)
         return _Member(flatten(made), {name: buffer.clone() for name, buffer in made.named_buffers()})

@@ -170,7 +170,7 @@ class RCIG(Distiller):
     def _outer(self, problem: InnerProblem, displacement: Tensor, step: int) -> Outer:
         """Loss on the step's real batch, averaged over subsets where the config asks for some."""
         rows = self._real_rows(step)
-        images, labels = self._real.values(rows), self._real.labels[rows].to(displacement.device)
+        images, labels = self._real.values(rows).to(displacement), self._real.labels[rows].to(displacement.device)
         found = []
         for turn in range(self.config.repeats):
             part = self._rows(self.config.direct_real_rows, step, 3, turn, total=self._batch)
@@ -220,6 +220,11 @@ class RCIG(Distiller):
             return None
         random = generator("cpu", self.seed, step, what, turn, 0x726F7773)
         return torch.randperm(total, generator=random)[:count].to(self.synthetic.pixels.device)
+
+
+def number_type(config: RCIGConfig) -> torch.dtype:
+    """In which networks, learned values and both inner problems are computed; what is published is float32."""
+    return torch.float64 if config.float64 else torch.float32
 
 
 def clipped(implicit: Tensor, direct: Tensor) -> Tensor:

@@ -77,12 +77,11 @@ class LabelledSet(SyntheticSet):
 
     @torch.no_grad()
     def published(self) -> Published:
-        """The running mean, corrected for its start at 0; the values themselves before the first update."""
+        """The running mean, corrected for its start at 0; the values themselves before the first update. float32."""
         if not self.mean_weight:
-            return Published(*(leaf.detach().clone() for leaf in self.leaves().values()))
-        return Published(
-            *(self.get_buffer(f"mean_{name}") / self.mean_weight.to(leaf) for name, leaf in self.leaves().items())
-        )
+            return Published(*(leaf.detach().float().clone() for leaf in self.leaves().values()))
+        means = {name: self.get_buffer(f"mean_{name}") for name in self.leaves()}
+        return Published(*((mean / self.mean_weight.to(mean)).float() for mean in means.values()))
 
     def images(self) -> Float[Tensor, "m 3 r r"]:
         return as_pictures(self._decode(self.published().pixels))
