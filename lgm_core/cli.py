@@ -8,6 +8,7 @@ Exit codes: 0 done; 1 failed; 2 wrong name or value; 3 weights or data not withi
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -41,7 +42,16 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. Mistakes of the user are one sentence on standard error."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read the output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: list[str]) -> int:
     logging.getLogger("lgm").setLevel(logging.INFO)
     if not words or words[0] in ("-h", "--help", "help"):
         print("lgm VERB ...    (lgm VERB --help tells more)\n")

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from tqdm import tqdm
 
 from lgm_core.runs.heart import Listener
-from lgm_core.runs.summary import Table, what_was_trained
+from lgm_core.runs.summary import Table, percent, what_was_trained
 
 
 @contextmanager
@@ -80,4 +80,4 @@ def print_rows(headings: list[str], rows: list[list[str]]) -> None:
 
 
 def _percent(cell: Any) -> str:
-    return f"{100 * cell.mean:.1f} ± {100 * cell.spread:.1f}"
+    return percent(cell.mean, cell.spread, cell.count)

@@ -13,11 +13,12 @@ from typing import Annotated, Any, get_type_hints
 import tyro
 
 from lgm_core.config import RunConfig, validate
-from lgm_core.errors import UserError
+from lgm_core.errors import ConfigError, UserError
 from lgm_core.knobs import from_dict, to_dict
 from lgm_core.presets import PRESETS, preset
 
 _NOT_FLAGS = {"kind", "preset"}
+_OF_LGM = ("lgm", "synthetic", "pyramid", "augment")  # groups of knobs that RCIG has no use for
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
 
 
@@ -60,7 +61,19 @@ def _parse(
     )
     changed = dataclasses.asdict(parsed)
     own = {name: changed.pop(name) for name in more}
-    return validate(from_dict(RunConfig, {**values, **changed})), own
+    config = validate(from_dict(RunConfig, {**values, **changed}))
+    _refuse_foreign(arguments, config)
+    return config, own
+
+
+def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
+    """Raise `ConfigError` for a flag that would change nothing."""
+    idle = [word for word in arguments if word.startswith(tuple(f"--{group}." for group in _OF_LGM))]
+    if config.method == "rcig" and config.kind == "distill" and idle:
+        raise ConfigError(
+            f"{idle[0].split('=')[0]} belongs to Linear Gradient Matching and has no part in rcig: leave it out; "
+            "rcig's own settings begin with --rcig and --scratch"
+        )
 
 
 def _words(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
-from lgm_core.presets import preset
+from lgm_core.presets import change, preset
 from lgm_core.runs.matrix import fillings, study_matrix
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.summary import row_label
@@ -98,7 +98,9 @@ def test_a_fork_has_a_row_of_its_own(store: RunStore):
     runs = fake_study(store, seeds=1)
     config = runs[0].config()
     made = fake_distill(store, name="fork", backbone=config.backbone, source=runs[0].id, fork_step=12, steps=60)
-    assert row_label(made.config()) == f"{row_label(config)}, fork of {runs[0].id} at step 12"
+    assert row_label(made.config()) == f"{row_label(config)}, fork of {runs[0].id} after step 11"
+    looking = change(made.config(), {"kind": "evaluate", "fork_step": 0})
+    assert "fork" not in row_label(looking)
     matrix = study_matrix([made, *runs], BACKBONES)
     (row,) = [row for row in matrix.rows if row.label == f"distilled with {BACKBONES[2]}"]
     (missing,) = fillings([made, *runs], row, [BACKBONES[2]])

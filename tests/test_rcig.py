@@ -12,6 +12,7 @@ from lgm_core.distillers.pool import Pool
 from lgm_core.distillers.rate_search import is_falling
 from lgm_core.distillers.rcig import RCIG, clipped, number_type
 from lgm_core.distillers.traces import label_rows
+from lgm_core.errors import UserError
 from lgm_core.interfaces import generator
 from lgm_core.synthetic.labelled import LabelledSet, centred_targets
 from lgm_core.transforms.fit import fit
@@ -184,6 +185,14 @@ def test_a_restored_state_goes_on_to_the_same_bits(float64: bool):
     ends = one.state(), other.state()
     assert ends[0].keys() == ends[1].keys()
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_images_that_are_no_numbers_end_in_a_sentence():
+    rcig = _rcig()
+    with torch.no_grad():
+        rcig.synthetic.pixels[0, 0, 0, 0] = math.nan
+    with pytest.raises(UserError, match="no finite numbers any more. Lower rcig.image_rate"):
+        rcig.step(0)
 
 
 def test_float64_is_computed_throughout_and_published_as_float32():

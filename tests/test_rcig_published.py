@@ -73,6 +73,7 @@ def test_a_published_checkpoint_becomes_a_run_that_is_shown_and_evaluated(tmp_pa
     flags = ["--preset", "rcig_digits", "--name", "theirs", "--scratch.steps", "20", "--scratch.seeds", "1"]
     flags += ["--device.threads", "1", "--device.device", "cpu"]
     assert main(["import", str(tmp_path / "checkpoint_40"), "digits", *flags]) == 0
+    assert main(["import", str(tmp_path / "checkpoint_40"), "digits", *flags, "--steps", "39"]) == 2
     run = RunFolder(here.runs / "theirs")
     assert run.status().state == "finished" and run.config().steps == 40 and not run.metrics()
     tensors = load_file(run.synthetic)
@@ -83,5 +84,6 @@ def test_a_published_checkpoint_becomes_a_run_that_is_shown_and_evaluated(tmp_pa
                                     "evaluate_on": ()})  # fmt: skip
     assert [line["step"] for line in finish(further, here).metrics()] == [40, 41]
     wrong = replace(further, images_per_class=2, name="wrong")
+    monkeypatch.setattr("lgm_core.assembly_rcig.open_real", lambda bench: pytest.fail("whitened before it was checked"))
     with pytest.raises(UserError, match="images_per_class"):
         work(start(wrong, here), here)

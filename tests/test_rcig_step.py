@@ -37,7 +37,10 @@ def test_a_step_is_its_parts_in_the_papers_order(solve_rate: float):
             leaf.data += beliefs[name].move(direct[name] + factor * implicit[name], rate)
         with torch.no_grad():  # what the network is trained on is the set as it is now
             other._pool.train(place, *other.synthetic.materialise(), step)
-        one.step(step)
+        share = one.step(step).scalars["implicit_share"]
+        shown = one.details()
+        assert (share > 0.5) == (solve_rate == 300)  # as it was before the clip
+        assert (shown["implicit_norm"]["pixels"] > shown["direct_norm"]["pixels"]) == (solve_rate == 300)
         for name, leaf in one.synthetic.leaves().items():
             torch.testing.assert_close(leaf, other.synthetic.leaves()[name], rtol=1e-5, atol=1e-6)
         trained = [rcig._pool.frozen(place).parameters for rcig in (one, other)]

@@ -32,6 +32,7 @@ from lgm_core.distillers.inner_problem import (
 )
 from lgm_core.distillers.linearised import Frozen, Jacobian
 from lgm_core.distillers.splices import Spliced
+from lgm_core.errors import UserError
 
 
 @dataclass
@@ -59,7 +60,12 @@ class Convexified(InnerProblem):
         features = self._own.features.double()  # the kernel alone is in float64: its condition is what may go wrong
         kernel = features @ features.T
         kernel.diagonal().add_(setting.penalty)
-        self._factor = torch.linalg.cholesky(kernel)
+        self._factor, wrong = torch.linalg.cholesky_ex(kernel)
+        if wrong:
+            raise UserError(
+                "the kernel of the features has no Cholesky factor: images or networks are no finite numbers any more. "
+                "Lower rcig.image_rate or rcig.pool_rate, raise rcig.l2_rate, or fork from an earlier frame"
+            )
 
     def start(self) -> Float[Tensor, "p"]:
         return torch.zeros_like(self._frozen.body)

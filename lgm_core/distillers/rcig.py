@@ -60,19 +60,19 @@ class RCIG(Distiller):
         if losses:
             self.rates.watch(step, losses)
         outer = self._outer(problem, displacement, step)
-        implicit, residuals = self._implicit(problem, displacement, outer, step)
+        free, residuals = self._implicit(problem, displacement, outer, step)
         clip = self.config.analytic_head  # the naive problem has no direct gradient to clip by
-        implicit = {name: clipped(implicit[name], outer.direct[name]) if clip else implicit[name] for name in implicit}
+        implicit = {name: clipped(free[name], outer.direct[name]) if clip else free[name] for name in free}
         moved = self._update(outer.direct, implicit)
         with torch.no_grad():
             self._pool.train(place, *self.synthetic.materialise(), step)
-        self._traces.note(losses, residuals, outer.direct, implicit)
+        self._traces.note(losses, residuals, outer.direct, free)
         scalars = {
             "batch_top1": outer.top1,
             "temperature": self.synthetic.log_temperature.exp().item(),
             "inner_rate": inner_rate,
             "solve_rate": self.rates.solve,
-            "implicit_share": share_of_implicit(outer.direct, implicit),
+            "implicit_share": share_of_implicit(outer.direct, free),
             "pixels_moved": moved["pixels"],
             "targets_moved": moved["targets"],
         }

@@ -27,7 +27,7 @@ class Traces:
         self._found: dict[str, Any] = {}
 
     def note(self, inner: Sequence[float], solve: Sequence[float], direct: Gradients, implicit: Gradients) -> None:
-        """Keep what a step has found; `solve` is empty without the implicit term."""
+        """Keep what a step has found; `implicit` before the clip; `solve` is empty without the implicit term."""
         self._found = {
             "inner": [_short(value) for value in inner],
             "solve": [_short(value) for value in solve],
@@ -56,9 +56,9 @@ def label_rows(targets: Tensor, labels: Tensor) -> tuple[Tensor, str]:
 
 
 def share_of_implicit(direct: Gradients, implicit: Gradients) -> float:
-    """Length of the images' implicit gradient, after the clip, as a share of both lengths together."""
+    """Length of the images' implicit gradient before the clip, as a share of both lengths; clipped above 1 / 2."""
     one, other = direct["pixels"].norm().item(), implicit["pixels"].norm().item()
-    return other / (one + other) if one + other > 0 else 0.0
+    return other / (one + other) if 0 < one + other < math.inf else 0.0
 
 
 def _short(value: float) -> float | None:

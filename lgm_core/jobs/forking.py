@@ -1,7 +1,8 @@
 """A run that takes over from another at a step, with other settings: from its checkpoint, or from a picture of it.
 
 At the checkpoint's own step everything goes on, momentum included. At an earlier frame only the images are known, from
-the frame's atlas, and the new run learns on from them, all levels of the pyramid present.
+the frame's atlas, and the new run learns on from them, all levels of the pyramid present; of RCIG also the labels and
+the temperature, where the run's details have them image by image.
 
 >>> made = prepare_fork(run, 250, {"lgm": {"learning_rate": 0.003}}, places())
 >>> made.config().source, made.config().fork_step
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -23,6 +24,7 @@ from lgm_core.config import RunConfig
 from lgm_core.errors import ConfigError, UserError
 from lgm_core.places import Places
 from lgm_core.presets import change
+from lgm_core.runs.files import move_into_place
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
 
@@ -56,7 +58,7 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     pictures = frame_pictures(run, step, wanted)
     made = start(change(wanted, {"fork_step": step + 1, "pyramid": {"start": wanted.synthetic.resolution}}), here)
     if not made.start.exists():
-        _place(made.start, lambda new: save_file({"images": pictures}, new))
+        _place(made.start, lambda new: save_file({"images": pictures, **_learned(run, step, wanted)}, new))
     return made
 
 
@@ -83,6 +85,20 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
     return np.ascontiguousarray(np.stack(pictures))
 
 
+def _learned(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np.ndarray, "..."]]:
+    """Labels [M, C] and log temperature as they were published at a frame, where both methods learn them."""
+    if config.method != "rcig" or run.config().method != "rcig":
+        return {}
+    line: dict[str, Any] = next((line for line in run.details() if line["step"] == step), {})
+    found, temperature = {}, line.get("temperature")
+    if temperature:
+        found["log_temperature"] = np.asarray(np.log(temperature), dtype=np.float32)
+    rows = line.get("labels", []) if line.get("label_rows") == "images" and config.rcig.learn_labels else []
+    if rows and all(value is not None for row in rows for value in row):
+        found["targets"] = np.array(rows, dtype=np.float32)
+    return found
+
+
 def _shape(config: RunConfig) -> list[Any]:
     own = [getattr(config.rcig, name) for name in _RCIG_SHAPE] if config.method == "rcig" else []
     return [getattr(config, name) for name in _SHAPE] + own
@@ -107,4 +123,4 @@ def _checkpoint_step(run: RunFolder) -> int | None:
 def _place(path: Path, write: Any) -> None:
     new = path.with_name(f".{path.name}.new")
     write(new)
-    new.replace(path)
+    move_into_place(new, path)

@@ -22,7 +22,7 @@ from lgm_core.knobs import to_dict
 from lgm_core.runs.command import command_of_run
 from lgm_core.runs.pictures import class_names, labels, pictures
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import row_label, what_was_trained
+from lgm_core.runs.summary import row_label, top1_words, what_was_trained
 
 _LEARNED = [
     "  and what networks are trained on: `pixels` [N, K, S, S], the images as they are seen after the transform;",
@@ -131,8 +131,9 @@ def _accuracies(reports: list[dict]) -> list[str]:
     rows = [["evaluated with", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
     for report in reports:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
-        top1 = f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
-        rows.append([cell(report["backbone"]), top1, *([group] if grouped else []), str(report["test_images"])])
+        rows.append(
+            [cell(report["backbone"]), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
+        )
     rows.insert(1, ["---"] * len(rows[0]))
     return [f"| {' | '.join(row)} |" for row in rows] if reports else []
 

@@ -26,6 +26,12 @@ def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> No
     new.replace(path)
 
 
+def move_into_place(new: Path, path: Path) -> None:
+    """Replace `path`, readable by whoever may read its folder: safetensors files are the owner's alone at first."""
+    new.chmod(path.parent.stat().st_mode & 0o666)
+    new.replace(path)
+
+
 def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Whole JSON lines from a byte offset on, and the offset after the last whole one."""
     if not path.exists():

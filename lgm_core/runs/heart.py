@@ -122,4 +122,4 @@ def plain(error: BaseException) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return "The device ran out of memory. Lower lgm.views, or set lgm.chunk (views per pass)."
-    return f"{type(error).__name__}: {error}. The log's last lines tell where."
+    return f"{type(error).__name__}: {str(error).rstrip('.')}. The log's last lines tell where."

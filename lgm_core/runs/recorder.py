@@ -25,7 +25,7 @@ from torch import Tensor
 
 from lgm_core.config import RecordConfig
 from lgm_core.interfaces import State
-from lgm_core.runs.files import append_line, forget_from, write_json
+from lgm_core.runs.files import append_line, forget_from, move_into_place, write_json
 from lgm_core.runs.frames import frame_steps, save_atlas
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.store import RunFolder
@@ -203,4 +203,4 @@ def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[st
     """Write a safetensors file and move it into place; a kill leaves the old one whole."""
     new = path.with_name(f".{path.name}.new")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata=metadata or None)
-    new.replace(path)
+    move_into_place(new, path)

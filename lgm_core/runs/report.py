@@ -26,8 +26,10 @@ from lgm_core.runs.summary import (
     choice_of,
     live_words,
     loss_words,
+    percent,
     result_table,
     row_label,
+    top1_words,
     what_was_trained,
 )
 
@@ -152,8 +154,16 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
     for report in (report for run in runs for report in run.eval_reports()):
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
-        spread = f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
-        rows.append([report["backbone"], spread, top5, group, str(report["train_images"]), str(report["test_images"])])
+        rows.append(
+            [
+                report["backbone"],
+                top1_words(report),
+                top5,
+                group,
+                str(report["train_images"]),
+                str(report["test_images"]),
+            ]
+        )
     headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
     if not any(row[3] for row in rows):
         headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
@@ -197,7 +207,7 @@ def _matrix(runs: Sequence[RunFolder]) -> str:
                 elif relative and base:
                     cells.append((cell.mean / base.mean, f"{100 * cell.mean / base.mean:.1f}"))
                 else:
-                    cells.append((cell.mean, f"{100 * cell.mean:.1f} ± {100 * cell.spread:.1f}"))
+                    cells.append((cell.mean, percent(cell.mean, cell.spread, cell.count)))
             rows.append((f"{row.label} ({row.images})", cells))
         head = ["relative to all real images, %" if relative else "top-1, %", *found.columns]
         parts.append(heat_table(head, rows))

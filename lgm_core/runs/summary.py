@@ -18,10 +18,13 @@ from lgm_core.runs.store import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or within one run."""
+    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or over those trained in one;
+    `count`: of how many.
+    """
 
     mean: float
     spread: float
+    count: int
     top5: float | None
     worst_group: float | None
     runs: tuple[str, ...]
@@ -98,7 +101,8 @@ def row_label(config: RunConfig) -> str:
         }[config.baseline.choice]
     method = "" if config.method == "lgm" else f" by {config.method.upper()}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
-    fork = f", fork of {config.source} at step {config.fork_step}" if config.source else ""
+    forked = config.kind == "distill" and config.source
+    fork = f", fork of {config.source} after step {config.fork_step - 1}" if forked else ""
     return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
 
 
@@ -136,6 +140,16 @@ LOWER_BOUND = (
 _ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
 
 
+def percent(mean: float, spread: float, count: int) -> str:
+    """Such as "63.9 ± 1.2"; of a single one there is no spread to be told."""
+    return f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if count > 1 else "")
+
+
+def top1_words(report: Mapping[str, Any]) -> str:
+    """A report's accuracy, as `percent` has it."""
+    return percent(report["top1"], report["top1_std"], len(report["top1_seeds"]))
+
+
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
     tops = [report["top1"] for _, report in reports]
     fives = [report["top5"] for _, report in reports if report["top5"] is not None]
@@ -143,6 +157,7 @@ def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
     return Cell(
         mean=fmean(tops),
         spread=pstdev(tops) if len(tops) > 1 else reports[0][1]["top1_std"],
+        count=len(tops) if len(tops) > 1 else len(reports[0][1]["top1_seeds"]),
         top5=fmean(fives) if fives else None,
         worst_group=fmean(groups) if groups else None,
         runs=tuple(run for run, _ in reports),

@@ -19,7 +19,7 @@ from lgm_core.flags import parse_changes, parse_config
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.knobs import to_dict
 from lgm_core.places import places
-from lgm_core.presets import change
+from lgm_core.presets import change, preset
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.verbs.look import show_run
@@ -67,6 +67,8 @@ def import_(arguments: Sequence[str]) -> int:
     from lgm_core.published import read_published
 
     words = list(arguments)
+    if {"-h", "--help"} & set(words):
+        parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
         raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
     file = Path(words[0]).expanduser().resolve()
@@ -79,8 +81,11 @@ def import_(arguments: Sequence[str]) -> int:
     config = parse_config(
         [words[1], "conv", *with_preset, *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone")
     )
+    steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.step
+    if steps < found.step:
+        raise UserError(f"{file.name} was learned for {found.step} steps already; give more --steps to go on, or none")
     own = {"published": str(file), "resolution": side}
-    known = {"method": "rcig", "steps": found.step, "images_per_class": per_class, "rcig": own}
+    known = {"method": "rcig", "steps": steps, "images_per_class": per_class, "rcig": own}
     return _start_and_work([change(config, known)])
 
 
@@ -114,6 +119,8 @@ def fork(arguments: Sequence[str]) -> int:
     from lgm_core.jobs.forking import prepare_fork
 
     words = list(arguments)
+    if {"-h", "--help"} & set(words):
+        parse_changes(["--help"], prog="lgm fork RUN STEP", base=preset("standard"))
     if len(words) < 2 or not words[1].isdigit():
         raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
     source = RunStore(places().runs).open(words[0])

@@ -5,7 +5,7 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,18 +36,21 @@ def work(arguments: Sequence[str]) -> int:
 
 def stop(arguments: Sequence[str]) -> int:
     """Ask a run to checkpoint and end: lgm stop RUN."""
-    local.stop(_run(arguments, "stop", stop.__doc__))
-    return 0
+    return _ask(_run(arguments, "stop", stop.__doc__), local.stop)
 
 
 def pause(arguments: Sequence[str]) -> int:
     """Ask a run to checkpoint and leave the device: lgm pause RUN."""
-    local.pause(_run(arguments, "pause", pause.__doc__))
-    return 0
+    return _ask(_run(arguments, "pause", pause.__doc__), local.pause)
 
 
 def queue(arguments: Sequence[str]) -> int:
     """The runs that wait for a device, the next one first: lgm queue."""
+
+    def read() -> None:
+        return None
+
+    tyro.cli(read, args=list(arguments), prog="lgm queue", description=queue.__doc__)
     rows = []
     for run in local.queue(places()):
         status = run.status()
@@ -88,6 +91,18 @@ def estimate(arguments: Sequence[str]) -> int:
         ["on", f"{guess.device}, {told}"],
     ]
     print_rows(["what", "how much"], rows)
+    return 0
+
+
+def _ask(run: RunFolder, wish: Callable[[RunFolder], None]) -> int:
+    before = run.status().state
+    wish(run)
+    after = run.status().state
+    if before not in ("queued", "running"):
+        print(f"{run.id} is {before}: left as it is", file=sys.stderr)
+    else:
+        told = "has been asked; it ends at the next step" if after == before else f"is {after} now"
+        print(f"{run.id} {told}", file=sys.stderr)
     return 0
 
 

@@ -34,6 +34,9 @@ def list_(arguments: Sequence[str]) -> int:
     """What there is: lgm list backbones|datasets|runs|presets."""
     from lgm_core.listing import LISTS
 
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(list_.__doc__)
+        return 0
     if not arguments or arguments[0] not in LISTS:
         given = f"{arguments[0]!r} was given" if arguments else "none was given"
         raise UserError(f"lgm list takes one of: {', '.join(LISTS)}; {given}")
@@ -80,7 +83,7 @@ def show_run(name: str) -> int:
     configs = {other: other.config() for other in store.runs()}
     looking = [other for other, its in configs.items() if its.source == run.id and its.kind != "distill"]  # no forks
     related = [run, *looking]
-    table = result_table(related)
+    table = result_table(related, {other.id: its for other, its in configs.items()})
     if table.rows:
         print_table(table, f"top-1 in %, mean ± spread over the {what_was_trained(table.columns)}")
     return 0
