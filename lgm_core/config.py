@@ -10,7 +10,7 @@ True
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lgm_core.config_rcig import RCIGConfig, ScratchConfig, check_rcig
+from lgm_core.config_rcig import RCIGConfig, ScratchConfig, check_rcig, check_sides
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import from_dict, knob, to_dict
 
@@ -215,6 +215,8 @@ class RunConfig:
 def validate(config: RunConfig) -> RunConfig:
     """Check all limits and what only several values together can get wrong; return the config. Raises `ConfigError`."""
     config = from_dict(RunConfig, to_dict(config))
+    if config.kind in ("distill", "baseline", "evaluate"):
+        check_sides((config.backbone, *config.evaluate_on), config.rcig.resolution)
     if config.kind == "distill" and config.method == "rcig":
         check_rcig(config.rcig, config.backbone)
     elif config.kind == "distill" and config.synthetic.parameterisation == "pyramid":

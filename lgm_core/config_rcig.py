@@ -4,6 +4,7 @@
 30
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +76,16 @@ class ScratchConfig:
     batch: int = knob(256, "images per step, where there are more", low=1, high=100_000)
     seeds: int = knob(5, "networks trained", low=1, high=100)
     width: int = knob(0, "channels of a ConvNet's first block; 0: those of rcig.width", low=0, high=1024)
+
+
+def check_sides(names: Iterable[str], resolution: int) -> None:
+    """Raise `ConfigError` for a network that images of `resolution` px are too small for."""
+    small = [name for name in names if is_student(name) and student_name(name).architecture == "vgg"]
+    if small and resolution < 28:
+        raise ConfigError(
+            f"{small[0]} halves its images five times and needs 32 px, rcig.resolution is {resolution}; take conv, "
+            "resnet or alexnet"
+        )
 
 
 def check_rcig(config: RCIGConfig, backbone: str) -> None:

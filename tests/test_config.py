@@ -56,6 +56,12 @@ def test_wrong_values_are_answered_with_the_limits(values: dict, words: str):
     assert words in str(error.value)
 
 
+def test_a_network_that_images_are_too_small_for_is_refused():
+    with pytest.raises(ConfigError, match="vgg:batch halves its images .* 32 px, rcig.resolution is 8"):
+        validate(preset("rcig_digits", evaluate_on=("conv", "vgg:batch")))
+    assert validate(preset("rcig_depth_3_no_flip", dataset="mnist", evaluate_on=("vgg",)))
+
+
 def test_a_schedule_that_never_reaches_full_size_is_refused():
     with pytest.raises(
         ConfigError, match="full 256 px at step 1600 only, but the run has 1000 steps; raise steps above"

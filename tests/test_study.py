@@ -58,12 +58,12 @@ def test_networks_from_scratch_have_random_images_and_all_of_them():
 
 
 def test_sets_of_networks_have_neighbours_in_the_frozen_judges():
-    found = plan(rcig("conv", "mobilenet_v2"), distil_with=("conv", "vgg"))
+    found = plan(rcig("conv", "mobilenet_v2"), distil_with=("conv", "alexnet"))
     assert shape(found)[4:] == [
         ("centroids", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 0),
         ("full", "conv", 0),
     ]  # fmt: skip
-    assert [config.source for config in found[5:7]] == ["demo-rcig-conv-s0", "demo-rcig-vgg-s0"]
+    assert [config.source for config in found[5:7]] == ["demo-rcig-conv-s0", "demo-rcig-alexnet-s0"]
     labels = [row_label(config) for config in found[4:]]
     assert len(set(labels)) == 4 and labels[1] == "neighbours of demo-rcig-conv-s0, in mobilenet_v2"
 
