@@ -10,7 +10,7 @@ from lgm_core.runs.command import flat
 from lgm_core.runs.judging import unlike
 from lgm_core.runs.matrix import config_of, difference
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import live_words, loss_words, what_was_trained
+from lgm_core.runs.summary import live_words, loss_words, top1_words, what_was_trained
 from pages.parts import charts
 from pages.parts.before_after import before_after
 from pages.parts.form import OF_METHOD
@@ -132,7 +132,7 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
         row = {"evaluated with": title_of(name)}
         for run in runs:
             report, reference = reports[run.id].get(name), reports[base.id].get(name)
-            row[run.id] = "–" if report is None else f"{100 * report['top1']:.1f} ± {100 * report['top1_std']:.1f}"
+            row[run.id] = "–" if report is None else top1_words(report)
             if run is not base:
                 settings_apart = unlike([config_of(base), config_of(run)], name) if report and reference else []
                 apart |= dict.fromkeys(settings_apart)

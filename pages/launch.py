@@ -20,7 +20,7 @@ from pages.parts.ready import show_backbones, show_dataset
 from pages.parts.theme import header, plain
 
 header("Launch", "What shall be distilled, and with which eyes?")
-form, summary = st.columns([5, 3], gap="large")
+form, summary = st.container(key="lgm_row_launch").columns([5, 3], gap="large")
 with form:
     method = pick_method()
     above, name = st.container(), pick_preset(method)  # a preset may be made for one data set and one network
@@ -31,7 +31,7 @@ with form:
         first, judges = method.begin(given)
         label = f"{method.noun.capitalize()}s to distil with: several make a study"
         backbones = pick_backbones(label=label, default=first, among=method.networks)
-        fine = show_backbones(backbones) and fine
+        fine = show_backbones(backbones, dataset) and fine
     base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
     start = linked(base)
     changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"), start=start)
@@ -39,7 +39,7 @@ with form:
         key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
         among=method.judges,
     )  # fmt: skip
-    show_backbones(further)
+    show_backbones(further, dataset)
     with st.expander("All settings", icon=":material/tune:"):
         if method.further:
             changes |= draw_fields(base, f"run_{name}", names=method.further, start=start)

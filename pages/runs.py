@@ -20,14 +20,14 @@ if not rows:
     st.stop()
 
 states = [state for state in STATE_COLOURS if any(row["state"] == [state] for row in rows)]
-left, right, button = st.columns([3, 2, 1], vertical_alignment="bottom")
+left, right, button = st.container(key="lgm_row_search").columns([3, 2, 1], vertical_alignment="bottom")
 counts = {state: sum(row["state"] == [state] for row in rows) for state in states}
 chosen = left.pills(
     "State", states, selection_mode="multi", key="state", bind="query-params", label_visibility="collapsed",
     format_func=lambda state: f"{state} {counts.get(state, '')}",
 )  # fmt: skip
 words = right.text_input(
-    "Search", key="search", bind="query-params", placeholder="Search names, data sets, backbones, studies",
+    "Search", key="search", bind="query-params", placeholder="Name, data set, backbone, study",
     icon=":material/search:", label_visibility="collapsed",
 )  # fmt: skip
 button.page_link("pages/launch.py", label="New run", icon=":material/add:")

@@ -115,6 +115,13 @@ def _dialog() -> None:
     fork_dialog(RunStore(places().runs).open("one"), 12)
 
 
+def test_a_fork_of_the_last_step_is_offered_further_steps(store: RunStore):
+    fake_distill(store, name="one", method="rcig", backbone="conv", steps=13)
+    test = AppTest.from_function(_dialog, default_timeout=300).run()
+    assert number(test, "steps").value == 26 and not test.exception
+    assert any("labels and temperature come along" in caption.value for caption in test.caption)
+
+
 def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pytest.MonkeyPatch):
     asked: list[tuple[str, int, dict[str, Any]]] = []
 

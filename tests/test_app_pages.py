@@ -160,6 +160,13 @@ def test_launch_starts_what_was_chosen(page: Open, store: RunStore, monkeypatch)
     assert test.query_params["run"] == "new"
 
 
+def test_launch_shows_an_image_of_the_data_set_beside_a_backbone(page: Open, store: RunStore):
+    fake_distill(store, name="one", backbone="mobilenet_v2", dataset="imagenette")
+    for dataset, shown in (("imagenette", True), ("scenes", False)):
+        test = page("launch", dataset=dataset, backbones=["mobilenet_v2"])
+        assert any("runs/one/frames" in html.proto.body for html in test.get("html")) == shown
+
+
 def test_launch_of_several_backbones_is_a_study(page: Open):
     test = page("launch", dataset="scenes", backbones=["mobilenet_v2", "tf_efficientnet_lite0"], preset="preview")
     everything(test)

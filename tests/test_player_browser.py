@@ -23,6 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     store = RunStore(tmp_path_factory.mktemp("cache") / "runs")
     fake_distill(store, name="ended", steps=500, frames=40)
     fake_distill(store, name="hundred", classes=100, steps=500, frames=40)
+    fake_distill(store, name="rows", images_per_class=10, steps=20, frames=3)
     return store
 
 
@@ -77,6 +78,19 @@ def test_arrow_keys_scrub(page: Any, server: str, store: RunStore, name: str):
     expect(player.locator(".loss-now")).to_have_text(f"{0.2 + 0.8 * np.exp(-4 * steps[3] / 499):.3f}")
     page.keyboard.press("End")
     drawn(page, steps[-1])
+
+
+def test_several_images_per_class_have_a_row_per_class(page: Any, server: str):
+    player = open_player(page, server, "run=rows")
+    atlas = player.locator(".atlas")
+    at_rest(page, atlas)
+    box = atlas.bounding_box()
+    side = box["height"] / 10
+    atlas.click(position={"x": box["width"] - side / 2, "y": 2.5 * side})
+    expect(player.locator(".zoom-name")).to_have_text(f"{CLASSES[2]} 10")
+    at_rest(page, atlas)
+    atlas.click(position={"x": 20, "y": 2.5 * side})  # the row's name
+    expect(page.locator(".zoom")).to_be_hidden()
 
 
 def test_play_runs_to_the_end_and_stops(page: Any, server: str):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.runs.files import append_line
+from lgm_core.runs.files import append_line, read_json, write_json
 from lgm_core.runs.store import RunStore
-from pages.parts.rcig import label_figure, length_figure, trace_figure
+from pages.parts.rcig import label_figure, length_figure, live_caption, trace_figure
 from tests.fake_runs import fake_distill
 
 ROOT = Path(__file__).parent.parent
@@ -45,13 +45,45 @@ def test_a_run_before_its_first_frame_has_no_panel(tmp_path: Path, monkeypatch: 
     assert not _watch(run.id).exception
 
 
+def test_the_accuracy_on_the_way_is_told_from_that_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    told = {"live": {"times": 5, "test_images": 300, "steps": 120}, "scratch": {"learning_rate": 0.0002}}
+    run = fake_distill(RunStore(tmp_path / "runs"), name="theirs", method="rcig", backbone="conv", **told)
+    append_line(run.details_file, _line(0))
+    first = "Accuracy on the way: one network, trained for 120 steps at a rate of 0.002 and tested on"
+    assert f"{first} up to 300 images." in [caption.value for caption in _watch(run.id).caption]
+    judged = read_json(run.evals / "mobilenet_v2-on-imagenette.json")
+    judged |= {"backbone": "conv", "steps": 1000, "learning_rate": 0.0002, "test_images": 250}
+    write_json(run.evals / "conv-on-imagenette.json", judged)
+    others = "The table below: 3 networks, each trained for 1,000 steps at 0.0002 and tested on 250."
+    words = f"{first} 250 images. {others} The two need not agree."
+    assert words in [caption.value for caption in _watch(run.id).caption]
+    assert not live_caption(told | {"live": {"times": 0}})
+
+
+@pytest.mark.parametrize("each", [1, 2, 10])
+def test_the_heat_map_names_the_classes_of_its_rows(each: int):
+    names = ["tench", "a name that is long"]
+    figure = label_figure([[1.0, 0.0]] * each + [[0.0, 1.0]] * each, names, each)
+    down, across = figure.layout.yaxis, figure.layout.xaxis
+    assert list(down.tickvals) == [(each - 1) / 2, each + (each - 1) / 2] and list(across.tickvals) == [0, 1]
+    assert list(down.ticktext) == list(across.ticktext) == ["tench", "a name that…"]
+    assert list(figure.data[0].text[-1]) == [f"{names[1]} image, {name}" for name in names]
+
+
+def test_the_heat_map_tilts_long_names_alone_and_numbers_many_classes():
+    digits = [str(place) for place in range(10)]
+    square = [[0.0] * 10] * 10
+    assert label_figure(square, digits).layout.xaxis.tickangle == 0
+    assert label_figure(square, [f"class {digit}" for digit in digits]).layout.xaxis.tickangle == -60
+    many = [str(place) for place in range(30)]
+    assert label_figure([[0.0] * 30] * 30, many).layout.xaxis.ticktext is None
+    assert label_figure(square[:4], digits).layout.yaxis.ticktext is None  # rows of which classes is not known
+
+
 def test_the_figures_say_what_the_lines_say():
     lines = [_line(step) for step in range(20)]
     assert label_figure(lines[0]["labels"]).data[0].zmax == 2.0
-    named = label_figure([[1.0, 0.0], [0.5, 0.2], [0.0, 1.0], [0.1, 0.9]], ["tench", "a name that is long"], 2)
-    assert list(named.layout.yaxis.ticktext) == ["tench", "tench", "a name that…", "a name that…"]
-    assert list(named.layout.xaxis.ticktext) == ["tench", "a name that…"]
-    assert label_figure([[0.0] * 30], [str(place) for place in range(30)]).layout.xaxis.ticktext is None
     traces = trace_figure(lines).data
     assert len(traces) == 6 and traces[-1].name == "step 19" and list(traces[0].y) == [1.0, 0.5, 0.25]
     assert [list(line.x) for line in length_figure(lines).data] == [list(range(20))] * 2

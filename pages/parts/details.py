@@ -23,7 +23,7 @@ def show_results(run: RunFolder) -> None:
         {
             "evaluated with": report["backbone"],
             "top-1": 100 * report["top1"],
-            "±": 100 * report["top1_std"],
+            "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
             "top-5": None if report["top5"] is None else 100 * report["top5"],
             "worst group": None if report["worst_group"] is None else 100 * report["worst_group"],
             "weakest class": _weakest(report),

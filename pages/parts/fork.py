@@ -3,6 +3,7 @@
 >>> fork_dialog(run, step=120)
 """
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -23,7 +24,13 @@ def fork_dialog(run: RunFolder, step: int) -> None:
         f"A new run takes over the images of **{plain(run.id)}** at step **{step}** and goes on with other settings. "
         "This run is left as it is."
     )
-    changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"))
+    if config.method == "rcig":
+        st.caption(
+            "At the last checkpoint all goes on as it was. At another step labels and temperature come along; the "
+            "optimiser, the networks and their learning rates begin anew."
+        )
+    further = replace(config, steps=2 * config.steps) if step + 1 >= config.steps else config  # else none would be left
+    changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"), start=further)
     with st.expander("All settings", icon=":material/tune:"):
         changes |= draw_groups(config, f"fork_{run.id}", OF_FORK[config.method])
     if st.button("Start the fork", type="primary", icon=":material/call_split:"):

@@ -12,7 +12,7 @@ from streamlit.components.v2 import component
 
 from lgm_core.backbones import catalog
 from lgm_core.runs.matrix import Matrix, View
-from lgm_core.runs.summary import Row
+from lgm_core.runs.summary import Cell, Row
 from pages.parts.theme import backbone_colour
 
 _HERE = Path(__file__).parent
@@ -82,9 +82,13 @@ def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float
     span = value / high if view == "over centroids" else (value - low) / (high - low) if high > low else 0.5
     return {
         "state": "done", "text": f"{sign}{100 * value:.1f}", "heat": span,
-        "spread": f"± {100 * slot.cell.spread:.1f}{_count(len(slot.runs), slot.waiting)}",
+        "spread": _spread(slot.cell) + _count(len(slot.runs), slot.waiting),
         "title": f"{row.label}, judged by {column}: top-1 {100 * slot.cell.mean:.1f} %, {runs}",
     }  # fmt: skip
+
+
+def _spread(cell: Cell) -> str:
+    return f"± {100 * cell.spread:.1f}" if cell.count > 1 else "one only"
 
 
 def _count(done: int, waiting: int) -> str:

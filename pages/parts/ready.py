@@ -1,7 +1,7 @@
 """What is here of a data set or a backbone: a card with pictures and counts, and a button that fetches what is not.
 
 >>> show_dataset("imagenette")
->>> missing = show_backbones(["mobilenet_v2", "dinov3_vitb16"])  # names that only a person can get
+>>> missing = show_backbones(["mobilenet_v2", "dinov3_vitb16"], "imagenette")  # names that only a person can get
 """
 
 from collections.abc import Sequence
@@ -49,21 +49,19 @@ def show_dataset(name: str) -> bool:
     return status == "ready"
 
 
-def show_backbones(names: Sequence[str]) -> bool:
-    """A line per chosen backbone; are all here, or can the worker fetch them?"""
-    newest = _newest_images(names)
+def show_backbones(names: Sequence[str], dataset: str) -> bool:
+    """A line per chosen backbone, with an image of the data set that was distilled with it; are all here, or can be?"""
+    newest = _newest_images(names, dataset)
     fine = True
     for name in names:
         status = backbone_status(name)
         fine = fine and status in ("ready", "can be fetched")
-        widths = [13] if is_student(name) else [9, 4]  # nothing of a student is fetched, so no button
-        beside = st.columns([1.5, *widths] if newest else widths, vertical_alignment="center", gap="small")
-        if name in newest:
-            beside[0].html(newest[name])
-        beside[len(newest) > 0].markdown(f"{_badge(status)} {plain(_facts(name))}")
-        if status in ("can be fetched", "gated"):
-            row = backbones.find_row(name)
-            with beside[-1]:
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
+            if name in newest:
+                st.html(f"<div style='padding:2px'>{newest[name]}</div>", width="content")
+            st.markdown(f"{_badge(status)} {plain(_facts(name))}")
+            if status in ("can be fetched", "gated"):
+                row = backbones.find_row(name)
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)
@@ -129,14 +127,14 @@ def _thumbnails(dataset: str, most: int = 24) -> None:
     st.html(tiles_html([real_image_html(index, i, 60, colour=class_colour(labels[i])) for i in first]))
 
 
-def _newest_images(names: Sequence[str]) -> dict[str, str]:
-    """Backbone -> an image that was distilled with it last."""
+def _newest_images(names: Sequence[str], dataset: str) -> dict[str, str]:
+    """Backbone -> the image of the data set that was distilled with it last."""
     found: dict[str, str] = {}
     for run in all_runs():
         if len(found) == len(names):
             break
         config = settings(run)
-        name = config.get("backbone", "")
-        if name in names and name not in found and config.get("kind") == "distill" and (frames := run.frame_list()):
+        name, fitting = config.get("backbone", ""), (config.get("kind"), config.get("dataset")) == ("distill", dataset)
+        if fitting and name in names and name not in found and (frames := run.frame_list()):
             found[name] = sprite_html(frame_sprite(run, frames[-1], 0), 44, title=run.id, colour=backbone_colour(name))
     return found

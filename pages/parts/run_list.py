@@ -17,7 +17,7 @@ from pages.parts.images import frame_url
 from pages.parts.pickers import all_runs, settings
 from pages.parts.theme import STATE_COLOURS
 
-COLUMNS = ["picture", "run", "state", "progress", "accuracy", "dataset", "backbone", "kind", "study", "made"]
+COLUMNS = ["picture", "run", "state", "accuracy", "progress", "dataset", "backbone", "kind", "study", "made"]
 
 
 def run_rows() -> list[dict[str, Any]]:
@@ -32,15 +32,17 @@ def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 def column_config() -> dict[str, Any]:
     """How the columns are shown."""
     return {
-        "picture": st.column_config.ImageColumn("", width="small", help="the newest frame"),
-        "run": st.column_config.TextColumn("run", width=270),
+        "picture": st.column_config.ImageColumn("", width=54, help="the newest frame"),
+        "run": st.column_config.TextColumn("run", width=258),
         "state": st.column_config.MultiselectColumn(
-            "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width="small"
+            "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
         "progress": st.column_config.ProgressColumn(
             "progress", min_value=0, max_value=100, format="%d %%", width="small"
         ),
-        "accuracy": st.column_config.NumberColumn("accuracy", format="%.1f %%", help="top-1, on the best backbone"),
+        "accuracy": st.column_config.NumberColumn(
+            "accuracy", format="%.1f %%", width=72, help="top-1, on the best backbone"
+        ),
         "dataset": st.column_config.TextColumn("data set"),
         "made": st.column_config.DatetimeColumn("made", format="distance"),
     }

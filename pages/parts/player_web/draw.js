@@ -21,19 +21,26 @@ function drawTile(pen, picture, frame, image, x, y, side) {
   pen.drawImage(picture, tile.x, tile.y, tile.side, tile.side, x, y, side, side);
 }
 
-// Where each of `count` tiles goes in a width: columns, side, and the height of a row with its name.
-function layout(count, width) {
+const NAMES = 82; // pixels beside rows of one class each
+
+// Where each of `count` tiles goes in a width: columns, side, and the height of a row with its name. Several images per
+// class (`each`) have a row per class, with its name on the left, where a row is neither too short nor too long for it.
+function layout(count, width, each) {
+  if (count > 25 && each > 5 && each <= 20) {
+    const gap = 4, side = (width - NAMES - gap * (each - 1)) / each;
+    return { columns: each, gap, side, named: false, left: NAMES, row: side + gap };
+  }
   const empty = (columns) => Math.ceil(count / columns) * columns - count;
   const full = [5, 6, 4].reduce((best, columns) => (empty(columns) < empty(best) ? columns : best));
   const columns = count <= 5 ? Math.max(count, 3) : count <= 25 ? full : Math.ceil(Math.sqrt(count * 1.35));
   const gap = count <= 25 ? 8 : count <= 150 ? 4 : 2;
   const side = (width - gap * (columns - 1)) / columns;
   const named = side >= 84;
-  return { columns, gap, side, named, row: side + gap + (named ? 17 : 0) };
+  return { columns, gap, side, named, left: 0, row: side + gap + (named ? 17 : 0) };
 }
 
 function drawTiles(canvas, picture, frame, look) {
-  const grid = layout(look.count, canvas.clientWidth);
+  const grid = layout(look.count, canvas.clientWidth, look.each);
   const rows = Math.ceil(look.count / grid.columns);
   const { pen, width } = sized(canvas, Math.ceil(rows * grid.row));
   if (!width) return;
@@ -41,27 +48,32 @@ function drawTiles(canvas, picture, frame, look) {
   pen.font = `12px ${look.font}`;
   pen.textBaseline = "top";
   for (let image = 0; image < look.count; image++) {
-    const x = (image % grid.columns) * (grid.side + grid.gap), y = Math.floor(image / grid.columns) * grid.row;
+    const x = grid.left + (image % grid.columns) * (grid.side + grid.gap), y = Math.floor(image / grid.columns) * grid.row;
     drawTile(pen, picture, frame, image, x, y, grid.side);
     if (image === look.selected || image === look.hovered) {
       pen.lineWidth = image === look.selected ? 3 : 1.5;
       pen.strokeStyle = look.colour(image);
       pen.strokeRect(x + 1, y + 1, grid.side - 2, grid.side - 2);
     }
-    if (!grid.named) continue;
-    pen.fillStyle = look.colour(image);
-    pen.beginPath();
-    pen.arc(x + 5, y + grid.side + 10, 3.5, 0, 7);
-    pen.fill();
-    pen.fillStyle = look.ink;
-    pen.fillText(fitted(pen, look.name(image), grid.side - 14), x + 13, y + grid.side + 4);
+    if (grid.named) drawName(pen, look, image, look.name(image), x, y + grid.side + 4, grid.side);
+    if (grid.left && image % grid.columns === 0) {
+      drawName(pen, look, image, look.className(look.label(image)), 0, y + grid.side / 2 - 6, grid.left);
+    }
   }
 }
 
-function tileAt(canvas, count, x, y) {
-  const grid = layout(count, canvas.clientWidth);
-  const column = Math.floor(x / (grid.side + grid.gap)), image = Math.floor(y / grid.row) * grid.columns + column;
-  return column < grid.columns && image < count ? image : -1;
+function drawName(pen, look, image, name, x, y, room) {
+  pen.fillStyle = look.colour(image);
+  dot(pen, x + 5, y + 6, 3.5);
+  pen.fillStyle = look.ink;
+  pen.fillText(fitted(pen, name, room - 14), x + 13, y);
+}
+
+function tileAt(canvas, look, x, y) {
+  const grid = layout(look.count, canvas.clientWidth, look.each);
+  const column = Math.floor((x - grid.left) / (grid.side + grid.gap));
+  const image = Math.floor(y / grid.row) * grid.columns + column;
+  return column >= 0 && column < grid.columns && image < look.count ? image : -1;
 }
 
 function fitted(pen, text, width) {
@@ -105,19 +117,27 @@ class Curve {
     pen.fillStyle = look.faint;
     pen.strokeStyle = look.grid;
     pen.lineWidth = 1;
-    for (const share of [0, 0.5, 1]) {
-      const value = this.low + share * (this.high - this.low), y = this.y(value), step = Math.round(share * this.last);
+    const shares = [0, 0.5, 1], values = shares.map((share) => this.low + share * (this.high - this.low));
+    const words = this.told(values);
+    for (const [place, share] of shares.entries()) {
+      const y = this.y(values[place]), step = Math.round(share * this.last);
       pen.beginPath();
       pen.moveTo(left, y);
       pen.lineTo(right, y);
       pen.stroke();
       pen.textAlign = "right";
       pen.textBaseline = "middle";
-      pen.fillText(this.format(value), left - 6, Math.min(Math.max(y, top + 2), bottom));
+      pen.fillText(words[place], left - 6, Math.min(Math.max(y, top + 2), bottom));
       pen.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
       pen.textBaseline = "top";
-      pen.fillText(String(step), this.x(step), bottom + 6);
+      if (share === 1 || step < this.last) pen.fillText(String(step), this.x(step), bottom + 6);
     }
+  }
+
+  // The values in words, with as few digits as tell them apart.
+  told(values) {
+    const words = [2, 3, 4, 5].map((digits) => values.map((value) => this.format(value, digits)));
+    return words.find((few) => new Set(few).size === values.length) ?? words.pop();
   }
 
   x(step) { return this.box.left + (step / this.last) * (this.box.right - this.box.left); }

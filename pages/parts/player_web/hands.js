@@ -24,7 +24,7 @@ const Hands = {
     find(".close").onclick = () => this.select(-1);
     for (const curve of this.curves) curve.canvas.onclick = (event) => this.goToStep(curve.stepAt(event.offsetX));
     const atlas = find(".atlas"), map = find(".map");
-    const over = (event) => tileAt(atlas, this.look?.count || 0, event.offsetX, event.offsetY);
+    const over = (event) => (this.look ? tileAt(atlas, this.look, event.offsetX, event.offsetY) : -1);
     atlas.onclick = (event) => this.select(over(event) === this.selected ? -1 : over(event));
     atlas.onpointermove = (event) => this.hover(over(event), event);
     map.onpointermove = (event) => this.overMap(event);
@@ -47,7 +47,7 @@ const Hands = {
   },
 
   hover(image, event) {
-    const named = event && image >= 0 && layout(this.look.count, this.find(".atlas").clientWidth).named;
+    const named = event && image >= 0 && layout(this.look.count, this.find(".atlas").clientWidth, this.look.each).named;
     this.tip(event && image >= 0 && !named ? event : null, this.look?.name(image), null);
     if (image === this.hovered) return;
     this.hovered = image;
@@ -91,6 +91,7 @@ const Hands = {
       font: style.fontFamily,
       thumbs: data.thumbs,
       count: data.images,
+      each: data.per_class,
       selected: this.selected,
       hovered: this.hovered,
       colour: (image) => classColour(label(image)),

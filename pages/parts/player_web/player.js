@@ -11,7 +11,7 @@ class Player {
     this.frames = new Frames(this.feed, (frame) => this.loaded(frame));
     this.zoom = new Zoom(this.find, this.feed, this.frames, (frame) => this.go(this.feed.frames.indexOf(frame)));
     this.curves = [
-      new Curve(this.find(".loss"), "loss", (value) => value.toPrecision(2), null),
+      new Curve(this.find(".loss"), "loss", (value, digits) => value.toPrecision(digits), null),
       new Curve(this.find(".accuracy"), "live_top1", (value) => `${Math.round(100 * value)} %`, [0, 1]),
     ];
     this.map = new Scatter(this.find(".map"));
@@ -90,7 +90,7 @@ class Player {
 
   // Few images leave room below them: there the map is larger.
   placeMap(frames) {
-    const count = frames.length ? this.count(frames[0]) : 0, grid = layout(count, 100);
+    const count = frames.length ? this.count(frames[0]) : 0, grid = layout(count, 100 + NAMES, this.data.per_class);
     const below = Math.ceil(count / grid.columns) / grid.columns < 0.55;
     this.box.classList.toggle("map-below", below);
     const home = this.find(below ? ".images" : ".side"), map = this.find(".map-box");
