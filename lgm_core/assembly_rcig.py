@@ -94,10 +94,11 @@ def take_up(distiller: RCIG, published: PublishedSet) -> None:
 def _taken_over(run: RunFolder) -> str:
     """What a fork from a picture knows of its source, and what it does not."""
     known = load_file(run.start)
-    labels = "labels and temperature as they were published" if "targets" in known else "labels one-hot again"
+    labels = "labels as they were published" if "targets" in known else "labels one-hot again"
+    temperature = "as it was published" if "log_temperature" in known else "1 again"
     return (
-        f"forked from a picture: images in 0 .. 1 as it shows them, {labels}; optimiser, running mean, networks and "
-        "learning rates begin anew (a fork at the checkpoint's own step keeps them)"
+        f"forked from a picture: images in 0 .. 1 as it shows them, {labels}, temperature {temperature}; optimiser, "
+        "running mean, networks and learning rates begin anew (a fork at the checkpoint's own step keeps them)"
     )
 
 

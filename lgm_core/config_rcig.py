@@ -12,6 +12,7 @@ from lgm_core.backbones.student_names import ARCHITECTURES, is_student, student_
 from lgm_core.errors import ConfigError
 from lgm_core.knobs import knob
 
+LIVE_RATE = 10  # times scratch.learning_rate: the accuracy on the way has few steps
 TILED_FROM = 128  # px; a whole image's covariance would be too large
 _SUBSETS = ("direct_rows", "direct_real_rows", "implicit_rows", "solve_rows", "inner_rows", "forward_chunk")
 

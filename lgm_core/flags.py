@@ -39,12 +39,13 @@ def parse_with(
 def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
     """A config with flags over it, such as that of a run which is forked; limits are checked, not yet the whole."""
     values = to_dict(base)
-    flags = _flag_class(RunConfig)
+    flags, words = _flag_class(RunConfig), _words(arguments)
     parsed = tyro.cli(
-        flags, args=_words(arguments), prog=prog, description="Shown defaults are the run's own.",
-        default=_instance(flags, values),
-    )  # fmt: skip
-    return from_dict(RunConfig, {**values, **dataclasses.asdict(parsed)})
+        flags, args=words, prog=prog, description="Shown defaults are the run's own.", default=_instance(flags, values)
+    )
+    config = from_dict(RunConfig, {**values, **dataclasses.asdict(parsed)})
+    _refuse_foreign(words, config)
+    return config
 
 
 def _parse(

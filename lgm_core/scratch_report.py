@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 from lgm_core import augment_one
 from lgm_core.backbones.student_names import student_name
 from lgm_core.config import RunConfig
+from lgm_core.config_rcig import LIVE_RATE
 from lgm_core.errors import UserError
 from lgm_core.probe import score_best
 from lgm_core.runs.files import read_json
@@ -66,7 +67,7 @@ def live_accuracy(bench: Workbench, synthetic: LabelledSet) -> dict[str, float]:
     values, targets = published.pixels, published.targets
     if synthetic.flip:
         values, targets = with_flips(values, targets)
-    recipe = ScratchRecipe(steps=config.live.steps, learning_rate=10 * config.scratch.learning_rate, seeds=1)
+    recipe = ScratchRecipe(steps=config.live.steps, learning_rate=LIVE_RATE * config.scratch.learning_rate, seeds=1)
     shape = shape_of(config, config.backbone, real)
     networks = train_networks(lambda rows: values[rows.to(values.device)], targets, shape, recipe=recipe)
     some = spread_over_classes(real.test.labels, config.live.test_images)

@@ -81,11 +81,11 @@ def test_help_lists_every_verb_and_every_verbs_help_works(capfd):
         assert f"lgm {verb}" in capfd.readouterr().out
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_reader_that_has_seen_enough_ends_a_verb_without_a_word():
     command = [sys.executable, "-m", "lgm_core", "distill", "--help"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as verb:
         verb.stdout.close()  # as `head` does
-        assert verb.stderr.read() == b"" and verb.wait() == 0
+        assert verb.stderr.read() == b"" and verb.wait() == 1
 
 
 def test_what_cannot_be_paused_is_said(here, small_run, capfd):

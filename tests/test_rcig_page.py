@@ -78,6 +78,7 @@ def test_the_heat_map_tilts_long_names_alone_and_numbers_many_classes():
     assert label_figure(square, [f"class {digit}" for digit in digits]).layout.xaxis.tickangle == -60
     many = [str(place) for place in range(30)]
     assert label_figure([[0.0] * 30] * 30, many).layout.xaxis.ticktext is None
+    assert label_figure([[0.0] * 30], many).layout.xaxis.ticktext is None
     assert label_figure(square[:4], digits).layout.yaxis.ticktext is None  # rows of which classes is not known
 
 

@@ -165,9 +165,8 @@ def test_a_fork_goes_on_from_the_checkpoint_or_from_a_picture(run: RunFolder, he
 @pytest.mark.parametrize("learn_labels", [True, False])
 def test_a_fork_from_a_picture_takes_labels_and_temperature_along(run: RunFolder, here: Places, learn_labels: bool):
     before = run.details()[1]
-    steps = before["step"] + 2
-    changes = {"steps": steps, "evaluate_on": (), "rcig": {"learn_labels": learn_labels, "image_rate": 1e-7,
-               "temperature_rate": 0.0}}  # fmt: skip
+    knobs = {"learn_labels": learn_labels, "image_rate": 1e-7, "temperature_rate": 0.0}
+    changes = {"steps": before["step"] + 2, "evaluate_on": (), "rcig": knobs}
     fork = prepare_fork(run, before["step"], changes, here)
     assert work(fork, here) == "finished"
     made, one_hot = load_file(fork.synthetic), torch.eye(10) - 0.1
@@ -176,7 +175,8 @@ def test_a_fork_from_a_picture_takes_labels_and_temperature_along(run: RunFolder
     assert (torch.tensor(before["labels"]) - one_hot).abs().max() > 0.01
     assert made["log_temperature"].exp().item() == pytest.approx(before["temperature"], rel=1e-4)
     (note,) = fork.status().notes
-    assert ("labels and temperature as they were published" if learn_labels else "labels one-hot again") in note
+    labels = "labels as they were published" if learn_labels else "labels one-hot again"
+    assert f"{labels}, temperature as it was published; optimiser" in note
 
 
 def test_a_short_run_on_all_digits_beats_random_digits(here: Places):

@@ -1,39 +1,30 @@
-"""Everything that docs/rcig.md and docs/results.md say of RCIG, as Markdown: python docs/experiments/rcig.py WHAT
+"""What docs/rcig.md and docs/results.md say of RCIG's sets, as Markdown: python docs/experiments/rcig.py WHAT
 
-speed     seconds per outer step, and as a ratio to one forward + backward of the same real images
-products  milliseconds per product with the Jacobian and its transpose
 digits    1 image per class, 300 steps, against random real images and without the implicit term
 split     the same on a random split of the digits, as the specification's figures have it (own writers in the test)
 rates     larger steps of images and labels
 cifar10   1 image per class, width 32, 300 steps, against the same two
 ablations digits with each switch off
-threads   seconds per step with one and two threads, alone and beside a busy process; try OMP_WAIT_POLICY=PASSIVE too
 long      CIFAR-10 as the paper has it, 1000 and 10,000 steps of width 128: for a GPU
 
-Runs that are there already, finished, are not done again.
+Runs that are there already, finished, are not done again. What a step costs: rcig_cost.py.
 """
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise, product
-from statistics import fmean, median, pstdev
+from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
 import torch
 
-from lgm_core.backbones.students import StudentShape, build_student
-from lgm_core.calibration_rcig import noisy_rcig
+from lgm_core.backbones.students import build_student
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.open import open_dataset
-from lgm_core.device import keep_freed_memory
-from lgm_core.distillers.linearised import Frozen, Jacobian
-from lgm_core.distillers.parameters import flatten
 from lgm_core.distillers.pool import Pool
 from lgm_core.distillers.rcig import RCIG
 from lgm_core.engine import start, work
@@ -46,7 +37,6 @@ from lgm_core.student_bench import shape_of
 from lgm_core.synthetic.labelled import LabelledSet, centred_targets
 from lgm_core.whitened import Whitened, open_whitened
 
-SIZES = ((32, 1, 256), (32, 1, 1024), (64, 1, 256), (128, 1, 256), (128, 1, 1024), (32, 10, 256))
 SWITCHES = (
     ("the method", {}),
     ("no implicit term", {"implicit": False}),
@@ -57,53 +47,6 @@ SWITCHES = (
     ("no margin", {"margin": False}),
     ("in float64", {"float64": True}),
 )
-
-
-def speed(sizes: Sequence[tuple[int, int, int]] = SIZES) -> None:
-    """One row per size; both sides of the ratio are measured in turn, in one process. On a GPU also compiled."""
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    print("| width | images per class | real batch | a step, s | forward + backward of the batch, s | ratio |")
-    print("|---|---|---|---|---|---|")
-    for (width, per_class, batch), compiled in product(sizes, (False, True) if device.type == "cuda" else (False,)):
-        config = preset(
-            "rcig_preview", images_per_class=per_class, rcig={"width": width, "batch": batch},
-            device={"compile": compiled},
-        )  # fmt: skip
-        distiller, student = noisy_rcig(config, 10, device)
-        images = torch.randn(batch, 3, 32, 32, device=device)
-        steps, passes = [], []
-        for step in range(4 if width < 128 else 3):
-            steps.append(_seconds(partial(distiller.step, step), device))
-            passes.append(_seconds(partial(_forward_and_back, student, images), device))
-        one, other = median(steps[1:]), median(passes[1:])
-        name = f"{width}, compiled" if compiled else str(width)
-        print(f"| {name} | {per_class} | {batch} | {one:.3f} | {other:.3f} | {one / other:.2f} |", flush=True)
-
-
-def products() -> None:
-    """Milliseconds of one thread, the least of ten: ours, compiled, and what automatic differentiation takes."""
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    print("| width | images | J v | forward mode | J' u | reverse mode | J v, compiled | J' u, compiled |")
-    print("|---|---|---|---|---|---|---|---|")
-    cpu = torch.device("cpu")
-    for width, count in ((32, 20), (32, 128), (128, 20)):
-        shape = StudentShape(side=32, channels=3, classes=10, width=width, softplus=60.0)
-        student = build_student(shape, random=generator("cpu", 0))
-        images, outputs = torch.randn(count, 3, 32, 32), torch.randn(count, 10)
-        one, other = (Frozen(student, flatten(student), {}, compiled=compiled) for compiled in (False, True))
-        vector, body = 0.01 * torch.randn(one.size), one.body.clone().requires_grad_()
-        ours, compiled = Jacobian(one, images), Jacobian(other, images)
-        values = one(body, images)[0]
-        calls = (
-            partial(ours.times, vector), partial(one.tangent, images, vector), partial(ours.transposed, outputs),
-            partial(torch.autograd.grad, values, body, outputs, retain_graph=True),
-            partial(compiled.times, vector), partial(compiled.transposed, outputs),
-        )  # fmt: skip
-        least = [1000 * min(_seconds(call, cpu) for _ in range(11)) for call in calls]
-        print(f"| {width} | {count} | {' | '.join(f'{value:.1f}' for value in least)} |", flush=True)
 
 
 def digits() -> None:
@@ -128,27 +71,6 @@ def ablations() -> None:
     for name, switches in SWITCHES:
         run = _done(preset("rcig_digits", steps=150, live={"times": 0}, rcig=switches, scratch={"seeds": 3}))
         print(f"| {name} | {_top1([run])} | {run.status().seconds_per_step:.3f} |", flush=True)
-
-
-def threads() -> None:
-    """Noise in place of images, which costs the same; the busy process takes one core."""
-    print("| preset | threads | alone, s | beside a busy process, s |\n|---|---|---|---|")
-    for name, count in product(("rcig_digits", "rcig_preview"), (1, 2)):
-        torch.set_num_threads(count)
-        alone = _median_step(name)
-        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        beside = _median_step(name)
-        busy.kill()
-        print(f"| {name} | {count} | {alone:.3f} | {beside:.3f} |", flush=True)
-
-
-def _median_step(name: str, steps: int = 12) -> float:
-    distiller, _ = noisy_rcig(preset(name), 10, torch.device("cpu"))
-    ends = [time.perf_counter()]
-    for step in range(steps):
-        distiller.step(step)
-        ends.append(time.perf_counter())
-    return median(after - before for before, after in pairwise(ends[2:]))
 
 
 def split() -> None:
@@ -244,27 +166,9 @@ def _worth(learned: LabelledSet, config: RunConfig, real: Whitened) -> str:
     return f"{tops.mean():.1f} ± {tops.std(correction=0):.1f}"
 
 
-def _forward_and_back(student: torch.nn.Module, images: torch.Tensor, chunk: int = 128) -> None:
-    for part in images.split(chunk):
-        torch.autograd.grad(student(part).square().sum(), list(student.parameters()))
-
-
-def _seconds(call: Callable[[], object], device: torch.device) -> float:
-    """On the CPU this process's own time on one thread: what other processes do counts little."""
-    clock = time.process_time
-    if device.type == "cuda":
-        clock = time.perf_counter
-        torch.cuda.synchronize()
-    began = clock()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return clock() - began
-
-
-TABLES = {table.__name__: table for table in (speed, products, digits, split, rates, threads, ablations, cifar10, long)}
+TABLES = {table.__name__: table for table in (digits, split, rates, ablations, cifar10, long)}
 
 if __name__ == "__main__":
-    for what in sys.argv[1:] or ("speed", "products", "digits", "split", "ablations", "cifar10"):
+    for what in sys.argv[1:] or ("digits", "split", "ablations", "cifar10"):
         TABLES[what]()
         print()

@@ -154,16 +154,8 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
     for report in (report for run in runs for report in run.eval_reports()):
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
-        rows.append(
-            [
-                report["backbone"],
-                top1_words(report),
-                top5,
-                group,
-                str(report["train_images"]),
-                str(report["test_images"]),
-            ]
-        )
+        counts = str(report["train_images"]), str(report["test_images"])
+        rows.append([report["backbone"], top1_words(report), top5, group, *counts])
     headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
     if not any(row[3] for row in rows):
         headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]

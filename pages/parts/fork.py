@@ -26,8 +26,8 @@ def fork_dialog(run: RunFolder, step: int) -> None:
     )
     if config.method == "rcig":
         st.caption(
-            "At the last checkpoint all goes on as it was. At another step labels and temperature come along; the "
-            "optimiser, the networks and their learning rates begin anew."
+            "At the last checkpoint all goes on as it was. At another step labels and temperature come along (labels "
+            "of up to 100 images and 50 classes); the optimiser, the networks and their learning rates begin anew."
         )
     further = replace(config, steps=2 * config.steps) if step + 1 >= config.steps else config  # else none would be left
     changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"), start=further)

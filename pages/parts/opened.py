@@ -22,16 +22,11 @@ _SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light
 def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
     """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
     trained = what_was_trained([report["backbone"]])
-    several = len(report["top1_seeds"]) > 1
-    facts = [
-        (
-            name,
-            f"{100 * report[key]:.1f} %",
-            f"± {100 * report[f'{key}_std']:.1f} over the {trained}" if several else "",
-        )
-        for name, key in (("Top-1", "top1"), ("Top-5", "top5"))
-        if report[key] is not None
-    ]
+    tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
+    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {trained}" for _, key in tops]
+    if len(report["top1_seeds"]) == 1:
+        spreads = [""] * len(tops)
+    facts = [(name, f"{100 * report[key]:.1f} %", note) for (name, key), note in zip(tops, spreads, strict=True)]
     if report["worst_group"] is not None:
         worst = min(range(len(report["per_group"])), key=lambda g: _or_one(report["per_group"][g]))
         facts.append(("Worst group", f"{100 * report['worst_group']:.1f} %", str(report["groups"][worst])))

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.backbones.student_names import is_student
+from lgm_core.config_rcig import LIVE_RATE
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
@@ -37,10 +38,10 @@ def show_rcig(run: RunFolder) -> None:
 
 def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]] = ()) -> str:
     """Why the accuracy on the way is not that of the table; "" for a run without."""
-    live, rate = config["live"], config["scratch"]["learning_rate"]
+    live, rate = config["live"], LIVE_RATE * config["scratch"]["learning_rate"]
     if not live["times"]:
         return ""
-    words = f"Accuracy on the way: one network, trained for {live['steps']:,} steps at a rate of {10 * rate:g}"
+    words = f"Accuracy on the way: one network, trained for {live['steps']:,} steps at a rate of {rate:g}"
     judged = next((report for report in reports if is_student(report["backbone"]) and "steps" in report), None)
     if judged is None:
         return f"{words} and tested on up to {live['test_images']:,} images."
