@@ -17,6 +17,8 @@ def open_source(bench: Workbench, name: str) -> RunFolder:
     """A run with images, made from the classes of this run's data set. Raises `UserError` otherwise."""
     source = RunStore(bench.places.runs).open(name)
     if not source.synthetic.exists():
+        if source.status().state == "finished":
+            raise UserError(f"the run {source.id!r} has no images of its own; name one that distilled or chose some")
         raise UserError(f"the run {source.id!r} is {source.status().state} and has no images yet; let it finish first")
     return source
 

@@ -138,6 +138,8 @@ def test_study_fills_one_table_with_all_baselines(small_weights, capfd):
     for label in ("distilled with", "random real images", "centroids of", "neighbours of the distilled", "all real"):
         assert label in out
     assert len(out.split("±")) == 7  # five rows and the title
+    assert lgm("evaluate", "all-full", small_weights) != 0
+    assert "the run 'all-full' has no images of its own; name one that" in capfd.readouterr().err
 
 
 def test_sigterm_checkpoints_exits_143_and_resume_goes_on(small_weights, tmp_path, capfd):
