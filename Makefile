@@ -10,8 +10,8 @@ READY := $(VENV)/.ready
 
 setup: $(READY)
 
-# Made anew only when requirements.txt changes. The last lines put `lgm` and `import lgm_core` into the environment.
-$(READY): requirements.txt
+# Made anew only when requirements.txt or this file changes. The last lines put `lgm` and `import lgm_core` into the environment.
+$(READY): requirements.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version); try: make PYTHON=python3.12"; exit 1; }
 	@if command -v uv >/dev/null; then \
@@ -24,7 +24,7 @@ $(READY): requirements.txt
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt; \
 	fi
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lgm_core.pth"
-	@printf '#!%s\nimport sys\nfrom lgm_core.cli import main\nsys.exit(main())\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/lgm
+	@printf '#!%s\nimport sys\nfrom lgm_core.cli.main import main\nsys.exit(main())\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/lgm
 	@chmod +x $(BIN)/lgm
 	@$(BIN)/lgm fetch tf_efficientnet_lite0 mobilenet_v2
 	@touch $(READY)

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
-from pages.parts.routes import ROUTES
+from pages.parts.server.routes import ROUTES
 
 PAGES = {
     "Distil": [
@@ -49,5 +49,5 @@ else:
     PagesManager.uses_pages_directory = False
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
     # What takes long to load is loaded before the first visitor asks for it.
-    threading.Thread(target=import_module, args=("pages.parts.ahead",), daemon=True).start()
+    threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
     app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])

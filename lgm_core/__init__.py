@@ -4,10 +4,9 @@
 >>> run = lgm_core.distill("scenes", "mobilenet_v2", preset="preview", evaluate_on=["mobilenet_v2"])
 >>> run.images.shape, run.accuracies()
 
-Files, in reading order: engine (the story of a run), config (every knob), interfaces (the nouns), then synthetic,
-augment, backbones, gradients, distillers (the method), features, datasets, probe, baselines, evaluation (what it is
-worth), mapping, embedding, comparison and analysis (where it lies), runs (the record on disk), jobs (workers), cli and
-api (the doors), bench (the cost of a step).
+Read engine.py first (the story of a run), then config.py (every knob) and base/interfaces.py (the nouns). Rooms: base,
+datasets, backbones; methods (a package each); evaluation (what a set is worth); analysis (where it lies); runs (the
+record on disk); reports (what is told of it); jobs (workers); cli and api (the doors).
 """
 
 from typing import Any

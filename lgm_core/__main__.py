@@ -2,6 +2,6 @@
 
 import sys
 
-from lgm_core.cli import main
+from lgm_core.cli.main import main
 
 sys.exit(main())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
+from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
-from lgm_core.console import progress_bar
 from lgm_core.engine import images_of, start, work
-from lgm_core.errors import UserError
 from lgm_core.jobs.forking import prepare_fork
-from lgm_core.places import places
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
 from lgm_core.runs.store import RunFolder, RunStore

@@ -10,9 +10,9 @@ True
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lgm_core.config_rcig import RCIGConfig, ScratchConfig, check_rcig, check_sides
-from lgm_core.errors import ConfigError
-from lgm_core.knobs import from_dict, knob, to_dict
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import from_dict, knob, to_dict
+from lgm_core.methods.rcig.config import RCIGConfig, ScratchConfig, check_rcig, check_sides
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 

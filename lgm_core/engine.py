@@ -20,21 +20,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lgm_core import baselines
-from lgm_core.comparison import align
-from lgm_core.device import peak_memory
-from lgm_core.embedding import embed
-from lgm_core.evaluation import LiveProbe, evaluation_name, probe_full, probe_images
-from lgm_core.interfaces import Distiller
-from lgm_core.mapping import Trail, synthetic_features
-from lgm_core.places import Places
-from lgm_core.registry import DISTILLERS, load
+from lgm_core.analysis.comparison import align
+from lgm_core.analysis.embedding import embed
+from lgm_core.analysis.thumbnails import drawing
+from lgm_core.analysis.trail import Trail, synthetic_features
+from lgm_core.base.device import peak_memory
+from lgm_core.base.interfaces import Distiller
+from lgm_core.base.names import DISTILLERS, load
+from lgm_core.base.places import Places
+from lgm_core.datasets import baselines
+from lgm_core.evaluation.judge import LiveProbe, evaluation_name, probe_full, probe_images
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
+from lgm_core.runs.source_runs import images_of, open_source
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
-from lgm_core.sources import images_of, open_source
-from lgm_core.thumbnails import drawing
 from lgm_core.workbench import Workbench
 
 __all__ = ["baseline", "distill", "evaluate", "images_of", "start", "work"]

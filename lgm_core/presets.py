@@ -6,11 +6,11 @@
 
 from typing import Any
 
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.base.names import require_known
 from lgm_core.config import RunConfig
-from lgm_core.errors import ConfigError
-from lgm_core.knobs import from_dict, to_dict
-from lgm_core.presets_rcig import RCIG_PRESETS
-from lgm_core.registry import require_known
+from lgm_core.methods.rcig.presets import RCIG_PRESETS
 
 PRESETS: dict[str, dict[str, Any]] = {
     "standard": {},

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lgm_core.augment import Augment
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank, Recipe, as_images
 from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
+from lgm_core.backbones.precision import choose_precision
+from lgm_core.base.device import open_compute
+from lgm_core.base.interfaces import Backbone, ImageSet
+from lgm_core.base.places import Places
 from lgm_core.config import AugmentConfig, RunConfig
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
-from lgm_core.device import open_compute
-from lgm_core.features import Bank, Recipe, as_images
-from lgm_core.interfaces import Backbone, ImageSet
-from lgm_core.places import Places
-from lgm_core.precision import choose_precision
 from lgm_core.runs.recorder import Recorder
 
 VIEW_AUGMENT = AugmentConfig(noise_std=0.0, noise_mean=0.0)  # "basic": flips and crops, for the probe

@@ -5,17 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from lgm_core.backbones.student_names import is_student
-from lgm_core.runs.command import flat
-from lgm_core.runs.judging import unlike
-from lgm_core.runs.matrix import config_of, difference
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.evaluation.protocol import unlike
+from lgm_core.reports.command import flat
+from lgm_core.reports.matrix import config_of, difference
+from lgm_core.reports.summary import live_words, loss_words, top1_words, what_was_trained
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import live_words, loss_words, top1_words, what_was_trained
 from pages.parts import charts
-from pages.parts.before_after import before_after
-from pages.parts.form import OF_METHOD
+from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
-from pages.parts.neighbourhood import title_of
+from pages.parts.launch.form import OF_METHOD
+from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
 from pages.parts.status import show_failure
 from pages.parts.theme import class_colour, empty, header, plain, state_words

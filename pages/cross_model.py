@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from lgm_core.backbones.student_names import is_student
-from lgm_core.runs.judging import what_is_unlike
-from lgm_core.runs.matrix import Matrix, View, config_of, fillings, study_matrix
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.evaluation.protocol import what_is_unlike
+from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
+from lgm_core.reports.summary import LOWER_BOUND, what_was_trained
 from lgm_core.runs.store import RunFolder
-from lgm_core.runs.summary import LOWER_BOUND, what_was_trained
 from pages.parts import needed
-from pages.parts.alignment import align_config, align_run, show_alignment, show_scatter
-from pages.parts.embedded import with_features
-from pages.parts.matrix import transfer_matrix
-from pages.parts.opened import open_report
+from pages.parts.maps.embedded import with_features
 from pages.parts.pickers import all_runs, pick_backbones, settings
 from pages.parts.status import show_failure
 from pages.parts.theme import empty, header, plain
+from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
+from pages.parts.transfer.matrix import transfer_matrix
+from pages.parts.transfer.opened import open_report
 from pages.parts.ways import pick_way
 
 VIEWS: dict[str, str] = {

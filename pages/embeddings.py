@@ -7,11 +7,18 @@ import streamlit as st
 
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
-from pages.parts.embedded import embed_config, embed_runs, known_backbones, known_datasets, sources_of, with_features
-from pages.parts.gallery import gallery
 from pages.parts.images import thumb_index
-from pages.parts.map import Picked, colourings, embedding_maps, load_map
-from pages.parts.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
+from pages.parts.maps.embedded import (
+    embed_config,
+    embed_runs,
+    known_backbones,
+    known_datasets,
+    sources_of,
+    with_features,
+)
+from pages.parts.maps.gallery import gallery
+from pages.parts.maps.map import Picked, colourings, embedding_maps, load_map
+from pages.parts.maps.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
 from pages.parts.pickers import pick_backbones, pick_dataset
 from pages.parts.theme import empty, header, plain
 from pages.parts.ways import pick_way

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lgm_core.errors import UserError
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
 from lgm_core.jobs import local
-from lgm_core.places import places
+from lgm_core.jobs.study import StudyFlags
 from lgm_core.presets import PRESETS, change, preset
-from lgm_core.study import StudyFlags
-from pages.parts.estimate import show_estimate
-from pages.parts.form import draw_fields, draw_groups
-from pages.parts.link import linked, put_into_link
-from pages.parts.methods import DATASET, pick_method, pick_preset
+from pages.parts.launch.choices import DATASET, pick_method, pick_preset
+from pages.parts.launch.estimate import show_estimate
+from pages.parts.launch.form import draw_fields, draw_groups
+from pages.parts.launch.link import linked, put_into_link
+from pages.parts.launch.plan import command_of, in_lines, make_plan
+from pages.parts.launch.ready import show_backbones, show_dataset
 from pages.parts.pickers import pick_backbones, pick_dataset
-from pages.parts.plan import command_of, in_lines, make_plan
-from pages.parts.ready import show_backbones, show_dataset
 from pages.parts.theme import header, plain
 
 header("Launch", "What shall be distilled, and with which eyes?")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from lgm_core.places import places
-from lgm_core.runs.card import card, export_zip
-from lgm_core.runs.report import evaluations_of, run_report, study_report
-from lgm_core.runs.site import site_zip, write_site
+from lgm_core.base.places import places
+from lgm_core.reports.card import card, export_zip
+from lgm_core.reports.page import evaluations_of, run_report, study_report
+from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
 from pages.parts.pickers import all_runs, pick_run, pick_runs, pick_study, settings, shows_images

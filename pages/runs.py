@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts.run_list import column_config, keep_fresh, run_rows, table
+from pages.parts.listing.run_list import column_config, keep_fresh, run_rows, table
 from pages.parts.theme import STATE_COLOURS, empty, header
 
 header("Runs", "What has been run, and what is running?")

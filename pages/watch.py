@@ -3,14 +3,14 @@
 import streamlit as st
 
 from lgm_core.runs.store import RunFolder
-from pages.parts.details import show_details, show_results
-from pages.parts.export import show_export
-from pages.parts.fork import fork_dialog
+from pages.parts.methods.rcig import show_rcig
 from pages.parts.pickers import pick_run, settings, worth_watching
-from pages.parts.player import player
-from pages.parts.rcig import show_rcig
+from pages.parts.player.player import player
 from pages.parts.status import show_failure, show_status
 from pages.parts.theme import empty, header
+from pages.parts.watch.details import show_details, show_results
+from pages.parts.watch.export import show_export
+from pages.parts.watch.fork import fork_dialog
 
 left, right = st.columns([2, 3], vertical_alignment="bottom")
 with left:

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lgm_core.base.device import Compute
+from lgm_core.base.interfaces import Backbone
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
-from lgm_core.device import Compute
-from lgm_core.interfaces import Backbone
-from lgm_core.places import Places
 from lgm_core.presets import change
 from tests.browser import chromium, opened
 

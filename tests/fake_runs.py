@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
+from lgm_core.base.knobs import to_dict
 from lgm_core.config import RunConfig
-from lgm_core.knobs import to_dict
 from lgm_core.runs.frames import frame_steps, save_atlas
 from lgm_core.runs.store import RunFolder, RunStore, Status, run_id, write_json
 

@@ -9,13 +9,13 @@ import signal
 import sys
 from pathlib import Path
 
-import lgm_core.features
+import lgm_core.backbones.features
+import lgm_core.methods.lgm.pyramid
 import lgm_core.runs.recorder
-import lgm_core.synthetic.pyramid
+from lgm_core.base.knobs import from_dict
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
-from lgm_core.knobs import from_dict
-from lgm_core.places import Places
 
 
 def kill() -> None:
@@ -24,7 +24,7 @@ def kill() -> None:
 
 def after_growth() -> None:
     """In the middle of the step in which the fourth level came."""
-    grow = lgm_core.synthetic.pyramid.PyramidSet.grow
+    grow = lgm_core.methods.lgm.pyramid.PyramidSet.grow
 
     def grow_and_die(self, step: int) -> bool:
         grown = grow(self, step)
@@ -32,7 +32,7 @@ def after_growth() -> None:
             kill()
         return grown
 
-    lgm_core.synthetic.pyramid.PyramidSet.grow = grow_and_die
+    lgm_core.methods.lgm.pyramid.PyramidSet.grow = grow_and_die
 
 
 def during_checkpoint() -> None:
@@ -52,14 +52,14 @@ def during_checkpoint() -> None:
 
 def during_bank() -> None:
     """After some of the bank's rows are written, before they are counted as done."""
-    dumps = lgm_core.features.json.dumps
+    dumps = lgm_core.backbones.features.json.dumps
 
     def dump_and_die(values, **options) -> str:
         if isinstance(values, dict) and values.get("done") == 20:
             kill()
         return dumps(values, **options)
 
-    lgm_core.features.json.dumps = dump_and_die
+    lgm_core.backbones.features.json.dumps = dump_and_die
 
 
 MOMENTS = {"growth": after_growth, "checkpoint": during_checkpoint, "bank": during_bank, "never": lambda: None}

@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 from lgm_core.analysis.alignment import linear_cka, mutual_knn
 from lgm_core.analysis.neighbours import class_centres, nearest, neighbours_within, own_rank, radius
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
-from lgm_core.interfaces import generator
+from lgm_core.base.interfaces import generator
 
 
 def features(n: int, width: int, seed: int) -> torch.Tensor:

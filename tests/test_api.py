@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import lgm_core
-from lgm_core.errors import UserError
-from lgm_core.knobs import to_dict
+from lgm_core.base.errors import UserError
+from lgm_core.base.knobs import to_dict
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,10 +10,10 @@ from streamlit.testing.v1 import AppTest
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.presets import change, preset
-from lgm_core.runs.matrix import fillings, study_matrix
+from lgm_core.reports.matrix import fillings, study_matrix
+from lgm_core.reports.summary import row_label
 from lgm_core.runs.store import RunFolder, RunStore
-from lgm_core.runs.summary import row_label
-from pages.parts.plan import in_lines
+from pages.parts.launch.plan import in_lines
 from tests.app import open_page
 from tests.fake_runs import BACKBONES, fake_distill, fake_study
 
@@ -108,9 +108,9 @@ def test_a_fork_has_a_row_of_its_own(store: RunStore):
 
 
 def _dialog() -> None:
-    from lgm_core.places import places
+    from lgm_core.base.places import places
     from lgm_core.runs.store import RunStore
-    from pages.parts.fork import fork_dialog
+    from pages.parts.watch.fork import fork_dialog
 
     fork_dialog(RunStore(places().runs).open("one"), 12)
 

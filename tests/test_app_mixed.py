@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from lgm_core.evaluation.protocol import unlike, what_is_unlike
 from lgm_core.presets import change, preset
-from lgm_core.runs.card import card
-from lgm_core.runs.judging import unlike, what_is_unlike
-from lgm_core.runs.matrix import config_of, fillings, study_matrix
-from lgm_core.runs.report import run_report, study_report
+from lgm_core.reports.card import card
+from lgm_core.reports.matrix import config_of, fillings, study_matrix
+from lgm_core.reports.page import run_report, study_report
+from lgm_core.reports.summary import result_table
 from lgm_core.runs.store import RunFolder, RunStore
-from lgm_core.runs.summary import result_table
 from tests.fake_runs import fake_distill, fake_eval
 from tests.test_pages_analysis import show, store, words  # noqa: F401 (two fixtures)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
 from lgm_core.config import RunConfig
-from lgm_core.errors import UserError
 from lgm_core.jobs import local
-from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts import background
+from pages.parts.server import background
 from tests.app import open_page
 from tests.fake_runs import ERROR, fake_align, fake_distill, fake_embed, fake_study
 
@@ -186,7 +186,7 @@ def test_launch_estimates_from_past_runs(page: Open, store: RunStore):
 def test_launch_offers_to_measure_what_is_not_known(page: Open, monkeypatch):
     started: list[list[str]] = []
     monkeypatch.setattr(background, "start", lambda places, name, arguments: started.append(arguments))
-    monkeypatch.setattr("pages.parts.estimate.backbone_status", lambda name: "ready")
+    monkeypatch.setattr("pages.parts.launch.estimate.backbone_status", lambda name: "ready")
     test = press(page("launch", dataset="scenes", backbones="mobilenet_v2", preset="preview"), "Measure a few steps")
     assert "are not known" in everything(test)
     assert started[0][:5] == ["estimate", "scenes", "mobilenet_v2", "--preset", "preview"]

@@ -10,15 +10,17 @@ from typing import get_type_hints
 import pytest
 
 from lgm_core.backbones import catalog
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import Places
+from lgm_core.cli.flags import parse_config, parse_with
 from lgm_core.config import RunConfig
-from lgm_core.flags import parse_config, parse_with
-from lgm_core.knobs import to_dict
-from lgm_core.places import Places
+from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.runs.store import RunStore
-from lgm_core.study import StudyFlags, plan_study
-from pages.parts import background, form, images, theme
-from pages.parts.plan import command_of, make_plan
+from pages.parts import images, theme
+from pages.parts.launch import form
+from pages.parts.launch.plan import command_of, make_plan
+from pages.parts.server import background
 from pages.parts.status import duration, memory
 from tests.fake_runs import fake_distill, fake_thumbs
 

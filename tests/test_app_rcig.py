@@ -9,19 +9,19 @@ from typing import Any, get_type_hints
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.cli import main
+from lgm_core.base.names import DISTILLERS
+from lgm_core.cli import compute
+from lgm_core.cli.flags import parse_config
+from lgm_core.cli.main import main
 from lgm_core.config import RunConfig
-from lgm_core.flags import parse_config
 from lgm_core.jobs import local
 from lgm_core.presets import PRESETS, change, preset
-from lgm_core.registry import DISTILLERS
-from lgm_core.runs.command import command, command_of_run
+from lgm_core.reports.command import command, command_of_run
+from lgm_core.reports.summary import what_was_trained
 from lgm_core.runs.store import RunFolder, RunStore
-from lgm_core.runs.summary import what_was_trained
-from lgm_core.verbs import compute
-from pages.parts import background
-from pages.parts.form import OF_FORK, OF_METHOD, input_of
-from pages.parts.methods import METHODS
+from pages.parts.launch.choices import METHODS
+from pages.parts.launch.form import OF_FORK, OF_METHOD, input_of
+from pages.parts.server import background
 from tests.app import open_page
 from tests.fake_runs import fake_distill
 

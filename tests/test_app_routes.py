@@ -11,10 +11,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from lgm_core.runs import levels
-from lgm_core.runs.site import write_site
+from lgm_core.methods.lgm import levels
+from lgm_core.reports.site import write_site
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts.routes import ROUTES
+from pages.parts.server.routes import ROUTES
 from tests.fake_runs import fake_distill, fake_thumbs
 
 
@@ -91,7 +91,7 @@ def test_pyramid_levels_of_the_checkpoint(store: RunStore, client: TestClient):
 
 
 def test_the_colours_of_levels_are_those_of_the_images():
-    from lgm_core.synthetic.colour import Colour
+    from lgm_core.methods.lgm.colour import Colour
 
     assert np.allclose(levels._COLOUR, Colour(decorrelated=True).matrix.numpy(), atol=1e-6)
 

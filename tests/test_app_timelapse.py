@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from lgm_core.errors import UserError
-from lgm_core.runs import timelapse
+from lgm_core.base.errors import UserError
+from lgm_core.reports import film as timelapse
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.fake_runs import fake_distill
 
@@ -66,6 +66,6 @@ def test_a_run_without_frames_says_so(tmp_path: Path):
 
 def test_the_module_says_how_far_it_is(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LGM_CACHE", str(tmp_path))
-    command = [sys.executable, "-m", "lgm_core.runs.timelapse", str(run.path), "--form", "gif"]
+    command = [sys.executable, "-m", "lgm_core.reports.film", str(run.path), "--form", "gif"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "drawing: 100%| 6/6" in done.stderr and Path(done.stdout.strip()).exists()

@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import affine_grid, grid_sample
 from torchvision.transforms.functional import hflip, resized_crop
 
-from lgm_core.augment import Augment
+from lgm_core.backbones.augment import Augment
+from lgm_core.base.interfaces import generator
 from lgm_core.config import AugmentConfig
-from lgm_core.interfaces import generator
 
 SIDE, FULL = 24, 64
 

@@ -18,8 +18,8 @@ from lgm_core.backbones.frozen import _memory_format, open_backbone
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import HALF, IMAGENET, Hub, Wheel
 from lgm_core.backbones.weights import LAYOUTS, read_tensors
-from lgm_core.errors import UnknownName, UserError
-from lgm_core.places import Places
+from lgm_core.base.errors import UnknownName, UserError
+from lgm_core.base.places import Places
 
 ROWS = pytest.mark.parametrize("row", CATALOG.values(), ids=list(CATALOG))
 REQUIRED = {

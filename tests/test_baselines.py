@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lgm_core.baselines import choose_centroids, choose_neighbours, choose_random
-from lgm_core.errors import UserError
+from lgm_core.base.errors import UserError
+from lgm_core.datasets.baselines import choose_centroids, choose_neighbours, choose_random
 
 LABELS = torch.tensor([1, 0, 2, 1, 0, 2, 2, 1, 0])
 FEATURES = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))

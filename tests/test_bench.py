@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from lgm_core.bench import share_of_peak
-from lgm_core.cli import main
+from lgm_core.cli.bench import share_of_peak
+from lgm_core.cli.main import main
 
 COLUMNS = {
     "backbone", "views", "classes", "device", "seconds_per_step", "ratio_to_bare", "ratio_to_literal", "peak_bytes",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lgm_core.cli import VERBS, main
-from lgm_core.flags import parse_config
+from lgm_core.cli.flags import parse_config
+from lgm_core.cli.main import VERBS, main
 from lgm_core.presets import preset
 from lgm_core.runs.start import start
 

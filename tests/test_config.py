@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from lgm_core.base.errors import ConfigError, UnknownName
+from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import LGMConfig, RunConfig, validate
-from lgm_core.errors import ConfigError, UnknownName
-from lgm_core.knobs import from_dict, to_dict
 from lgm_core.presets import PRESETS, change, preset
 
 

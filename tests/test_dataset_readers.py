@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import Places
 from lgm_core.datasets import spawrious
 from lgm_core.datasets.catalog import find_row, status
 from lgm_core.datasets.image_set import FileImages
 from lgm_core.datasets.open import open_dataset
 from lgm_core.datasets.wordnet import class_names, imagenet_wnids
-from lgm_core.errors import UserError
-from lgm_core.places import Places
 from tests.trees import CLASSES, TREES, WNIDS, image, split_folders, text, write
 
 FILES = sorted(set(TREES) - {"cifar10", "cifar100", "mnist", "fashion_mnist", "imagenet64"})

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional as transforms
 
+from lgm_core.base.errors import ConfigError, Unavailable, UnknownName, UserError
+from lgm_core.base.places import Places
 from lgm_core.datasets.catalog import CATALOG, find_folder, find_row, how_to_get, status
 from lgm_core.datasets.image_set import ArrayImages, FileImages, Subset, limit_per_class, load_squares
 from lgm_core.datasets.open import open_dataset
-from lgm_core.errors import ConfigError, Unavailable, UnknownName, UserError
-from lgm_core.places import Places
 from tests.trees import image, split_folders
 
 EMBEDDED = [name for name, row in CATALOG.items() if row.embedded]

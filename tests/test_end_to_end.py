@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from lgm_core.backbones import catalog
-from lgm_core.places import places
+from lgm_core.base.places import places
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.browser import at_rest, expect, serve, steer, wait_until
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lgm_core.augment import Augment
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank, Recipe, as_images, view_features
+from lgm_core.base.device import Compute
 from lgm_core.config import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages, load_squares
-from lgm_core.device import Compute
-from lgm_core.features import Bank, Recipe, as_images, view_features
 from tests.conftest import ToyBackbone
 
 AUGMENTED = Recipe(views=3, augment=AugmentConfig(), resize=252, batch=4)  # 252 px at 224: 18 px at the toy's 16

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from lgm_core import precision
-from lgm_core.device import Compute, is_out_of_memory, step_memory
-from lgm_core.fitting import bytes_per_view, fitting_chunk
-from lgm_core.precision import choose_precision
+from lgm_core.backbones import precision
+from lgm_core.backbones.fitting import bytes_per_view, fitting_chunk
+from lgm_core.backbones.precision import choose_precision
+from lgm_core.base.device import Compute, is_out_of_memory, step_memory
 from tests.conftest import ToyBackbone
 from tests.test_lgm import C, HeadTarget, _distiller, _gradients
 

@@ -16,8 +16,8 @@ from filelock import FileLock
 from lgm_core.backbones.catalog import find_row, status
 from lgm_core.backbones.row import Hub
 from lgm_core.backbones.weights import fetch_weights, load_state
-from lgm_core.errors import Unavailable
-from lgm_core.places import Places
+from lgm_core.base.errors import Unavailable
+from lgm_core.base.places import Places
 from tests.test_weights import TOY, published, toy_row
 
 

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lgm_core.base.errors import ConfigError, Unavailable, UserError
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
-from lgm_core.errors import ConfigError, Unavailable, UserError
 from lgm_core.jobs import local, slots
 from lgm_core.jobs.calibrations import Measured, measured_here
 from lgm_core.jobs.estimate import calibrate, estimate
 from lgm_core.jobs.forking import prepare_fork
-from lgm_core.places import Places
 from lgm_core.presets import change
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.store import RunFolder, RunStore, write_json
@@ -226,12 +226,12 @@ def test_asking_from_the_dashboard_loads_no_torch(here, long_run):
     script = (
         "import sys, json\nsys.modules['torch'] = None\n"
         "from lgm_core.jobs import local, estimate\nfrom lgm_core.runs.start import start\n"
-        "from lgm_core.config import RunConfig\nfrom lgm_core.knobs import from_dict\n"
-        "from lgm_core.places import places\n"
+        "from lgm_core.config import RunConfig\nfrom lgm_core.base.knobs import from_dict\n"
+        "from lgm_core.base.places import places\n"
         "run = start(from_dict(RunConfig, json.loads(sys.argv[1])), places())\nlocal.stop(run)\n"
         "print(run.status().state, estimate.estimate(run.config(), places()), local.queue(places()))"
     )
-    from lgm_core.knobs import to_dict
+    from lgm_core.base.knobs import to_dict
 
     environment = os.environ | {"LGM_CACHE": str(here.cache)}
     done = subprocess.run(

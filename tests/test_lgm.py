@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from lgm_core.augment import Augment
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank
+from lgm_core.base.interfaces import generator
 from lgm_core.config import AugmentConfig, LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.datasets.image_set import ArrayImages
-from lgm_core.distillers.lgm import LinearGradientMatching
-from lgm_core.distillers.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
-from lgm_core.features import Bank
-from lgm_core.gradients import LinearHead, head_gradient
-from lgm_core.interfaces import generator
-from lgm_core.literal import literal_loss
-from lgm_core.synthetic.pyramid import PyramidSet
+from lgm_core.methods.lgm.gradients import LinearHead, head_gradient
+from lgm_core.methods.lgm.literal_step import literal_loss
+from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.step import LinearGradientMatching
+from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
 
 C = 4
 

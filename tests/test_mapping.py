@@ -11,17 +11,17 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from lgm_core.analysis.projection import Pca
+from lgm_core.analysis.thumbnails import PER_PAGE, Thumbnails, drawing, spread
+from lgm_core.analysis.trail import Trail, clean_features, synthetic_features
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages, load_squares
 from lgm_core.datasets.open import open_dataset
 from lgm_core.engine import start, work
-from lgm_core.errors import ConfigError, UserError
-from lgm_core.mapping import Trail, clean_features, synthetic_features
-from lgm_core.places import Places
 from lgm_core.presets import change
 from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.store import RunFolder
-from lgm_core.thumbnails import PER_PAGE, Thumbnails, drawing, spread
 from lgm_core.workbench import Workbench
 
 
@@ -138,7 +138,7 @@ def test_thumbnails_hold_every_image_in_its_place(tmp_path, here):
 
 
 def test_of_a_large_split_only_some_are_drawn_and_a_broken_image_ends_it_quietly(here, monkeypatch):
-    monkeypatch.setattr("lgm_core.thumbnails.MOST", 10)
+    monkeypatch.setattr("lgm_core.analysis.thumbnails.MOST", 10)
     train, _ = open_dataset("digits", here.datasets)
     thumbnails = Thumbnails(train, "digits", "train", here.thumbs)
     thumbnails._draw()
@@ -152,7 +152,7 @@ def test_of_a_large_split_only_some_are_drawn_and_a_broken_image_ends_it_quietly
     def fail(*arguments: object, **options: object) -> None:
         raise UserError("the image x is corrupt")
 
-    monkeypatch.setattr("lgm_core.thumbnails.load_squares", fail)
+    monkeypatch.setattr("lgm_core.analysis.thumbnails.load_squares", fail)
     broken._draw()
     assert not broken.index_file.exists()
 

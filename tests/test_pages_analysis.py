@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.runs.matrix import correlation, difference, fillings, study_matrix
+from lgm_core.reports.matrix import correlation, difference, fillings, study_matrix
 from lgm_core.runs.store import RunStore, identity, read_json, write_json
 from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_align, fake_distill, fake_embed, fake_eval, fake_study
 

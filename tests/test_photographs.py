@@ -15,8 +15,8 @@ from lgm_core.backbones.catalog import find_row, find_weights, status, title_her
 from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
 from lgm_core.backbones.row import HALF, IMAGENET
 from lgm_core.backbones.weights import fetch_weights, load_state
-from lgm_core.download import extract
-from lgm_core.places import Places, places
+from lgm_core.base.download import extract
+from lgm_core.base.places import Places, places
 
 OBVIOUS = {  # photograph -> ImageNet classes that name it
     "chelsea": {281, 282, 285},  # tabby, tiger cat, Egyptian cat

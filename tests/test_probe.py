@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from lgm_core.probe import HeadRecipe, Heads, score, train_heads
+from lgm_core.evaluation.probe import HeadRecipe, Heads, score, train_heads
 
 C, D = 4, 6
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lgm_core.backbones.students import StudentShape, build_student
-from lgm_core.config_rcig import RCIGConfig
-from lgm_core.distillers.pool import Pool
-from lgm_core.distillers.rate_search import is_falling
-from lgm_core.distillers.rcig import RCIG, clipped, number_type
-from lgm_core.distillers.traces import label_rows
-from lgm_core.errors import UserError
-from lgm_core.interfaces import generator
-from lgm_core.synthetic.labelled import LabelledSet, centred_targets
-from lgm_core.transforms.fit import fit
-from lgm_core.whitened import WhitenedSplit
+from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import generator
+from lgm_core.datasets.transforms.fit import fit
+from lgm_core.datasets.whitened import WhitenedSplit
+from lgm_core.methods.rcig.config import RCIGConfig
+from lgm_core.methods.rcig.labelled import LabelledSet, centred_targets
+from lgm_core.methods.rcig.pool import Pool
+from lgm_core.methods.rcig.rate_search import is_falling
+from lgm_core.methods.rcig.step import RCIG, clipped, number_type
+from lgm_core.methods.rcig.traces import label_rows
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
 C, SIDE = 4, 8

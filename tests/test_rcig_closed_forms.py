@@ -6,15 +6,15 @@ import sys
 import pytest
 import torch
 
-from lgm_core.backbones.students import StudentShape, build_student
-from lgm_core.distillers.convexified import Convexified
-from lgm_core.distillers.inner_problem import RealBatch, Setting, label_margin
-from lgm_core.distillers.linearised import Frozen, Jacobian
-from lgm_core.distillers.literal import Literal
-from lgm_core.distillers.parameters import flatten, named
-from lgm_core.distillers.tangents import is_chain
-from lgm_core.interfaces import generator
-from lgm_core.synthetic.labelled import LabelledSet, centred_targets
+from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.base.interfaces import generator
+from lgm_core.methods.rcig.autograd_problem import Literal
+from lgm_core.methods.rcig.convexified import Convexified
+from lgm_core.methods.rcig.inner_problem import RealBatch, Setting, label_margin
+from lgm_core.methods.rcig.labelled import LabelledSet, centred_targets
+from lgm_core.methods.rcig.linearised import Frozen, Jacobian
+from lgm_core.methods.rcig.parameters import flatten, named
+from lgm_core.methods.rcig.tangents import is_chain
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
 C, M, B, SIDE = 3, 3, 7, 8

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.runs.files import append_line, read_json, write_json
+from lgm_core.base.files import append_line, read_json, write_json
 from lgm_core.runs.store import RunStore
-from pages.parts.rcig import label_figure, length_figure, live_caption, trace_figure
+from pages.parts.methods.rcig import label_figure, length_figure, live_caption, trace_figure
 from tests.fake_runs import fake_distill
 
 ROOT = Path(__file__).parent.parent

@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lgm_core.cli import main
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import Places
+from lgm_core.cli.main import main
 from lgm_core.engine import start, work
-from lgm_core.errors import UserError
-from lgm_core.places import Places
+from lgm_core.methods.rcig.published import read_published
 from lgm_core.presets import change
-from lgm_core.published import read_published
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.test_rcig_run import finish
@@ -84,6 +84,8 @@ def test_a_published_checkpoint_becomes_a_run_that_is_shown_and_evaluated(tmp_pa
                                     "evaluate_on": ()})  # fmt: skip
     assert [line["step"] for line in finish(further, here).metrics()] == [40, 41]
     wrong = replace(further, images_per_class=2, name="wrong")
-    monkeypatch.setattr("lgm_core.assembly_rcig.open_real", lambda bench: pytest.fail("whitened before it was checked"))
+    monkeypatch.setattr(
+        "lgm_core.methods.rcig.assembly.open_real", lambda bench: pytest.fail("whitened before it was checked")
+    )
     with pytest.raises(UserError, match="images_per_class"):
         work(start(wrong, here), here)

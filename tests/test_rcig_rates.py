@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from lgm_core.distillers.adam import AdaBelief, Adam
-from lgm_core.distillers.rate_search import Rates, is_falling, largest_monotone, status_of
-from lgm_core.interfaces import generator
+from lgm_core.base.interfaces import generator
+from lgm_core.methods.rcig.adam import AdaBelief, Adam
+from lgm_core.methods.rcig.rate_search import Rates, is_falling, largest_monotone, status_of
 
 
 def test_the_first_move_of_adabelief_is_the_rate_times_the_sign():

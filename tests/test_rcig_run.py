@@ -11,17 +11,17 @@ import torch
 from safetensors.torch import load_file
 
 from lgm_core import engine
-from lgm_core.calibration import measure
-from lgm_core.cli import main
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.places import Places
+from lgm_core.cli.main import main
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
-from lgm_core.errors import ConfigError
 from lgm_core.jobs.estimate import estimate
 from lgm_core.jobs.forking import prepare_fork
-from lgm_core.places import Places
+from lgm_core.methods.lgm.measure import measure
+from lgm_core.methods.rcig.presets import RCIG_PRESETS
 from lgm_core.presets import PRESETS, change, preset
-from lgm_core.presets_rcig import RCIG_PRESETS
-from lgm_core.runs.report import run_report
+from lgm_core.reports.page import run_report
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
@@ -134,7 +134,7 @@ def test_other_networks_evaluate_the_set_with_its_learned_labels(run: RunFolder,
 
 
 def test_learned_labels_are_what_the_networks_are_trained_on(run: RunFolder, here: Places, monkeypatch):
-    from lgm_core import scratch_report
+    from lgm_core.evaluation import from_scratch as scratch_report
 
     seen: list[torch.Tensor] = []
     original = scratch_report.train_networks

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from lgm_core.distillers.adam import AdaBelief
-from lgm_core.distillers.convexified import Convexified
-from lgm_core.distillers.rcig import RCIG
+from lgm_core.methods.rcig.adam import AdaBelief
+from lgm_core.methods.rcig.convexified import Convexified
+from lgm_core.methods.rcig.step import RCIG
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.test_rcig import _rcig
 

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from lgm_core.base.errors import UserError
+from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig
-from lgm_core.errors import UserError
-from lgm_core.flags import parse_config
 from lgm_core.presets import change, preset
-from lgm_core.runs.card import card, export_zip, write_export
-from lgm_core.runs.command import command
-from lgm_core.runs.markup import Series, curve, data, heat_table, page, ticks
-from lgm_core.runs.pictures import labels, pictures
-from lgm_core.runs.report import run_report, study_report
-from lgm_core.runs.site import site_zip, write_site
+from lgm_core.reports.card import card, export_zip, write_export
+from lgm_core.reports.command import command
+from lgm_core.reports.markup import Series, curve, data, heat_table, page, ticks
+from lgm_core.reports.page import run_report, study_report
+from lgm_core.reports.pictures import labels, pictures
+from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.browser import expect
 from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_distill, fake_eval, fake_study

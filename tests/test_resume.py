@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
-from lgm_core.knobs import to_dict
-from lgm_core.places import Places
 from lgm_core.runs.store import RunFolder
 
 ROOT = Path(__file__).parent.parent

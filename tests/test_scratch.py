@@ -4,19 +4,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lgm_core import scratch_report
+from lgm_core.backbones.students.real_data import check_whitening, shape_of, transform_kind
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.files import read_json
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.open import open_dataset
-from lgm_core.errors import ConfigError, UserError
-from lgm_core.places import Places
+from lgm_core.datasets.transforms.transform import Identity
+from lgm_core.datasets.whitened import Whitened, WhitenedSplit, open_whitened
+from lgm_core.evaluation import from_scratch as scratch_report
+from lgm_core.evaluation.from_scratch import recipe_of
+from lgm_core.methods.rcig.presets import paper_preset
 from lgm_core.presets import change, preset
-from lgm_core.presets_rcig import paper_preset
-from lgm_core.runs.files import read_json
 from lgm_core.runs.store import RunFolder
-from lgm_core.scratch_report import recipe_of
-from lgm_core.student_bench import check_whitening, shape_of, transform_kind
-from lgm_core.transforms.transform import Identity
-from lgm_core.whitened import Whitened, WhitenedSplit, open_whitened
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.test_rcig_run import finish, finished, run, small  # noqa: F401 (fixtures)
 

@@ -5,8 +5,8 @@ import fcntl
 import pytest
 import torch
 
+from lgm_core.base.machine import free_memory
 from lgm_core.jobs import slots
-from lgm_core.jobs.memory import free_memory
 
 
 def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from lgm_core.augment_one import ALL, augment_one
-from lgm_core.backbones.student_names import ARCHITECTURES, NORMS, StudentName, is_student, student_name
-from lgm_core.backbones.students import Activation, StudentShape, build_student
-from lgm_core.errors import ConfigError
-from lgm_core.interfaces import generator
-from lgm_core.scratch import ScratchRecipe, predicted, train_networks
+from lgm_core.backbones.students.augment_one import ALL, augment_one
+from lgm_core.backbones.students.networks import Activation, StudentShape, build_student
+from lgm_core.backbones.students.student_names import ARCHITECTURES, NORMS, StudentName, is_student, student_name
+from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.interfaces import generator
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
 

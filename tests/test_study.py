@@ -2,16 +2,16 @@
 
 import pytest
 
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.places import Places
+from lgm_core.cli import compute
 from lgm_core.config import RunConfig, validate
-from lgm_core.errors import ConfigError
-from lgm_core.places import Places
+from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import preset
-from lgm_core.runs.matrix import study_matrix
+from lgm_core.reports.matrix import study_matrix
+from lgm_core.reports.summary import row_label
 from lgm_core.runs.start import require_here
 from lgm_core.runs.store import RunStore
-from lgm_core.runs.summary import row_label
-from lgm_core.study import StudyFlags, plan_study
-from lgm_core.verbs import compute
 from tests.fake_runs import fake_distill
 
 

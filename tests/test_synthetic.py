@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from lgm_core.config import PyramidConfig, SyntheticConfig
-from lgm_core.synthetic.colour import Colour
-from lgm_core.synthetic.pixels import PixelSet
-from lgm_core.synthetic.pyramid import PyramidSet, level_sides
+from lgm_core.methods.lgm.colour import Colour
+from lgm_core.methods.lgm.pixels import PixelSet
+from lgm_core.methods.lgm.pyramid import PyramidSet, level_sides
 
 PAPER = PyramidConfig(rescale=True, keep_moments=False, cascade=False)
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
+from lgm_core.base.interfaces import generator
 from lgm_core.datasets.fitted import fit_pixels, fitted_pixels
 from lgm_core.datasets.image_set import ArrayImages
-from lgm_core.interfaces import generator
-from lgm_core.transforms.fit import KINDS, fit, from_state, to_state
-from lgm_core.transforms.zca import from_tiles, tiles, whitening
-from lgm_core.whitened import open_whitened
+from lgm_core.datasets.transforms.fit import KINDS, fit, from_state, to_state
+from lgm_core.datasets.transforms.zca import from_tiles, tiles, whitening
+from lgm_core.datasets.whitened import open_whitened
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
 

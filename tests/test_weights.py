@@ -13,8 +13,8 @@ from lgm_core.backbones.catalog import find_row, find_weights, status
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.backbones.row import Hub, Wheel
 from lgm_core.backbones.weights import fetch_weights, load_state, read_tensors, weights_hash
-from lgm_core.errors import Unavailable, UserError
-from lgm_core.places import Places
+from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.places import Places
 from tests.test_download import make_wheel
 
 TOY = "test_resnet"  # timm's smallest network: 0.5 M parameters

@@ -14,7 +14,7 @@ def seconds(keep: bool) -> float:
     import torch
     from torchvision.models import mobilenet_v3_small
 
-    from lgm_core.device import keep_freed_memory
+    from lgm_core.base.device import keep_freed_memory
 
     if keep:
         keep_freed_memory()

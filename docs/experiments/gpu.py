@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 import lgm_core
 from lgm_core.backbones.catalog import find_row
-from lgm_core.bench import bench
+from lgm_core.cli.bench import bench
 
 
 @dataclass

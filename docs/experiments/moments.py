@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from lgm_core.places import places
+from lgm_core.base.places import places
 from lgm_core.runs.store import RunStore
 
 TILE, MARGIN, MOMENTS = 128, 64, 5

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import lgm_core
-from lgm_core.places import places
+from lgm_core.base.places import places
 
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
 FAST = {  # the preset "preview" with a higher rate, more photographs and steps, and a pyramid that is there at once

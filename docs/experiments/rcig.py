@@ -21,21 +21,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from lgm_core.backbones.students import build_student
+from lgm_core.backbones.students.networks import build_student
+from lgm_core.backbones.students.real_data import shape_of
+from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks
+from lgm_core.base.interfaces import generator
+from lgm_core.base.places import places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.open import open_dataset
-from lgm_core.distillers.pool import Pool
-from lgm_core.distillers.rcig import RCIG
+from lgm_core.datasets.whitened import Whitened, open_whitened
 from lgm_core.engine import start, work
-from lgm_core.interfaces import generator
-from lgm_core.places import places
+from lgm_core.methods.rcig.labelled import LabelledSet, centred_targets
+from lgm_core.methods.rcig.pool import Pool
+from lgm_core.methods.rcig.step import RCIG
 from lgm_core.presets import preset
 from lgm_core.runs.store import RunFolder
-from lgm_core.scratch import ScratchRecipe, predicted, train_networks
-from lgm_core.student_bench import shape_of
-from lgm_core.synthetic.labelled import LabelledSet, centred_targets
-from lgm_core.whitened import Whitened, open_whitened
 
 SWITCHES = (
     ("the method", {}),

@@ -17,12 +17,12 @@ from statistics import median
 
 import torch
 
-from lgm_core.backbones.students import StudentShape, build_student
-from lgm_core.calibration_rcig import noisy_rcig
-from lgm_core.device import keep_freed_memory
-from lgm_core.distillers.linearised import Frozen, Jacobian
-from lgm_core.distillers.parameters import flatten
-from lgm_core.interfaces import generator
+from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.base.device import keep_freed_memory
+from lgm_core.base.interfaces import generator
+from lgm_core.methods.rcig.linearised import Frozen, Jacobian
+from lgm_core.methods.rcig.measure import noisy_rcig
+from lgm_core.methods.rcig.parameters import flatten
 from lgm_core.presets import preset
 
 SIZES = ((32, 1, 256), (32, 1, 1024), (64, 1, 256), (128, 1, 256), (128, 1, 1024), (32, 10, 256))

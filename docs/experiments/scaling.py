@@ -13,13 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from lgm_core.bench import Bench
+from lgm_core.backbones.features import Bank, Recipe
+from lgm_core.base.device import open_compute, step_memory
+from lgm_core.base.places import places
+from lgm_core.cli.bench import Bench
 from lgm_core.config import AugmentConfig, DeviceConfig
 from lgm_core.datasets.open import open_dataset
-from lgm_core.device import open_compute, step_memory
-from lgm_core.features import Bank, Recipe
-from lgm_core.literal import LiteralStep
-from lgm_core.places import places
+from lgm_core.methods.lgm.literal_step import LiteralStep
 
 CHUNK = 50
 SIZES = [(10, 1), (10, 5), (10, 10), (20, 10), (50, 10), (100, 10)]

@@ -15,17 +15,17 @@ from typing import Any
 
 import torch
 
-from lgm_core.augment import Augment
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank, Recipe, view_features
 from lgm_core.backbones.frozen import open_backbone
+from lgm_core.base.device import open_compute
+from lgm_core.base.places import places
 from lgm_core.config import AugmentConfig, BankConfig, DeviceConfig, LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.datasets.open import open_dataset
-from lgm_core.device import open_compute
-from lgm_core.distillers.lgm import LinearGradientMatching
-from lgm_core.distillers.targets import MeanTarget
-from lgm_core.features import Bank, Recipe, view_features
-from lgm_core.places import places
-from lgm_core.probe import HeadRecipe, score, train_heads
-from lgm_core.synthetic.pyramid import PyramidSet
+from lgm_core.evaluation.probe import HeadRecipe, score, train_heads
+from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.step import LinearGradientMatching
+from lgm_core.methods.lgm.targets import MeanTarget
 
 BASIC = AugmentConfig(noise_std=0.0)
 

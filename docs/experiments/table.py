@@ -5,9 +5,9 @@ python docs/experiments/table.py STUDY
 
 import sys
 
-from lgm_core.places import places
+from lgm_core.base.places import places
+from lgm_core.reports.summary import result_table
 from lgm_core.runs.store import RunStore
-from lgm_core.runs.summary import result_table
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ layouts     key names of a checkpoint -> key names of the architecture
 builders    row and weights -> network without its classifier, one short function per library
 folding     batch norms folded into their convolutions: the same features for a third less work
 frozen      name -> Backbone: frozen, in eval mode, owner of its normalisation
-students       small networks that are trained here, from scratch: ConvNet, ResNet, VGG, AlexNet
-student_names  what they are called: "conv", "resnet:batch", "conv:augmented" (no torch)
+augment     differentiable views of images: flip, crop, noise
+crop        many resized crops of a few images at once
+features    features of real images, computed once and kept: the banks
+precision   float32 or bfloat16, whichever is faster here
+fitting     how many views fit into memory at once
+students    small networks that are trained here, from scratch: a room of its own
 """

@@ -16,8 +16,8 @@ import torchvision
 from torch import nn
 
 from lgm_core.backbones.row import BackboneRow
-from lgm_core.errors import UserError
-from lgm_core.interfaces import State
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import State
 
 _NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from lgm_core.backbones.row import CLIP, HALF, BackboneRow, Hub, Local, Wheel
-from lgm_core.errors import UnknownName
-from lgm_core.places import Places
-from lgm_core.registry import unknown
+from lgm_core.base.errors import UnknownName
+from lgm_core.base.names import unknown
+from lgm_core.base.places import Places
 
 _OPEN_CLIP_FILE = "open_clip_model.safetensors"
 _POOLED = "average-pooled features before the classifier"

@@ -19,10 +19,10 @@ from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
 from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
-from lgm_core.download import Progress
-from lgm_core.errors import UserError
-from lgm_core.interfaces import Backbone
-from lgm_core.places import Places
+from lgm_core.base.download import Progress
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import Backbone
+from lgm_core.base.places import Places
 
 Normalisation = Literal["native", "imagenet"]
 

@@ -14,8 +14,8 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 from tqdm import tqdm
 
 from lgm_core.backbones.row import BackboneRow, Hub
-from lgm_core.download import Progress, file_sha256
-from lgm_core.errors import Unavailable
+from lgm_core.base.download import Progress, file_sha256
+from lgm_core.base.errors import Unavailable
 
 # What the hub's client raises without a network or for a file that is not there; the base of its HTTP errors belongs to
 # whichever HTTP library it is built on.

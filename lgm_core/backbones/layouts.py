@@ -12,8 +12,8 @@ import timm
 import torch
 
 from lgm_core.backbones.row import BackboneRow
-from lgm_core.errors import UserError
-from lgm_core.interfaces import State
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import State
 
 
 def native(state: State, row: BackboneRow) -> State:

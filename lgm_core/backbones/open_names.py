@@ -16,8 +16,8 @@ import timm
 from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
 
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url
-from lgm_core.errors import Unavailable, UnknownName, UserError
-from lgm_core.registry import unknown
+from lgm_core.base.errors import Unavailable, UnknownName, UserError
+from lgm_core.base.names import unknown
 
 
 def complete(row: BackboneRow) -> BackboneRow:

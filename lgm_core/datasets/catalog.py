@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lgm_core.places import Places
-from lgm_core.registry import require_known
+from lgm_core.base.names import require_known
+from lgm_core.base.places import Places
 
 
 @dataclass(frozen=True, kw_only=True)

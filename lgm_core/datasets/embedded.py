@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lgm_core.base.errors import Unavailable
+from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import ArrayImages
-from lgm_core.errors import Unavailable
-from lgm_core.interfaces import ImageSet
 
 PHOTOGRAPHS = {  # class: file in scikit-image's wheel; these are never downloaded
     "astronaut": "astronaut.png",

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
 from zipfile import BadZipFile, ZipFile
 
+from lgm_core.base.download import download
+from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.datasets.catalog import DatasetRow, Source, find_folder, find_row, how_to_get
 from lgm_core.datasets.sources import official_sources
-from lgm_core.download import download
-from lgm_core.errors import Unavailable, UserError
 
 Progress = Callable[[str, int, int | None], None]  # name of the file, bytes so far, bytes in all if known
 

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from lgm_core.interfaces import ImageSet
+from lgm_core.base.interfaces import ImageSet
 
 _BATCH = 256
 

@@ -20,8 +20,8 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from lgm_core.errors import ConfigError, UserError
-from lgm_core.interfaces import ImageSet, generator
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.interfaces import ImageSet, generator
 
 SAMPLED = 256  # items whose size or content goes into a fingerprint: reading all of them would not be cheap
 

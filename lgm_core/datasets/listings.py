@@ -7,8 +7,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lgm_core.base.errors import UserError
 from lgm_core.datasets.catalog import DatasetRow, how_to_get
-from lgm_core.errors import UserError
 
 
 def remedy(row: DatasetRow, folder: Path) -> str:

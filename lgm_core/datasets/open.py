@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from lgm_core.base.errors import Unavailable
+from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, leftovers, not_here
 from lgm_core.datasets.image_set import limit_per_class
-from lgm_core.errors import Unavailable
-from lgm_core.interfaces import ImageSet
 
 
 def open_dataset(

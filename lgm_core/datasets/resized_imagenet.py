@@ -18,11 +18,11 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 
+from lgm_core.base.errors import UserError
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.listings import incomplete, require_all_classes, require_files, table
 from lgm_core.datasets.wordnet import class_names
-from lgm_core.errors import UserError
 
 BATCHES = 10
 

@@ -14,11 +14,11 @@ import numpy as np
 import torchvision.datasets as official
 from torchvision.datasets.utils import check_integrity
 
+from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.folders import read_split_folders
 from lgm_core.datasets.image_set import ArrayImages, FileImages
 from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, require_files
-from lgm_core.interfaces import ImageSet
 
 LISTS = {  # what must be there, below the folder, before torchvision is asked
     "Food101": ("images", "meta/train.json", "meta/test.json"),

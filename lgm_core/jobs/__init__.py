@@ -1,10 +1,11 @@
-"""Work in processes of its own.
+"""Work in processes of its own. Needs no torch; a worker loads it once it holds a device.
 
-local     submit, pause, resume, stop, retry, fork, queue: what a dashboard does with runs
-slots     one run per device, by file locks
-forking   a run that takes over from another at a step
-estimate  time and memory before the start, from past runs or from `calibrations` (measured in a process of its own)
-estimate_rcig  the same for RCIG, whose steps cost something else
-memory    how much of it is free
-signals   SIGTERM and Ctrl-C as a wish
+local         submit, pause, resume, stop, retry, fork, queue: what a dashboard does with runs
+worker        what a worker process does
+slots         one run per device, by file locks
+study         a study as a list of runs
+forking       a run that takes over from another at a step
+estimate      time and memory before the start, from past runs or from `calibrations`
+calibrations  measured costs of a step, kept, and measured by a process of its own
+signals       SIGTERM and Ctrl-C as a wish
 """

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.backbones.student_names import is_student
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
-from lgm_core.errors import Unavailable, UserError
 from lgm_core.jobs.slots import environment_of, try_slot, wanted_slots
-from lgm_core.knobs import to_dict
-from lgm_core.places import Places, worker_environment
-from lgm_core.runs.files import read_json, write_json
 
 _PATIENCE = 600  # seconds
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lgm_core.base.machine import free_memory
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
-from lgm_core.jobs import estimate_rcig
 from lgm_core.jobs.calibrations import Measured, measured_here, run_calibration
-from lgm_core.jobs.memory import free_memory
 from lgm_core.jobs.slots import wanted_slots
-from lgm_core.places import Places
+from lgm_core.methods.rcig import estimate as estimate_rcig
 from lgm_core.runs.status import Status
 from lgm_core.runs.store import RunFolder, RunStore
 

@@ -20,11 +20,11 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.files import move_into_place
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
-from lgm_core.errors import ConfigError, UserError
-from lgm_core.places import Places
 from lgm_core.presets import change
-from lgm_core.runs.files import move_into_place
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
 

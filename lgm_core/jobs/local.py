@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import write_json
+from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
-from lgm_core.errors import UserError
 from lgm_core.jobs.forking import prepare_fork
-from lgm_core.places import Places, places, worker_environment
-from lgm_core.runs.files import write_json
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from lgm_core.errors import UserError
-from lgm_core.runs.files import write_json
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import write_json
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status
 from lgm_core.runs.store import RunFolder
 

@@ -23,9 +23,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lgm_core.base.files import append_line, forget_from, move_into_place, write_json
+from lgm_core.base.interfaces import State
 from lgm_core.config import RecordConfig
-from lgm_core.interfaces import State
-from lgm_core.runs.files import append_line, forget_from, move_into_place, write_json
 from lgm_core.runs.frames import frame_steps, save_atlas
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.store import RunFolder

@@ -10,12 +10,12 @@ from importlib.metadata import version
 
 import lgm_core
 from lgm_core.backbones import catalog as backbones
-from lgm_core.backbones.student_names import is_student, student_name
+from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.base.errors import ConfigError, Unavailable
+from lgm_core.base.names import DISTILLERS, require_known
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
-from lgm_core.errors import ConfigError, Unavailable
-from lgm_core.places import Places
-from lgm_core.registry import DISTILLERS, require_known
 from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 
 

@@ -16,11 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import read_json, read_lines, write_json
+from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.base.names import unknown
 from lgm_core.config import RunConfig
-from lgm_core.errors import UserError
-from lgm_core.knobs import from_dict, to_dict
-from lgm_core.registry import unknown
-from lgm_core.runs.files import read_json, read_lines, write_json
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status, read_status
 
 __all__ = [

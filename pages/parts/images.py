@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from lgm_core.places import places
+from lgm_core.base.places import places
 from lgm_core.runs.store import RunFolder, read_json
 
 

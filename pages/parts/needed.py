@@ -9,9 +9,9 @@ from functools import partial
 
 import streamlit as st
 
+from lgm_core.base.places import places
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
-from lgm_core.places import places
 from lgm_core.runs.store import RunFolder
 from pages.parts.status import attempt
 from pages.parts.theme import plain, state_words

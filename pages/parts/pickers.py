@@ -13,10 +13,10 @@ from typing import Any
 import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.backbones.student_names import is_student
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
 from lgm_core.datasets import catalog as datasets
-from lgm_core.errors import UserError
-from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, RunStore, read_json
 from pages.parts.address import put_into_url, state_key, take_from_url
 from pages.parts.theme import STATE_ICONS

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from lgm_core.errors import UserError
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
 from lgm_core.jobs import local
-from lgm_core.places import places
 from lgm_core.runs.store import RunFolder, Status
 from pages.parts.theme import plain, state_words
 

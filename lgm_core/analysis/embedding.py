@@ -1,0 +1,190 @@
+"""A run that maps the real images of a split in one backbone, and places other runs' images among them.
+
+Legend: N real images on the map, M images of a source, D features, K neighbours.
+
+>>> embed(bench)  # map.json: PCA and UMAP of the real images, each source's images on both; neighbours of all
+>>> bench.recorder.run.map()["sources"]["demo-lgm-mobilenet_v2-s0"]["own_rank"]
+[1, 1, 3, 1, 1, 1, 1, 12, 1, 1]
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lgm_core.analysis.neighbours import nearest, others_near, own_rank
+from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
+from lgm_core.analysis.thumbnails import Thumbnails, drawing, spread
+from lgm_core.analysis.trail import clean_features, rounded, synthetic_features
+from lgm_core.backbones.features import view_features
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.datasets.baselines import choose_centroids
+from lgm_core.evaluation.probe import HeadRecipe, train_heads
+from lgm_core.runs.recorder import save_atomically
+from lgm_core.runs.source_runs import images_of, open_source
+from lgm_core.workbench import VIEW_AUGMENT, Workbench
+
+_HEAD_VIEWS = 20
+_ROWS = 2048  # real images whose neighbours are looked for at once
+
+
+def embed(bench: Workbench) -> None:
+    """A map of one split's real images in one backbone, and where the sources' images lie on it."""
+    config, recorder = bench.config, bench.recorder
+    images: ImageSet = bench.train if config.embed.split == "train" else bench.test
+    sources = [open_source(bench, name) for name in config.sources]
+    for source in sources:
+        _check_classes(images_of(source)[1], bench.classes, source.id, config.dataset)
+    thumbnails = Thumbnails(images, config.dataset, config.embed.split, bench.places.thumbs)
+    with drawing(thumbnails, recorder):
+        real = RealMap(bench, images)
+        values = real.facts() | {"thumbs": thumbnails.key, "wrong": None, "distance": None, "sources": {}}
+        recorder.map(values, {})  # what is known so far; the rest follows source by source
+        closest = torch.full((len(real.indices),), -torch.inf)
+        for source in sources:
+            recorder.phase(f"placing the images of {source.id}")
+            pictures, labels = images_of(source)
+            features = synthetic_features(bench, pictures, real.backbone)
+            values["sources"][source.id] = real.place(features, labels)
+            closest = torch.maximum(closest, _similarity_to_own(real, features, labels))
+        if sources:
+            pictures, labels = images_of(sources[0])
+            wrong = _wrongness(bench, real, pictures, labels)
+            values |= {"wrong": rounded(wrong, 4), "distance": rounded(1 - closest.clamp_min(-1), 4)}
+        recorder.map(values, {})
+        if not recorder.run.near_file.exists():
+            save_atomically(real.neighbours(), recorder.run.near_file, {})
+
+
+class RealMap:
+    """Some real images of a split in one backbone: their features, and two maps of them."""
+
+    def __init__(self, bench: Workbench, images: ImageSet) -> None:
+        config = bench.config
+        self._bench, self._images = bench, images
+        self.backbone = bench.backbone(config.backbone)
+        self.indices = spread(images.labels, config.embed.images)
+        self.labels = images.labels[self.indices]
+        self.features = clean_features(bench, images, self.indices, self.backbone)
+        self._pca = fit_pca(self.features)
+        self._pca_points = self._pca.project(self.features)
+        bench.recorder.phase(f"UMAP of {len(self.indices)} images in {self.backbone.name}")
+        self._umap = self._open_umap()
+        self._means = self._class_picks()
+
+    def facts(self) -> dict[str, Any]:
+        """The real side of map.json."""
+        images, config = self._images, self._bench.config
+        return {
+            "split": config.embed.split,
+            "backbone": config.backbone,
+            "classes": list(images.classes),
+            "explained": rounded(self._pca.explained, 4),
+            "indices": self.indices.tolist(),
+            "labels": self.labels.tolist(),
+            "groups": None if images.groups is None else images.groups[self.indices].tolist(),
+            "group_names": list(images.group_names),
+            "pca": rounded(self._pca_points),
+            "umap": rounded(self._umap),
+        }
+
+    def place(self, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> dict[str, Any]:
+        """One source's images on the maps, their neighbours (indices into the split), and what to hold beside them."""
+        config = self._bench.config.embed
+        places, similarity = nearest(features, self.features, k=max(config.k, config.umap_neighbours))
+        places, similarity, on_cpu = places.cpu(), similarity.cpu(), features.cpu()
+        around = slice(0, config.umap_neighbours)
+        return {
+            "labels": labels.tolist(),
+            "pca": rounded(self._pca.project(on_cpu)),
+            "umap": rounded(place_beside(self._umap, places[:, around], similarity[:, around])),
+            "nearest": self.indices[places[:, : config.k]].tolist(),
+            "similarity": rounded(similarity[:, : config.k], 4),
+            "nearest_labels": self.labels[places[:, : config.k]].tolist(),
+            "own_rank": own_rank(features, labels, self.features, self.labels).tolist(),
+            "centroid": [self._means[0][label] for label in labels.tolist()],
+            "random": [self._means[1][label] for label in labels.tolist()],
+        }
+
+    def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
+        """The nearest other real images of each: numbers in the split, and cosines; compact, for a row at a time."""
+        bench, k = self._bench, self._bench.config.embed.k
+        indices, cosines = [], []
+        for start in range(0, len(self.features), _ROWS):
+            bench.recorder.phase("neighbours of the real images", start, len(self.features))
+            part = self.features[start : start + _ROWS].to(bench.compute.device)
+            places, similarity = others_near(part, self.features, start, k=k)
+            indices.append(self.indices[places.cpu()].int())
+            cosines.append(similarity.cpu().half())
+        return {"indices": torch.cat(indices), "similarity": torch.cat(cosines)}
+
+    def _class_picks(self) -> tuple[list[int], list[int]]:
+        """Of each class on the map: the image nearest to its mean, and one at random; -1 where it has none."""
+        centroids, randoms = [-1] * self._bench.classes, [-1] * self._bench.classes
+        for label in self.labels.unique().tolist():
+            members = (self.labels == label).nonzero().flatten()
+            own = choose_centroids(self.features[members], torch.zeros_like(members), classes=1, per_class=1)
+            pick = torch.randint(len(members), (1,), generator=generator("cpu", self._bench.config.seed, label))
+            centroids[label] = int(self.indices[members[own]])
+            randoms[label] = int(self.indices[members[pick]])
+        return centroids, randoms
+
+    def _open_umap(self) -> Float[Tensor, "n 2"]:
+        """The UMAP of these very features, kept for every run that asks for it again."""
+        config, folder = self._bench.config.embed, self._bench.places.maps
+        facts = [config.umap_neighbours, config.umap_min_dist, list(self.features.shape)]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        digest.update(self.features.numpy().tobytes())
+        path = folder / f"umap-{digest.hexdigest()[:24]}.safetensors"
+        if path.exists():
+            return load_file(path)["points"]
+        points = umap_points(self.features, neighbours=config.umap_neighbours, min_dist=config.umap_min_dist, seed=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_atomically({"points": points}, path, {})
+        return points
+
+
+def _wrongness(bench: Workbench, real: RealMap, images: Tensor, labels: Tensor) -> Float[Tensor, "n"]:
+    """1 - probability of the true class of each real image, under one head trained on views of `images`."""
+    probe, augment = bench.config.probe, bench.augment(VIEW_AUGMENT, real.backbone)
+    features = view_features(
+        images.to(bench.compute.device), real.backbone, augment, bench.compute,
+        views=min(probe.views, _HEAD_VIEWS), batch=bench.config.bank.batch, seed=0,
+    )  # fmt: skip
+    recipe = HeadRecipe(epochs=probe.epochs, batch=probe.batch, learning_rate=probe.learning_rate, seeds=1)
+    heads = train_heads(
+        features,
+        labels.to(bench.compute.device),
+        classes=bench.classes,
+        recipe=recipe,
+        progress=lambda done, total: bench.recorder.phase("a head on the first source", done, total),
+    )
+    device = heads.weight.device
+    right = [
+        heads.logits(part.to(device))[0].softmax(dim=1).gather(1, own.to(device)[:, None])[:, 0].cpu()
+        for part, own in zip(real.features.split(8192), real.labels.split(8192), strict=True)
+    ]
+    return 1 - torch.cat(right)
+
+
+def _similarity_to_own(real: RealMap, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> Float[Tensor, "n"]:
+    """Cosine of each real image to the nearest of the source's images of its class; -inf where there is none."""
+    found = torch.full((len(real.labels),), -torch.inf)
+    for label in labels.unique().tolist():
+        rows = (real.labels == label).nonzero().flatten()
+        if len(rows):
+            found[rows] = nearest(real.features[rows], features[labels == label].cpu(), k=1)[1].flatten()
+    return found
+
+
+def _check_classes(labels: Tensor, classes: int, run: str, dataset: str) -> None:
+    if int(labels.max()) >= classes:
+        raise UserError(
+            f"the run {run!r} has images of {int(labels.max()) + 1} classes, but {dataset} has {classes}; "
+            "name runs of the same data set as sources"
+        )

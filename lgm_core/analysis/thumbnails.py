@@ -1,0 +1,148 @@
+"""Small pictures of the real images of a split, on pages that all runs share: made once, in the background.
+
+>>> thumbnails = Thumbnails(bench.train, "imagenette", "train", places().thumbs)
+>>> thumbnails.key
+'imagenette-train-3f9a01c2b4d5'
+>>> thumbnails.begin()  # a quiet thread draws what is missing
+>>> thumbnails.is_drawing()  # no more, once index.json is there, which is written last
+False
+"""
+
+import fcntl
+import logging
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import write_json
+from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.datasets.image_set import load_squares
+from lgm_core.runs.recorder import Recorder
+from lgm_core.workbench import spread_over_classes
+
+SIDE, COLUMNS, PER_PAGE = 64, 32, 1024  # pixels of a thumbnail, thumbnails in a row, on a page
+MOST = 50_000  # of a larger split only these are drawn; the others stay grey
+_NICE = 10
+_LONG_LIST = 200_000  # of a larger split the origins are left out
+
+
+class Thumbnails:
+    """The pages of one split: image i is on page i // 1024, row by row."""
+
+    def __init__(self, images: ImageSet, dataset: str, split: str, folder: Path) -> None:
+        plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in dataset)[-60:]
+        self.key = f"{plain}-{split}-{images.fingerprint[:12]}"
+        self._images, self._dataset, self._split = images, dataset, split
+        self._folder = folder / self.key
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def index_file(self) -> Path:
+        return self._folder / "index.json"
+
+    def begin(self) -> None:
+        """Draw what is missing, in a thread; nothing where all is there, or another process is at it."""
+        if self._thread is None and not self.index_file.exists():
+            self._thread = threading.Thread(target=self._draw, daemon=True)
+            self._thread.start()
+
+    def is_drawing(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def give_up(self) -> None:
+        """Stop after the present page; a later run goes on with the next."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _draw(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own: the run's own work comes first
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                pages = self._pages()
+                if not self._over.is_set():
+                    write_json(self.index_file, self._index(pages), indent=None)
+            except BlockingIOError:
+                return
+            except UserError as error:
+                logging.getLogger("lgm").warning("no thumbnails: %s", error)
+
+    def _pages(self) -> list[str]:
+        wanted = np.zeros(len(self._images), dtype=bool)
+        wanted[spread(self._images.labels, MOST).numpy()] = True
+        names = [f"{page:04d}.webp" for page in range(math.ceil(len(self._images) / PER_PAGE))]
+        for page, name in enumerate(names):
+            if self._over.is_set():
+                break
+            if not (self._folder / name).exists():
+                drawn = wanted[page * PER_PAGE : (page + 1) * PER_PAGE]
+                self._page(name, drawn, page * PER_PAGE)
+        return names
+
+    def _page(self, name: str, drawn: np.ndarray, first: int) -> None:
+        rows = math.ceil(len(drawn) / COLUMNS)
+        sheet = np.full((rows * SIDE, COLUMNS * SIDE, 3), 128, dtype=np.uint8)
+        slots = np.flatnonzero(drawn)
+        squares = load_squares(self._images, (first + slots).tolist(), SIDE, SIDE, threads=1).numpy()
+        for slot, square in zip(slots.tolist(), squares, strict=True):
+            y, x = divmod(slot, COLUMNS)
+            sheet[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE] = square.transpose(1, 2, 0)
+        new = self._folder / f".{name}.new"
+        Image.fromarray(sheet).save(new, format="WEBP", quality=80, method=1)
+        new.replace(self._folder / name)
+
+    def _index(self, pages: list[str]) -> dict:
+        images = self._images
+        count = len(images)
+        return {
+            "dataset": self._dataset,
+            "split": self._split,
+            "count": count,
+            "side": SIDE,
+            "columns": COLUMNS,
+            "per_page": PER_PAGE,
+            "pages": pages,
+            "classes": list(images.classes),
+            "labels": images.labels.tolist(),
+            "groups": None if images.groups is None else images.groups.tolist(),
+            "group_names": list(images.group_names),
+            "origins": [images.origin(i) for i in range(count)] if count <= _LONG_LIST else [],
+        }
+
+
+@contextmanager
+def drawing(thumbnails: Thumbnails, recorder: Recorder) -> Iterator[None]:
+    """Draw beside what is done inside, then come to an end; after an error the rest is left for a later run."""
+    if recorder.config.thumbnails:
+        thumbnails.begin()
+    try:
+        yield
+        while thumbnails.is_drawing():
+            recorder.phase("thumbnails of the real images")
+            time.sleep(0.2)
+    finally:
+        thumbnails.give_up()
+
+
+def spread(labels: torch.Tensor, count: int) -> torch.Tensor:
+    """Indices of at most `count` images, spread evenly over the classes, at random within them, always the same.
+
+    The choice for a count is part of that for a larger one.
+    """
+    order = torch.randperm(len(labels), generator=generator("cpu", 0x6D6170))
+    return order[spread_over_classes(labels[order], count)].sort().values

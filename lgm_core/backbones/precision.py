@@ -1,0 +1,68 @@
+"""float32 or bfloat16 for a backbone on this machine: whichever is faster, measured once and kept in cache/estimates.
+
+A transformer on a CPU with bfloat16 products is twice as fast under autocast, a small convolutional network slower.
+
+>>> choose_precision(backbone, compute, places().estimates)
+'bfloat16'
+"""
+
+import hashlib
+import json
+import platform
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lgm_core.base.device import Compute
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.interfaces import Backbone
+
+_WORTH = 1.15  # bfloat16 has to be this much faster: it costs digits
+_IMAGES = {"cpu": 2, "cuda": 32}
+_ROUNDS = (3, 12)  # at least, at most; the first warms up, the quickest of the others counts
+_SECONDS = 1.0  # enough of it
+
+
+def choose_precision(backbone: Backbone, compute: Compute, folder: Path) -> str:
+    """ "bfloat16" or "float32". The same answer for the same backbone, device and torch as long as `folder` is kept."""
+    file = folder / f"precision-{_key(backbone, compute)}.json"
+    if not read_json(file):
+        seconds = {name: min(times[1:]) for name, times in _measure(backbone, compute).items()}
+        faster = seconds["float32"] > _WORTH * seconds["bfloat16"]
+        found = {"precision": "bfloat16" if faster else "float32", "backbone": backbone.name, "seconds": seconds}
+        if not read_json(file):  # another run may have been quicker
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(file, found)
+    return str(read_json(file)["precision"])
+
+
+def _measure(backbone: Backbone, compute: Compute) -> dict[str, list[float]]:
+    """Seconds of forward + backward, in turn. On a CPU those that one thread has computed, whatever else goes on."""
+    count, side = _IMAGES.get(compute.device.type, 2), backbone.input_size
+    images = torch.rand(count, 3, side, side, device=compute.device, requires_grad=True)
+    times: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    threads, clock = torch.get_num_threads(), time.perf_counter
+    if compute.device.type == "cpu":
+        clock = time.thread_time
+        torch.set_num_threads(1)
+    try:
+        for turn in range(_ROUNDS[1]):
+            if turn >= _ROUNDS[0] and sum(map(sum, times.values())) > _SECONDS:
+                break
+            for name, found in times.items():
+                began = clock()
+                features = replace(compute, precision=name, chosen={}).features(backbone, images)
+                (gradient,) = torch.autograd.grad(features.sum(), images)
+                gradient.sum().item()  # waits for the device
+                found.append(clock() - began)
+    finally:
+        torch.set_num_threads(threads)
+    return times
+
+
+def _key(backbone: Backbone, compute: Compute) -> str:
+    facts = [platform.node(), compute.title(), torch.__version__]
+    facts += [backbone.name, backbone.weights_hash, str(backbone.input_size)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,12 @@
+"""What everything stands on; nothing here imports another room.
+
+errors      what may go wrong that a user can mend
+names       unknown names are answered with the nearest known ones; names that are safe as file names
+knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
+files       JSON on disk, replaced atomically or appended to
+places      where things lie on this machine; the only reader of environment variables for paths
+download    files from elsewhere: resumed, verified, moved into place only when whole
+machine     how much memory is free here (no torch)
+device      device, precision, threads of a run (torch)
+interfaces  the nouns: ImageSet, Backbone, SyntheticSet, Distiller (torch)
+"""

@@ -1,0 +1,72 @@
+"""What a knob is, and how a group of knobs is read from and written to plain values.
+
+>>> @dataclass(frozen=True, kw_only=True)
+... class SoundConfig:
+...     volume: int = knob(3, "loudness", low=0, high=11)
+>>> from_dict(SoundConfig, {"volume": 12})
+lgm_core.base.errors.ConfigError: volume must be between 0 and 11; 12 was given
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.names import unknown
+
+
+def knob(
+    default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = ""
+) -> Any:
+    """A field with its help, its limits (both inclusive) and its unit."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit})
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    values = dataclasses.asdict(config)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def from_dict(cls: type, values: Mapping[str, Any], path: str = "") -> Any:
+    """Build `cls` from nested values. Missing keys take the default; unknown ones are errors with a suggestion."""
+    hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    built = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise ConfigError(unknown(key, fields, f"setting of {path or 'the run'}"))
+        name = f"{path}.{key}" if path else key
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{name} is a group of settings, {value!r} was given")
+            built[key] = from_dict(hint, value, name)  # type: ignore[arg-type]
+        else:
+            built[key] = _checked(name, hint, fields[key].metadata, value)
+    return cls(**built)
+
+
+def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> Any:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ConfigError(f"{name} is one of {', '.join(get_args(hint))}; {value!r} was given")
+        return value
+    if get_origin(hint) is tuple:
+        if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{name} is a list of names; {value!r} was given")
+        return tuple(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(f"{name} is {_NOUN[hint]}; {value!r} was given")
+    low, high = metadata.get("low"), metadata.get("high")
+    unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+    if low is not None and not value >= low or high is not None and not value <= high:
+        limits = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise ConfigError(f"{name} must be {limits}{unit}; {value} was given")
+    return value
+
+
+_NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

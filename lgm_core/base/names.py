@@ -1,0 +1,42 @@
+"""Kind -> "module:name", and the one way in which an unknown name is answered.
+
+>>> load(DISTILLERS, "lgm", "method")
+<function assemble_lgm>
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from lgm_core.base.errors import UnknownName
+
+# method -> the function that makes a distiller ready to step from a workbench
+DISTILLERS = {
+    "lgm": "lgm_core.methods.lgm.assembly:assemble_lgm",
+    "rcig": "lgm_core.methods.rcig.assembly:assemble_rcig",
+}
+
+
+def load(table: Mapping[str, str], name: str, noun: str) -> Callable[..., Any]:
+    """Import and return what `table` names; `UnknownName` with the nearest names otherwise."""
+    require_known(name, table, noun)
+    module, attribute = table[name].split(":")
+    return getattr(import_module(module), attribute)
+
+
+def require_known(name: str, known: Iterable[str], noun: str) -> None:
+    """Raise `UnknownName`, with the nearest names, unless `name` is one of `known`."""
+    names = list(known)
+    if name not in names:
+        raise UnknownName(unknown(name, names, noun))
+
+
+def unknown(name: str, known: Iterable[str], noun: str) -> str:
+    """The sentence for an unknown name: the nearest names, or all of them where there are few."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3, cutoff=0.55)
+    if near:
+        return f"the {noun} {name!r} is not known; did you mean {' or '.join(map(repr, near))}?"
+    shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")
+    return f"the {noun} {name!r} is not known; known are: {shown}"

@@ -1,0 +1,11 @@
+"""The command line.
+
+main     which verbs there are, and how their mistakes are told
+compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry, bench: in the foreground
+control  pause, stop, queue, estimate; and what worker processes are started with: work, calibrate
+look     show, list, fetch
+flags    command-line flags, made from the config's own fields
+console  progress bars and tables
+listing  what there is, as rows of text
+bench    what a step costs, beside the bare forward + backward and the paper's literal step
+"""

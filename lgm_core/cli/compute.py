@@ -1,0 +1,182 @@
+"""Verbs that compute, in the foreground, with a progress bar; the same command goes on where it stopped.
+
+>>> distill(["scenes", "mobilenet_v2", "--steps", "250"])
+0
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import places
+from lgm_core.cli.console import progress_bar
+from lgm_core.cli.flags import parse_changes, parse_config
+from lgm_core.cli.look import show_run
+from lgm_core.config import RunConfig
+from lgm_core.jobs.signals import soft_signals
+from lgm_core.presets import change, preset
+from lgm_core.runs.start import start
+from lgm_core.runs.store import RunFolder, RunStore
+
+Names = Annotated[tuple[str, ...], tyro.conf.Positional]
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def distill(arguments: Sequence[str]) -> int:
+    """Learn synthetic images: lgm distill DATASET BACKBONE [settings]."""
+    config = parse_config(arguments, prog="lgm distill", positional=("dataset", "backbone"))
+    return _start_and_work([config])
+
+
+def baseline(arguments: Sequence[str]) -> int:
+    """Choose real images: lgm baseline random|centroids|neighbours|full DATASET BACKBONE [settings]."""
+    words = list(arguments)
+    choice = words.pop(0) if words and not words[0].startswith("-") else "random"
+    fixed = {"kind": "baseline", "baseline": {"choice": choice}}
+    return _start_and_work(
+        [parse_config(words, prog=f"lgm baseline {choice}", positional=("dataset", "backbone"), **fixed)]
+    )
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """Probe a run's images in further backbones: lgm evaluate RUN BACKBONE [BACKBONE ...] [settings]."""
+
+    def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
+        return run, backbones
+
+    words = list(arguments)
+    end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
+    name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
+    source = RunStore(places().runs).open(name)
+    base = parse_changes(words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name=""))
+    settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
+    code = _start_and_work([change(base, settings)])
+    return code or show_run(source.id)
+
+
+def import_(arguments: Sequence[str]) -> int:
+    """Take up a published RCIG checkpoint as a run: lgm import FILE DATASET [settings]."""
+    from lgm_core.datasets.catalog import find_row
+    from lgm_core.methods.rcig.presets import paper_preset
+    from lgm_core.methods.rcig.published import read_published
+
+    words = list(arguments)
+    if {"-h", "--help"} & set(words):
+        parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
+    if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
+        raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
+    file = Path(words[0]).expanduser().resolve()
+    found = read_published(file)
+    if not found.step:
+        raise UserError(f"{file} holds the images before the first step; take a later checkpoint")
+    images, classes = len(found.values["targets"]), find_row(words[1]).classes or found.values["targets"].shape[1]
+    per_class, side = max(images // classes, 1), found.values["pixels"].shape[-1]
+    with_preset = [] if "--preset" in words else ["--preset", paper_preset(words[1], per_class, side)]
+    config = parse_config(
+        [words[1], "conv", *with_preset, *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone")
+    )
+    steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.step
+    if steps < found.step:
+        raise UserError(f"{file.name} was learned for {found.step} steps already; give more --steps to go on, or none")
+    own = {"published": str(file), "resolution": side}
+    known = {"method": "rcig", "steps": steps, "images_per_class": per_class, "rcig": own}
+    return _start_and_work([change(config, known)])
+
+
+def embed(arguments: Sequence[str]) -> int:
+    """Map a data set in a backbone, with runs' images on it: lgm embed DATASET BACKBONE --sources RUN [RUN ...]."""
+    config = parse_config(arguments, prog="lgm embed", positional=("dataset", "backbone"), kind="embed")
+    store = RunStore(places().runs)
+    return _start_and_work([replace(config, sources=tuple(store.open(name).id for name in config.sources))])
+
+
+def align(arguments: Sequence[str]) -> int:
+    """How alike backbones see a data set: lgm align DATASET --evaluate-on BACKBONE BACKBONE [BACKBONE ...]."""
+    return _start_and_work([parse_config(arguments, prog="lgm align", positional=("dataset",), kind="align")])
+
+
+def study(arguments: Sequence[str]) -> int:
+    """Several backbones, all baselines, one table: lgm study NAME DATASET --distil-with A B --evaluate-on A B C."""
+    from lgm_core.cli.flags import parse_with
+    from lgm_core.jobs.study import StudyFlags, plan_study
+
+    config, flags = parse_with(arguments, prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
+    asked = StudyFlags(**flags)
+    if asked.distil_with and "--evaluate-on" not in arguments:  # what the preset judges with is said of its own network
+        own = [name.replace(config.backbone, other, 1) for other in asked.distil_with for name in config.evaluate_on]
+        config = replace(config, evaluate_on=tuple(dict.fromkeys(own)))
+    return _start_and_work(plan_study(config, asked)) or show_run(config.name)
+
+
+def fork(arguments: Sequence[str]) -> int:
+    """Take over from another run at a step, with other settings: lgm fork RUN STEP [settings]."""
+    from lgm_core.jobs.forking import prepare_fork
+
+    words = list(arguments)
+    if {"-h", "--help"} & set(words):
+        parse_changes(["--help"], prog="lgm fork RUN STEP", base=preset("standard"))
+    if len(words) < 2 or not words[1].isdigit():
+        raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
+    source = RunStore(places().runs).open(words[0])
+    base = replace(source.config(), name="")
+    config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
+    return _work([prepare_fork(source, int(words[1]), to_dict(config), places())])
+
+
+def resume(arguments: Sequence[str]) -> int:
+    """Go on with a run that was stopped, killed or failed: lgm resume RUN."""
+
+    def read(run: Name) -> str:
+        return run
+
+    name = tyro.cli(read, args=list(arguments), prog="lgm resume", description=resume.__doc__)
+    return _work([RunStore(places().runs).open(name)])
+
+
+def retry(arguments: Sequence[str]) -> int:
+    """Once more, from its last checkpoint, for a run that failed or was lost: lgm retry RUN."""
+
+    def read(run: Name) -> str:
+        return run
+
+    name = tyro.cli(read, args=list(arguments), prog="lgm retry", description=retry.__doc__)
+    run = RunStore(places().runs).open(name)
+    state = run.status().state
+    if state not in ("failed", "lost"):
+        raise UserError(f"the run {run.id!r} is {state}; only a failed or lost one is tried again")
+    return _work([run])
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Seconds per step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
+    from lgm_core.cli.bench import bench as run_bench
+
+    return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
+
+
+def _start_and_work(configs: Sequence[RunConfig]) -> int:
+    return _work([start(config, places()) for config in configs])
+
+
+def _work(runs: Sequence[RunFolder]) -> int:
+    from lgm_core.engine import work as do
+
+    with soft_signals() as (stop, code):
+        for place, run in enumerate(runs, start=1):
+            prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""
+            if run.status().state == "finished":
+                print(f"{prefix or run.id + ': '}finished before: {run.path}", file=sys.stderr)
+                continue
+            with progress_bar(prefix) as listener:
+                state = do(run, places(), listener, stop)
+            print(f"{prefix or run.id + ': '}{state}: {run.path}", file=sys.stderr)
+            if stop.is_set():
+                print("the same command, or `lgm resume`, goes on from here", file=sys.stderr)
+                return code[0]
+    return show_run(runs[0].id) if len(runs) == 1 else 0

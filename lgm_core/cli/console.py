@@ -1,0 +1,83 @@
+"""What the command line shows: progress bars and tables.
+
+>>> with progress_bar() as listener:
+...     work(run, places(), listener)
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from tqdm import tqdm
+
+from lgm_core.reports.summary import Table, percent, what_was_trained
+from lgm_core.runs.heart import Listener
+
+
+@contextmanager
+def progress_bar(prefix: str = "") -> Iterator[Listener]:
+    """A bar per phase, with rate and time left, on standard error."""
+    bars: dict[str, tqdm] = {}
+
+    def listen(phase: str, done: int, total: int, values: Mapping[str, Any]) -> None:
+        bar = bars.get("now")
+        if bar is None or bar.desc != f"{prefix}{phase}" or bar.total != (total or None):
+            if bar is not None:
+                _complete(bar)
+            if not total:
+                bars.pop("now", None)
+                return
+            bar = bars["now"] = tqdm(
+                desc=f"{prefix}{phase}", total=total, initial=done, dynamic_ncols=True, leave=False
+            )
+        shown = {name: f"{values[name]:.3f}" for name in ("loss", "live_top1") if name in values}
+        bar.set_postfix(shown, refresh=False)
+        bar.update(done - bar.n)
+
+    try:
+        yield listen
+    finally:
+        if "now" in bars:
+            _complete(bars["now"])
+
+
+def _complete(bar: tqdm) -> None:
+    bar.close()
+
+
+def print_table(table: Table, title: str) -> None:
+    """Top-1 in per cent, mean and spread; best of the rows with one image per class per column in bold."""
+    width = max(100, *(18 * (len(table.columns) + 3),))
+    console = Console(width=None if Console().is_terminal else width)
+    view = RichTable(title=title, title_justify="left", title_style="bold")
+    view.add_column(f"images the {what_was_trained(table.columns)} were trained on")
+    view.add_column("how many", justify="right")
+    for name in table.columns:
+        view.add_column(f"on {name}", justify="right")
+    for row in table.rows:
+        cells = [_percent(row.cells[name]) if name in row.cells else "-" for name in table.columns]
+        view.add_row(row.label, str(row.images), *cells)
+    console.print(view)
+    grouped = [
+        (row.label, name, cell)
+        for row in table.rows
+        for name, cell in row.cells.items()
+        if cell.worst_group is not None
+    ]
+    for label, name, cell in grouped:
+        console.print(f"worst group: {label} on {name}: {100 * (cell.worst_group or 0):.1f} %")
+
+
+def print_rows(headings: list[str], rows: list[list[str]]) -> None:
+    """A plain table."""
+    console = Console(width=None if Console().is_terminal else 160)
+    view = RichTable(*headings)
+    for row in rows:
+        view.add_row(*row)
+    console.print(view)
+
+
+def _percent(cell: Any) -> str:
+    return percent(cell.mean, cell.spread, cell.count)

@@ -1,0 +1,115 @@
+"""Verbs that speak to running workers, and the worker itself.
+
+>>> pause(["demo-lgm-mobilenet_v2-s0"])  # it checkpoints and leaves the device; `lgm resume` goes on
+0
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.knobs import from_dict
+from lgm_core.base.places import places
+from lgm_core.cli.console import print_rows
+from lgm_core.cli.flags import parse_config
+from lgm_core.config import RunConfig
+from lgm_core.jobs import local
+from lgm_core.runs.store import RunFolder, RunStore
+
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def work(arguments: Sequence[str]) -> int:
+    """Wait for a device, then do the run in a folder, as the dashboard's workers do: lgm work RUN_DIR."""
+    from lgm_core.jobs.worker import do
+
+    def read(folder: Annotated[Path, tyro.conf.Positional]) -> Path:
+        return folder
+
+    folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
+    return do(RunFolder(folder.resolve()), places())
+
+
+def stop(arguments: Sequence[str]) -> int:
+    """Ask a run to checkpoint and end: lgm stop RUN."""
+    return _ask(_run(arguments, "stop", stop.__doc__), local.stop)
+
+
+def pause(arguments: Sequence[str]) -> int:
+    """Ask a run to checkpoint and leave the device: lgm pause RUN."""
+    return _ask(_run(arguments, "pause", pause.__doc__), local.pause)
+
+
+def queue(arguments: Sequence[str]) -> int:
+    """The runs that wait for a device, the next one first: lgm queue."""
+
+    def read() -> None:
+        return None
+
+    tyro.cli(read, args=list(arguments), prog="lgm queue", description=queue.__doc__)
+    rows = []
+    for run in local.queue(places()):
+        status = run.status()
+        rows.append([str(status.position or "-"), run.id, status.phase])
+    print_rows(["place", "run", "waiting for"], rows)
+    return 0
+
+
+def calibrate(arguments: Sequence[str]) -> int:
+    """Measure a few steps for an estimate, as the dashboard asks for it: lgm calibrate REQUEST ANSWER."""
+    from lgm_core.methods.lgm.measure import measure
+
+    request, answer = Path(arguments[0]), Path(arguments[1])
+    asked = read_json(request)
+    config = from_dict(RunConfig, asked["config"])
+
+    def progress(done: int, total: int) -> None:
+        print(f"measuring: {100 * done // total:3d}%| {done}/{total}", file=sys.stderr, flush=True)
+
+    write_json(answer, measure(config, classes=asked["classes"], places=places(), progress=progress))
+    return 0
+
+
+def estimate(arguments: Sequence[str]) -> int:
+    """Time and memory of a distillation before its start: lgm estimate DATASET BACKBONE [settings]."""
+    from lgm_core.jobs.estimate import calibrate as measured
+    from lgm_core.jobs.estimate import estimate as from_past
+
+    config = parse_config(arguments, prog="lgm estimate", positional=("dataset", "backbone"))
+    guess = from_past(config, places()) or measured(config, places(), lambda line: print(line, file=sys.stderr))
+    told = f"from {len(guess.from_runs)} runs" if guess.from_runs else "from a few steps just measured"
+    rows = [
+        ["a step", f"{guess.seconds_per_step:.3g} s"],
+        ["features of the real images", f"{guess.seconds_prepare:.0f} s"],
+        ["probes at the end", f"{guess.seconds_evaluate:.0f} s"],
+        ["in all", f"{guess.seconds_total:.0f} s"],
+        ["memory", f"{guess.bytes / 2**30:.1f} of {guess.memory_here / 2**30:.1f} GB. {guess.remedy}"],
+        ["on", f"{guess.device}, {told}"],
+    ]
+    print_rows(["what", "how much"], rows)
+    return 0
+
+
+def _ask(run: RunFolder, wish: Callable[[RunFolder], None]) -> int:
+    before = run.status().state
+    wish(run)
+    after = run.status().state
+    if before not in ("queued", "running"):
+        print(f"{run.id} is {before}: left as it is", file=sys.stderr)
+    else:
+        told = "has been asked; it ends at the next step" if after == before else f"is {after} now"
+        print(f"{run.id} {told}", file=sys.stderr)
+    return 0
+
+
+def _run(arguments: Sequence[str], verb: str, description: str | None) -> RunFolder:
+    def read(run: Name) -> str:
+        return run
+
+    return RunStore(places().runs).open(
+        tyro.cli(read, args=list(arguments), prog=f"lgm {verb}", description=description)
+    )

@@ -1,0 +1,132 @@
+"""Command-line flags, made from the config's own fields: help, limits and units are written once, in config.py.
+
+>>> parse_config(["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"], prog="lgm distill")
+RunConfig(dataset='scenes', backbone='mobilenet_v2', steps=250, ...)
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any, get_type_hints
+
+import tyro
+
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.config import RunConfig, validate
+from lgm_core.presets import PRESETS, preset
+
+_NOT_FLAGS = {"kind", "preset"}
+_OF_LGM = ("lgm", "synthetic", "pyramid", "augment")  # groups of knobs that RCIG has no use for
+_NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
+
+
+def parse_config(arguments: Sequence[str], *, prog: str, positional: Sequence[str], **fixed: Any) -> RunConfig:
+    """The config of a command line: a preset (`--preset`, default "standard"), positional values, flags over it."""
+    return parse_with(arguments, prog=prog, positional=positional, extra=None, **fixed)[0]
+
+
+def parse_with(
+    arguments: Sequence[str], *, prog: str, positional: Sequence[str], extra: Any, **fixed: Any
+) -> tuple[RunConfig, dict[str, Any]]:
+    """`parse_config`, and beside it the flags of the dataclass instance `extra`, by name."""
+    chosen, rest = _take_preset(_words(arguments))
+    shown = f"Presets (--preset NAME): {', '.join(PRESETS)}; shown defaults are those of {chosen!r}."
+    return _parse(rest, prog, positional, extra, to_dict(preset(chosen, **fixed)), shown)
+
+
+def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
+    """A config with flags over it, such as that of a run which is forked; limits are checked, not yet the whole."""
+    values = to_dict(base)
+    flags, words = _flag_class(RunConfig), _words(arguments)
+    parsed = tyro.cli(
+        flags, args=words, prog=prog, description="Shown defaults are the run's own.", default=_instance(flags, values)
+    )
+    config = from_dict(RunConfig, {**values, **dataclasses.asdict(parsed)})
+    _refuse_foreign(words, config)
+    return config
+
+
+def _parse(
+    arguments: Sequence[str], prog: str, positional: Sequence[str], extra: Any, values: dict[str, Any], description: str
+) -> tuple[RunConfig, dict[str, Any]]:
+    flags = _flag_class(RunConfig, tuple(positional), type(extra) if extra else None)
+    more = dataclasses.asdict(extra) if extra else {}
+    parsed = tyro.cli(
+        flags,
+        args=list(arguments),
+        prog=prog,
+        description=description,
+        default=_instance(flags, values | more),
+    )
+    changed = dataclasses.asdict(parsed)
+    own = {name: changed.pop(name) for name in more}
+    config = validate(from_dict(RunConfig, {**values, **changed}))
+    _refuse_foreign(arguments, config)
+    return config, own
+
+
+def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
+    """Raise `ConfigError` for a flag that would change nothing."""
+    idle = [word for word in arguments if word.startswith(tuple(f"--{group}." for group in _OF_LGM))]
+    if config.method == "rcig" and config.kind == "distill" and idle:
+        raise ConfigError(
+            f"{idle[0].split('=')[0]} belongs to Linear Gradient Matching and has no part in rcig: leave it out; "
+            "rcig's own settings begin with --rcig and --scratch"
+        )
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    return [_NEGATION.sub(r"--\1no-\2", word) for word in arguments]
+
+
+def _take_preset(arguments: list[str]) -> tuple[str, list[str]]:
+    for index, word in enumerate(arguments):
+        if word == "--preset":
+            if index + 1 == len(arguments):
+                raise UserError(f"--preset needs a name: {', '.join(PRESETS)}")
+            return arguments[index + 1], arguments[:index] + arguments[index + 2 :]
+        if word.startswith("--preset="):
+            return word.removeprefix("--preset="), arguments[:index] + arguments[index + 1 :]
+    return "standard", arguments
+
+
+@cache
+def _flag_class(cls: type, positional: tuple[str, ...] = (), extra: type | None = None) -> type:
+    """The dataclass that tyro reads: the same fields, with help and limits as annotations."""
+    hints = get_type_hints(cls) | (get_type_hints(extra) if extra else {})
+    fields = []
+    own = sorted(dataclasses.fields(cls), key=lambda f: positional.index(f.name) if f.name in positional else 99)
+    for field in (*own, *(dataclasses.fields(extra) if extra else ())):
+        if cls is RunConfig and field.name in _NOT_FLAGS:
+            continue
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            fields.append((field.name, _flag_class(hint), dataclasses.field()))  # type: ignore[arg-type]
+            continue
+        marks: list[Any] = [tyro.conf.arg(help=_help(field.metadata))]
+        if field.name in positional:
+            marks.append(tyro.conf.Positional)
+        fields.append((field.name, Annotated[(hint, *marks)], dataclasses.field()))  # type: ignore[misc]
+    made = dataclasses.make_dataclass(cls.__name__, fields, frozen=True, kw_only=True)
+    made.__doc__ = cls.__doc__
+    return made
+
+
+def _instance(cls: type, values: dict[str, Any]) -> Any:
+    built = {}
+    for field in dataclasses.fields(cls):
+        value = values[field.name]
+        built[field.name] = _instance(field.type, value) if isinstance(value, dict) else value  # type: ignore[arg-type]
+        if isinstance(value, list):
+            built[field.name] = tuple(value)
+    return cls(**built)
+
+
+def _help(metadata: Any) -> str:
+    limits = [f"at least {metadata['low']}"] if metadata.get("low") is not None else []
+    if metadata.get("high") is not None:
+        limits = [f"{metadata['low']} to {metadata['high']}"] if limits else [f"at most {metadata['high']}"]
+    inside = ", ".join([*limits, *([metadata["unit"]] if metadata.get("unit") else [])])
+    return metadata["help"] + (f" [{inside}]" if inside else "")

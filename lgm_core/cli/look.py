@@ -1,0 +1,89 @@
+"""Verbs that show what there is, or fetch it; no run is changed.
+
+>>> show(["demo"])  # the table of a study
+0
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import tyro
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
+from lgm_core.cli.console import print_rows, print_table, progress_bar
+from lgm_core.reports.summary import result_table, what_was_trained
+from lgm_core.runs.heart import Listener
+from lgm_core.runs.store import RunStore
+
+Names = Annotated[tuple[str, ...], tyro.conf.Positional]
+Name = Annotated[str, tyro.conf.Positional]
+
+
+def show(arguments: Sequence[str]) -> int:
+    """Show one run, one study, or the newest runs: lgm show [NAME]."""
+
+    def read(name: Name = "") -> str:
+        return name
+
+    return show_run(tyro.cli(read, args=list(arguments), prog="lgm show", description=show.__doc__))
+
+
+def list_(arguments: Sequence[str]) -> int:
+    """What there is: lgm list backbones|datasets|runs|presets."""
+    from lgm_core.cli.listing import LISTS
+
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(list_.__doc__)
+        return 0
+    if not arguments or arguments[0] not in LISTS:
+        given = f"{arguments[0]!r} was given" if arguments else "none was given"
+        raise UserError(f"lgm list takes one of: {', '.join(LISTS)}; {given}")
+    print_rows(*LISTS[arguments[0]](places()))
+    return 0
+
+
+def fetch(arguments: Sequence[str]) -> int:
+    """Download data sets or weights ahead of a run: lgm fetch NAME [NAME ...]."""
+    from lgm_core.cli.listing import fetch_one
+
+    def read(names: Names) -> tuple[str, ...]:
+        return names
+
+    for name in tyro.cli(read, args=list(arguments), prog="lgm fetch", description=fetch.__doc__):
+        with progress_bar() as listener:
+            path = fetch_one(name, places(), partial(_fetched, listener))
+        print(f"{name}: {path}")
+    return 0
+
+
+def _fetched(listener: Listener, file: str, done: int, total: int | None) -> None:
+    listener(f"fetching {file}", done, total or 0, {})
+
+
+def show_run(name: str) -> int:
+    """Print a study's table, or a run and its results; "" for the newest runs."""
+    store = RunStore(places().runs)
+    if not name:
+        from lgm_core.cli.listing import LISTS
+
+        print_rows(*LISTS["runs"](places()))
+        return 0
+    runs = store.study(name)
+    if runs:
+        print_table(result_table(runs), f"study {name}: top-1 in %, mean ± spread")
+        print(f"runs: {store.root}/{name}-*")
+        return 0
+    run = store.open(name)
+    status, config = run.status(), run.config()
+    print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
+    done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
+    print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
+    configs = {other: other.config() for other in store.runs()}
+    looking = [other for other, its in configs.items() if its.source == run.id and its.kind != "distill"]  # no forks
+    related = [run, *looking]
+    table = result_table(related, {other.id: its for other, its in configs.items()})
+    if table.rows:
+        print_table(table, f"top-1 in %, mean ± spread over the {what_was_trained(table.columns)}")
+    return 0

@@ -1,0 +1,69 @@
+"""The command line: which verbs there are, and how their mistakes are told.
+
+    lgm distill scenes mobilenet_v2 --steps 250 --evaluate-on mobilenet_v2 tf_efficientnet_lite0
+    lgm show
+
+Exit codes: 0 done; 1 failed; 2 wrong name or value; 3 weights or data not within reach; 130 / 143 stopped by a signal
+(the same command goes on where it stopped).
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.names import unknown
+from lgm_core.cli import compute, control, look
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "distill": compute.distill,
+    "baseline": compute.baseline,
+    "evaluate": compute.evaluate,
+    "import": compute.import_,
+    "embed": compute.embed,
+    "align": compute.align,
+    "study": compute.study,
+    "fork": compute.fork,
+    "resume": compute.resume,
+    "retry": compute.retry,
+    "pause": control.pause,
+    "stop": control.stop,
+    "queue": control.queue,
+    "show": look.show,
+    "list": look.list_,
+    "fetch": look.fetch,
+    "bench": compute.bench,
+    "estimate": control.estimate,
+    "work": control.work,
+    "calibrate": control.calibrate,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code. Mistakes of the user are one sentence on standard error."""
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who read the output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    logging.getLogger("lgm").setLevel(logging.INFO)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print("lgm VERB ...    (lgm VERB --help tells more)\n")
+        for name, verb in VERBS.items():
+            print(f"  {name:9} {verb.__doc__}")
+        return 0
+    try:
+        if words[0] not in VERBS:
+            raise UserError(unknown(words[0], VERBS, "verb"))
+        return VERBS[words[0]](words[1:])
+    except UserError as error:
+        print(f"lgm: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,59 @@
+"""Four ways of choosing real images instead of learning synthetic ones: indices out, nothing stored.
+
+LGM specification, section 9. Legend: N real images, P picks per class, M synthetic images, D features.
+
+>>> choose_random(labels, classes=10, per_class=1, seed=0)  # [10] indices, class-major
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import generator
+
+
+def choose_random(labels: Int[Tensor, "n"], *, classes: int, per_class: int, seed: int) -> Int[Tensor, "p"]:
+    """The first `per_class` images of each class in a shuffled pass."""
+    order = torch.randperm(len(labels), generator=generator("cpu", seed, 0x72616E64))
+    return torch.cat([order[labels[order] == label][:per_class] for label in _with_enough(labels, classes, per_class)])
+
+
+def choose_centroids(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
+) -> Int[Tensor, "p"]:
+    """The images whose features are nearest (Euclidean) to their class mean."""
+    chosen = []
+    for label in _with_enough(labels, classes, per_class):
+        members = (labels == label).nonzero().flatten()
+        own = features[members].float()
+        distance = (own - own.mean(dim=0)).norm(dim=1)
+        chosen.append(members[distance.argsort(stable=True)[:per_class]])
+    return torch.cat(chosen)
+
+
+def choose_neighbours(
+    synthetic: Float[Tensor, "m d"],
+    synthetic_labels: Int[Tensor, "m"],
+    features: Float[Tensor, "n d"],
+    labels: Int[Tensor, "n"],
+) -> Int[Tensor, "m"]:
+    """For each synthetic image, the real image of its class with the highest cosine similarity; none is taken twice."""
+    chosen: list[int] = []
+    for feature, label in zip(synthetic.float(), synthetic_labels.tolist(), strict=True):
+        members = (labels == label).nonzero().flatten()
+        ranked = members[(normalize(features[members].float()) @ normalize(feature, dim=0)).argsort(descending=True)]
+        chosen.append(next((i for i in ranked.tolist() if i not in chosen), int(ranked[0])))
+    return torch.tensor(chosen)
+
+
+def _with_enough(labels: Int[Tensor, "n"], classes: int, per_class: int) -> range:
+    counts = torch.bincount(labels, minlength=classes)
+    if int(counts.min()) < per_class:
+        poor = int(counts.argmin())
+        raise UserError(
+            f"{per_class} images per class were asked for, but class {poor} has {int(counts[poor])} training images; "
+            "lower --images-per-class"
+        )
+    return range(classes)

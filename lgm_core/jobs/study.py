@@ -1,0 +1,79 @@
+"""A study: a named set of runs that together fill a table, distilled with x evaluated with, and the baselines.
+
+Networks that are trained from scratch have no features by which real images could be chosen: centroids and neighbours
+are planned for frozen backbones only, random images and all of them always.
+
+>>> plan = plan_study(preset("preview", name="demo", backbone="mobilenet_v2"), StudyFlags(draws=2))
+>>> [config.name for config in plan]
+['demo-lgm-mobilenet_v2-s0', 'demo-random-s0', 'demo-random-s1', 'demo-centroids-mobilenet_v2', ...]
+"""
+
+from dataclasses import dataclass, replace
+
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import from_dict, knob, to_dict
+from lgm_core.config import BaselineConfig, RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFlags:
+    """What a study asks beyond the config that its runs share."""
+
+    distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
+    seeds: int = knob(1, "distillations per backbone", low=1)
+    draws: int = knob(5, "random choices of real images", low=1)
+    baselines: bool = knob(True, "also random and all real images; on frozen backbones centroids and neighbours too")
+
+
+def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
+    """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
+
+    One distillation per backbone and seed, `draws` random choices, each frozen evaluating backbone's centroids, the
+    neighbours of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default:
+    `distil_with`). The neighbours are those in the backbone that the set was distilled with, or, of a set that a
+    network was trained on from scratch, those in each frozen evaluating backbone.
+    """
+    flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
+    if not study:
+        raise ConfigError("a study needs a name: lgm study NAME DATASET --distil-with BACKBONE [BACKBONE ...]")
+    distil_with = flags.distil_with or (base.backbone,)
+    base = replace(base, study=study, evaluate_on=base.evaluate_on or distil_with)
+    plan = [
+        replace(
+            base,
+            backbone=backbone,
+            seed=base.seed + seed,
+            name=_name(study, base.method, backbone, f"s{base.seed + seed}"),
+        )
+        for backbone in distil_with
+        for seed in range(flags.seeds)
+    ]
+    return plan + _baselines(base, flags, plan) if flags.baselines else plan
+
+
+def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -> list[RunConfig]:
+    """Choices of real images to compare the distilled sets with; neighbours of those with the first seed."""
+    study, chosen, first = base.study, replace(base, kind="baseline"), distilled[0].backbone
+    plan = [
+        _baseline(chosen, "random", backbone=first, seed=seed, name=_name(study, "random", f"s{seed}"))
+        for seed in range(base.seed, base.seed + flags.draws)
+    ]
+    frozen = [name for name in base.evaluate_on if not is_student(name)]
+    for backbone in frozen:
+        plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
+    for config in (config for config in distilled if config.seed == base.seed):
+        trained = is_student(config.backbone)
+        for backbone in frozen if trained else (config.backbone,):
+            name = _name(study, "neighbours", *([config.backbone] if trained else []), backbone)
+            plan.append(_baseline(chosen, "neighbours", backbone=backbone, source=config.name, name=name))
+    plan.append(_baseline(chosen, "full", backbone=first, name=_name(study, "full")))
+    return plan
+
+
+def _baseline(base: RunConfig, choice: str, **values: object) -> RunConfig:
+    return replace(base, baseline=BaselineConfig(choice=choice), **values)  # type: ignore[arg-type]
+
+
+def _name(*parts: str) -> str:
+    return "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in part) for part in parts)

@@ -1,0 +1,11 @@
+"""Linear Gradient Matching, arXiv 2511.16674: images that give a linear head the gradient of the real data.
+
+step          one step: views, features, gradient of a head, cosine distance, Adam
+gradients     the head's gradient in closed form, and the distance between two
+targets       three ways to the real side: class means, the whole bank, a fresh batch
+pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB
+assembly      from a config to a distiller that is ready to step
+measure       what a step costs here, in a few steps on noise
+levels        the levels of a checkpoint as pictures (no torch)
+literal_step  the paper's step as its public code does it: oracle and yardstick
+"""

@@ -1,0 +1,78 @@
+"""The pyramid levels of the last checkpoint as pictures, read image by image and without torch.
+
+>>> level_facts(run)
+(420, [1, 4, 16, 64, 256])
+>>> level_strip(run, image=3).size  # above: each level alone, brought to one contrast; below: the sum so far
+(810, 324)
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+
+from lgm_core.runs.store import RunFolder
+
+_PREFIX = "synthetic.level_"
+_GAP = 2  # pixels between pictures
+# As `colour.py` has it, in torch: the square root of the colour correlation of natural images.
+_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+_COLOUR = _ROOT / np.linalg.norm(_ROOT, axis=0).max()
+
+
+def level_facts(run: RunFolder) -> tuple[int, list[int]]:
+    """The step that the checkpoint goes on with, and its levels' sides in pixels; (0, []) where there are none."""
+    try:
+        with safe_open(run.checkpoint, framework="numpy") as file:
+            return int((file.metadata() or {}).get("next_step", 0)), _sides(file)
+    except (OSError, SafetensorError):
+        return 0, []
+
+
+def level_strip(run: RunFolder, image: int, side: int = 160) -> Image.Image:
+    """One column per level, coarse to fine. Raises `IndexError` where the checkpoint has no such image."""
+    decorrelated = run.config().synthetic.decorrelate_colour
+    with safe_open(run.checkpoint, framework="numpy") as file:
+        levels = [_one(file, name, image) for name in sorted(_names(file))]
+    if not levels:
+        raise IndexError("this run has no pyramid")
+    strip = Image.new("RGB", (len(levels) * (side + _GAP) - _GAP, 2 * (side + _GAP)))
+    total = np.zeros((3, 1, 1), dtype=np.float32)
+    for place, level in enumerate(levels):
+        total = _resize(total, level.shape[-1]) + level
+        contrast = 1 / max(float(np.quantile(np.abs(level), 0.98)), 1e-6)
+        alone = Image.fromarray(_rgb(level * contrast, decorrelated)).resize((side, side), Image.Resampling.NEAREST)
+        strip.paste(alone, (place * (side + _GAP), 0))
+        so_far = Image.fromarray(_rgb(total, decorrelated)).resize((side, side), Image.Resampling.BILINEAR)
+        strip.paste(so_far, (place * (side + _GAP), side + _GAP))
+    return strip
+
+
+def _names(file: Any) -> list[str]:
+    return [name for name in file.keys() if name.startswith(_PREFIX)]  # noqa: SIM118 (not a dict)
+
+
+def _sides(file: Any) -> list[int]:
+    return sorted(int(name.removeprefix(_PREFIX)) for name in _names(file))
+
+
+def _one(file: Any, name: str, image: int) -> Float[np.ndarray, "3 r r"]:
+    values = file.get_slice(name)
+    if not 0 <= image < values.get_shape()[0]:
+        raise IndexError(f"there is no image {image}")
+    return np.asarray(values[image : image + 1])[0].astype(np.float32)
+
+
+def _rgb(values: Float[np.ndarray, "3 r r"], decorrelated: bool) -> UInt8[np.ndarray, "r r 3"]:
+    mixed = np.einsum("dc,cyx->yxd", _COLOUR, values) if decorrelated else values.transpose(1, 2, 0)
+    return (255 / (1 + np.exp(-2 * np.clip(mixed, -20, 20)))).round().astype(np.uint8)
+
+
+def _resize(values: Float[np.ndarray, "3 r r"], side: int) -> Float[np.ndarray, "3 s s"]:
+    channels = [
+        Image.fromarray(channel.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR)
+        for channel in values
+    ]
+    return np.stack([np.asarray(channel) for channel in channels])

@@ -1,0 +1,97 @@
+"""The authors' published checkpoints of RCIG: a msgpack tree as Flax writes it, read without Flax or torch.
+
+RCIG specification, section 7. Legend: M images, K channels, R side, C classes.
+
+>>> found = read_published(Path("checkpoint_15000"))
+>>> found.step, found.values["pixels"].shape
+(15000, (10, 3, 32, 32))
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from lgm_core.base.errors import UserError
+
+_ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # Flax's extension types
+_NAMES = {"x_proto": "pixels", "y_proto": "targets", "log_temp": "log_temperature"}
+_CHUNKED = "__msgpack_chunked_array__"
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSet:
+    """Images [M, K, R, R] as networks see them, labels [M, C], log temperature []; each by name in every field.
+
+    step     outer steps done
+    values   what is learned
+    hidden   the running mean before its correction; empty where the file has none
+    first, second   the optimiser's moments; empty where the file has none
+    """
+
+    step: int
+    values: Arrays
+    hidden: Arrays
+    first: Arrays
+    second: Arrays
+
+
+def read_published(path: Path) -> PublishedSet:
+    """Read a checkpoint. Raises `UserError` for a file that is none, or that lacks images, labels or temperature."""
+    try:
+        tree = msgpack.unpackb(path.read_bytes(), ext_hook=_extension, strict_map_key=False, raw=False)
+    except OSError as error:
+        raise UserError(f"the checkpoint {path} cannot be read ({error.strerror}); give the path of a file") from error
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise UserError(f"{path} is no msgpack file ({error}); a published RCIG checkpoint is wanted") from error
+    if not isinstance(tree, dict) or set(_NAMES) - set(tree.get("params", {})):
+        raise UserError(f"{path} is no RCIG checkpoint: `params` with {', '.join(_NAMES)} is wanted in it")
+    moments = _moments(tree.get("opt_state", {}))
+    return PublishedSet(
+        step=int(np.asarray(tree.get("train_it", tree.get("step", 0)))),
+        values=_named(tree["params"]),
+        hidden=_named(tree.get("ema_hidden") or {}),
+        first={name: array for mu, _ in moments for name, array in _named(mu).items()},
+        second={name: array for _, nu in moments for name, array in _named(nu).items()},
+    )
+
+
+def _named(tree: dict[str, Any]) -> Arrays:
+    """Arrays under our names; images NHWC -> NCHW. What the optimiser masks is no array, and left out."""
+    found = {_NAMES[key]: _whole(value) for key, value in tree.items() if key in _NAMES}
+    arrays = {key: np.asarray(value, dtype=np.float32) for key, value in found.items() if value is not None}
+    if "pixels" in arrays:
+        arrays["pixels"] = np.ascontiguousarray(arrays["pixels"].transpose(0, 3, 1, 2))
+    return arrays
+
+
+def _whole(value: Any) -> Any:
+    """An array or number; Flax cuts arrays of more than a gigabyte into chunks; None for an empty node."""
+    if not isinstance(value, dict):
+        return value
+    if not value.get(_CHUNKED):
+        return None
+    shape = [value["shape"][str(i)] for i in range(len(value["shape"]))]
+    return np.concatenate([value["chunks"][str(i)] for i in range(len(value["chunks"]))]).reshape(shape)
+
+
+def _moments(tree: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every pair of first and second moments in the optimiser's tree, however deep."""
+    if not isinstance(tree, dict):
+        return []
+    if "mu" in tree and "nu" in tree:
+        return [(tree["mu"], tree["nu"])]
+    return [pair for branch in tree.values() for pair in _moments(branch)]
+
+
+def _extension(code: int, data: bytes) -> Any:
+    if code in (_ARRAY, _SCALAR):
+        shape, name, content = msgpack.unpackb(data, raw=False)
+        return np.frombuffer(content, dtype=np.dtype(name)).reshape(shape).copy()
+    if code == _COMPLEX:
+        return complex(*msgpack.unpackb(data))
+    return msgpack.ExtType(code, data)

@@ -1,0 +1,12 @@
+"""What is told of runs. Needs no torch.
+
+summary   results of many runs as one table
+matrix    a study as a matrix, with every cell's state
+page      one run or study as a single HTML file
+site      a gallery of runs as plain pages
+film      the time-lapse of a run: MP4, WebP, GIF
+card      export of a set: tensors, pictures and a card
+command   the command that does a run again
+pictures  the images of a run as pictures
+markup    pieces of HTML that stand alone
+"""

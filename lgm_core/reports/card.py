@@ -1,0 +1,173 @@
+"""Export of a distilled or chosen set: tensors, pictures and a card that says what it is and what may be done with it.
+
+>>> write_export(
+...     run, Path("out")
+... )  # out/synthetic.safetensors, out/images/tench/000.png, out/README.md, out/config.json
+PosixPath('out')
+"""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import UserError
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RunConfig
+from lgm_core.datasets import catalog as datasets
+from lgm_core.reports.command import command_of_run
+from lgm_core.reports.pictures import class_names, labels, pictures
+from lgm_core.reports.summary import row_label, top1_words, what_was_trained
+from lgm_core.runs.store import RunFolder
+
+_LEARNED = [
+    "  and what networks are trained on: `pixels` [N, K, S, S], the images as they are seen after the transform;",
+    "  `targets` [N, C], the learned labels; `log_temperature`, learned beside them",
+]
+
+
+def write_export(run: RunFolder, folder: Path) -> Path:
+    """Write the set of a finished run into `folder`. Raises `UserError` while there are no images."""
+    if not run.synthetic.exists():
+        raise UserError(
+            f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run.synthetic, folder / run.synthetic.name)
+    names, counts = class_names(run), dict[int, int]()
+    for label, picture in zip(labels(run), pictures(run), strict=True):
+        place = counts[label] = counts.get(label, -1) + 1
+        name = plain(names[label]) if label < len(names) else "class"
+        path = folder / "images" / f"{label:04d}_{name}" / f"{place:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    (folder / "README.md").write_text(card(run))
+    facts = {"config": to_dict(run.config()), "environment": run.environment(), "classes": names}
+    (folder / "config.json").write_text(json.dumps(facts, indent=1))
+    return folder
+
+
+def export_zip(run: RunFolder) -> bytes:
+    """The export as one zip file."""
+    return zipped(lambda folder: write_export(run, folder / run.id))
+
+
+def zipped(write) -> bytes:
+    """What `write(folder)` writes, as a zip file. Pictures and tensors are stored as they are."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "out"
+        folder.mkdir()
+        write(folder)
+        archive = Path(name) / "out.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                small = path.suffix in (".html", ".json", ".md", ".safetensors")
+                file.write(path, path.relative_to(folder), zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED)
+        return archive.read_bytes()
+
+
+def card(run: RunFolder) -> str:
+    """The card, in Markdown: what the images are, what they are worth, how to read and make them, licences."""
+    config, owners = run.config(), labels(run)
+    reports = run.eval_reports()
+    accuracies, judges = _accuracies(reports), {report["backbone"] for report in reports}
+    terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences([config])]
+    names = ", ".join(class_names(run)[:50]) + (", ..." if len(class_names(run)) > 50 else "")
+    return "\n".join(
+        [
+            f"# {cell(run.id)}",
+            "",
+            f"{len(owners)} images of {len(set(owners))} classes of {cell(config.dataset)}: {cell(row_label(config))}.",
+            "",
+            f"Classes: {cell(names)}",
+            "",
+            "## What they are worth",
+            "",
+            f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on these",
+            f"images only; mean ± standard deviation over the {what_was_trained(judges)}.",
+            "",
+            *(accuracies or ["Not evaluated yet."]),
+            "",
+            "## Files",
+            "",
+            f"- `{run.synthetic.name}`: `images` [N, 3, R, R], float32 in [0, 1], RGB; `labels` [N], int64",
+            *(_LEARNED if config.kind == "distill" and config.method == "rcig" else []),
+            "- `images/<number>_<class>/<index>.png`: the same as 8-bit pictures",
+            "- `config.json`: every setting, the versions, the names of the classes",
+            "",
+            "```python",
+            "from safetensors.torch import load_file",
+            f'tensors = load_file("{run.synthetic.name}")',
+            "```",
+            "",
+            "## Made with",
+            "",
+            "```sh",
+            " ".join(command_of_run(run).splitlines()),
+            "```",
+            "",
+            ", ".join(f"{name} {version}" for name, version in run.environment().items()),
+            "",
+            "## Licences",
+            "",
+            "The images derive from the data set, whose terms apply."
+            if is_student(config.backbone)
+            else "The images derive from the data set and from the weights; the terms of both apply.",
+            "",
+            "| of | licence | source |",
+            "|---|---|---|",
+            *terms,
+            "",
+        ]
+    )
+
+
+def _accuracies(reports: list[dict]) -> list[str]:
+    grouped = any(report["worst_group"] is not None for report in reports)
+    rows = [["evaluated with", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
+    for report in reports:
+        group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
+        rows.append(
+            [cell(report["backbone"]), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
+        )
+    rows.insert(1, ["---"] * len(rows[0]))
+    return [f"| {' | '.join(row)} |" for row in rows] if reports else []
+
+
+def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
+    """One row for each data set and backbone that the runs use: what, its licence, whom to cite."""
+    rows: dict[str, list[str]] = {}
+    for config in configs:
+        row = _row(datasets.find_row, config.dataset)
+        rows[config.dataset] = [getattr(row, "title", config.dataset), *_terms(row)]
+        for name in (config.backbone, *config.evaluate_on):
+            if is_student(name):  # nobody's weights
+                continue
+            found = _row(backbones.find_row, name)
+            rows[name] = [f"{getattr(found, 'title', name)} ({name})", *_terms(found)]
+    return list(rows.values())
+
+
+def plain(name: str) -> str:
+    """A class's name as part of a file's name."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)[:60].strip("._") or "class"
+
+
+def cell(text: str) -> str:
+    """A text from disk inside Markdown: one line, nothing of it markup."""
+    return "".join(f"\\{letter}" if letter in "|<>`*[]#$" else letter for letter in " ".join(str(text).split()))
+
+
+def _row(find_row, name: str):
+    try:
+        return find_row(name)
+    except UserError:
+        return None
+
+
+def _terms(row) -> list[str]:
+    return [row.licence or "not known", row.citation or "not known"] if row else ["not known", "not known"]

@@ -1,0 +1,74 @@
+"""The command that does a run again, made from its config.
+
+>>> command(preset("paper", dataset="scenes", backbone="mobilenet_v2", steps=4000))
+'python -m lgm_core distill scenes mobilenet_v2 --preset paper --steps 4000'
+"""
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RunConfig
+from lgm_core.presets import PRESETS, preset
+from lgm_core.runs.store import RunFolder
+
+_IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
+_GIVEN = ("kind", "source", "evaluate_on", "name", "preset")  # what `lgm evaluate` says otherwise than by flags
+_JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "rcig")  # read by evaluate runs
+
+
+def command(config: RunConfig, source: RunConfig | None = None) -> str:
+    """One line for a shell: the verb, then what departs from the preset, as flags.
+
+    An evaluate run has its settings from its source, and is told what departs from them. Where `source` is not known,
+    it is told those with which it judges, where they depart from the preset.
+    """
+    own = flat(to_dict(config))
+    if config.kind == "evaluate":
+        return shlex.join(["python", "-m", "lgm_core", "evaluate", *_evaluation(config, own, source)])
+    base_name = config.preset if config.preset in PRESETS else "standard"
+    words = ["python", "-m", "lgm_core", config.kind]
+    words += [config.baseline.choice] if config.kind == "baseline" else []
+    words += [config.dataset, config.backbone]
+    words += ["--preset", base_name] if base_name != "standard" else []
+    words += _flags(own, flat(to_dict(preset(base_name))), _IN_WORDS)
+    return shlex.join(words)
+
+
+def command_of_run(run: RunFolder) -> str:
+    """The same for a run on disk; the source of an evaluation is looked for beside it."""
+    config = run.config()
+    source = RunFolder(run.path.parent / config.source)
+    known = config.kind == "evaluate" and source.config_file.exists()
+    return command(config, source.config() if known else None)
+
+
+def _evaluation(config: RunConfig, own: dict[str, Any], source: RunConfig | None) -> list[str]:
+    base = flat(to_dict(source or preset(config.preset if config.preset in PRESETS else "standard")))
+    if source is None:
+        own = {name: value for name, value in own.items() if name.split(".")[0] in _JUDGES}
+    return [config.source, *config.evaluate_on, *_flags(own, base, _GIVEN)]
+
+
+def _flags(own: dict[str, Any], base: dict[str, Any], left_out: Sequence[str]) -> list[str]:
+    told = [name for name in own if own[name] != base[name] and name not in left_out]
+    return [word for name in told for word in _flag(name, own[name])]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        group, dot, last = flag.rpartition(".")
+        return [f"--{flag}" if value else f"--{group}{dot}no-{last}"]
+    if isinstance(value, list):
+        return [f"--{flag}", *map(str, value)]
+    return [f"--{flag}", str(value)]
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found

@@ -1,0 +1,198 @@
+"""A study as a matrix, distilled with x evaluated with: every cell that is there, under way, failed or missing.
+
+>>> matrix = study_matrix(store.study("demo"))
+>>> slot = matrix.slot(matrix.rows[0], "mobilenet_v2")
+>>> slot.state, matrix.value(matrix.rows[0], "mobilenet_v2", "relative")
+('done', 0.94)
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import ConfigError
+from lgm_core.config import RunConfig, validate
+from lgm_core.reports.summary import Cell, Row, Table, result_table, row_label, row_of
+from lgm_core.runs.store import RunFolder
+
+View = Literal["raw", "relative", "over centroids"]
+_CHOICES = ("distill", "random", "centroids", "neighbours", "full")
+_WORST_FIRST = ("running", "queued", "paused", "failed", "lost", "stopped")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A cell in any state: "done", a state of the run that would fill it, or "missing" where no run was asked to."""
+
+    state: str
+    cell: Cell | None = None
+    runs: tuple[str, ...] = ()
+    waiting: int = 0  # further runs, queued or running, that will add to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    rows: tuple[Row, ...]
+    columns: tuple[str, ...]
+    slots: dict[tuple[str, str], Slot] = field(default_factory=dict)  # by row label and column
+
+    def slot(self, row: Row, column: str) -> Slot:
+        return self.slots.get((row.label, column), Slot(state="missing"))
+
+    def value(self, row: Row, column: str, view: View) -> float | None:
+        """Top-1 in [0, 1]; divided by that of all real images; or minus that of the column's own centroids."""
+        cell = self.slot(row, column).cell
+        if cell is None or view == "raw":
+            return cell.mean if cell else None
+        base = self._base(column, "full" if view == "relative" else "centroids", row)
+        if base is None:
+            return None
+        return (cell.mean / base.mean if base.mean else None) if view == "relative" else cell.mean - base.mean
+
+    def _base(self, column: str, choice: str, row: Row) -> Cell | None:
+        found = [other for other in self.rows if other.choice == choice and column in other.cells]
+        if choice == "centroids":
+            found = [other for other in found if other.backbone == column]
+            if row.choice != "full":
+                found = [other for other in found if other.images == row.images]
+        return found[0].cells[column] if found else None
+
+
+def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Matrix:
+    """The matrix of these runs; `backbones`: columns and distilled rows to show even where nothing is known of them."""
+    runs = [run for run in runs if config_of(run).kind in ("distill", "baseline", "evaluate")]
+    configs = {run.id: config_of(run) for run in runs}
+    found = result_table(runs, configs)
+    rows = {row.label: row for row in found.rows}
+    waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for run in runs:
+        row = row_of(configs[run.id], configs)
+        rows.setdefault(row.label, row)
+        state = run.status().state
+        for column in configs[run.id].evaluate_on:
+            waiting.setdefault((row.label, column), []).append((state, run.id))
+    for row in _wanted(configs, backbones):
+        rows.setdefault(row.label, row)
+    columns = _columns(found, configs, backbones)
+    slots = {
+        (label, column): _slot(row.cells.get(column), waiting.get((label, column), []))
+        for label, row in rows.items()
+        for column in columns
+    }
+
+    def order(row: Row) -> tuple[int, int, str]:
+        place = columns.index(row.backbone) if row.backbone in columns else len(columns)
+        return _CHOICES.index(row.choice), place, row.label
+
+    return Matrix(rows=tuple(sorted(rows.values(), key=order)), columns=columns, slots=slots)
+
+
+def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> list[RunConfig]:
+    """Configs of the runs that would fill these missing cells of a row; [] where none of `runs` shows how.
+
+    Images that are there, or on their way, are evaluated further; what is not there at all is made first. The full data
+    has no images of its own, so that a new run, under a name of its own, probes it.
+    """
+    if row.judged:
+        return []
+    found = [
+        (run.id, config)
+        for run in runs
+        if (config := config_of(run)).kind != "evaluate" and row_label(config) == row.label
+    ]
+    model = next((config for _, config in found), None)
+    if model is not None and row.choice == "full":
+        named = "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name) for name in columns)
+        return [replace(model, evaluate_on=tuple(columns), name=f"{model.study or model.dataset}-full-{named}")]
+    if model is not None:
+        asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
+        return [replace(config, evaluate_on=tuple(columns)) for config in asked]
+    model = _model([config_of(run) for run in runs])
+    if model is None:
+        return []
+    return [replace(model, backbone=row.backbone, evaluate_on=tuple(columns), name="")]
+
+
+def config_of(run: RunFolder) -> RunConfig:
+    """The run's config, read once: it is never edited."""
+    return _config(str(run.path), run.config_file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _config(path: str, stamp: int) -> RunConfig:
+    del stamp  # part of the cache's key
+    return RunFolder(Path(path)).config()
+
+
+def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:
+    """Pearson's r with its 95 % interval (Fisher's z); None below three pairs or without any spread.
+
+    With three pairs z has no finite error, so that the interval is all of [-1, 1].
+    """
+    n = len(pairs)
+    if n < 3:
+        return None
+    x_mean, y_mean = (sum(values) / n for values in zip(*pairs, strict=True))
+    xy = sum((x - x_mean) * (y - y_mean) for x, y in pairs)
+    xx, yy = sum((x - x_mean) ** 2 for x, _ in pairs), sum((y - y_mean) ** 2 for _, y in pairs)
+    if xx <= 0 or yy <= 0:
+        return None
+    r = max(min(xy / math.sqrt(xx * yy), 1.0), -1.0)
+    if n == 3 or abs(r) == 1:
+        return r, (-1.0 if n == 3 else r), (1.0 if n == 3 else r)
+    z, error = math.atanh(r), 1.96 / math.sqrt(n - 3)
+    return r, math.tanh(z - error), math.tanh(z + error)
+
+
+def difference(report: dict[str, Any], base: dict[str, Any]) -> tuple[float, float]:
+    """Top-1 of a report minus that of another, with the half-width of its 95 % interval.
+
+    Both test images and heads vary: p (1 - p) / images + spread^2 / heads, for each side. The same test images on both
+    sides make the true interval narrower, never wider.
+    """
+    variance = 0.0
+    for one in (report, base):
+        p, heads = one["top1"], max(len(one.get("top1_seeds") or []), 1)
+        variance += p * (1 - p) / max(one["test_images"], 1) + one["top1_std"] ** 2 / heads
+    return report["top1"] - base["top1"], 1.96 * math.sqrt(variance)
+
+
+def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row]:
+    model = _model(configs.values())
+    if model is None:
+        return []
+    made = [config for name in backbones if _can_be_made(config := replace(model, backbone=name))]
+    return [Row(label=row_label(config), images=0, cells={}, backbone=config.backbone) for config in made]
+
+
+def _can_be_made(config: RunConfig) -> bool:
+    """Linear heads need a frozen backbone, RCIG a network of its own: not every judge can be distilled with."""
+    try:
+        validate(config)
+    except ConfigError:
+        return False
+    return config.method == "rcig" or not is_student(config.backbone)
+
+
+def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
+    """A distillation to take the settings of, with another backbone: no fork, whose images are of the one it has."""
+    return next((config for config in configs if config.kind == "distill" and not config.source), None)
+
+
+def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[str]) -> tuple[str, ...]:
+    asked = [name for config in configs.values() for name in config.evaluate_on]
+    return tuple(dict.fromkeys([*asked, *found.columns, *backbones]))
+
+
+def _slot(cell: Cell | None, waiting: list[tuple[str, str]]) -> Slot:
+    if cell is not None:
+        more = sum(state in ("queued", "running") for state, run in waiting if run not in cell.runs)
+        return Slot(state="done", cell=cell, runs=cell.runs, waiting=more)
+    for state in _WORST_FIRST:
+        if named := tuple(run for found, run in waiting if found == state):
+            return Slot(state=state, runs=named)
+    return Slot(state="missing", runs=tuple(run for _, run in waiting))

@@ -1,0 +1,237 @@
+"""One run or one study as a single HTML file: readable offline, printable, with everything inside it.
+
+>>> Path("demo.html").write_text(study_report("demo", store.study("demo")))
+>>> Path("run.html").write_text(run_report(run, evaluations_of(run, store)))
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RunConfig
+from lgm_core.evaluation.protocol import what_is_unlike
+from lgm_core.methods.rcig.learned import learned_labels
+from lgm_core.presets import PRESETS, preset
+from lgm_core.reports.card import licences
+from lgm_core.reports.command import command_of_run, flat
+from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
+from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
+from lgm_core.reports.summary import (
+    LOWER_BOUND,
+    choice_of,
+    live_words,
+    loss_words,
+    percent,
+    result_table,
+    row_label,
+    top1_words,
+    what_was_trained,
+)
+from lgm_core.runs.store import RunFolder, RunStore
+
+_MOST_TILES = 200
+_MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
+
+
+def evaluations_of(run: RunFolder, store: RunStore) -> list[RunFolder]:
+    """The evaluate runs that probed the images of `run`."""
+    return [
+        other for other in store.runs() if (config := other.config()).source == run.id and config.kind == "evaluate"
+    ]
+
+
+def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
+    """The report of one run in any state, as far as it has come; `evaluations`: further runs that probed its images."""
+    config = run.config()
+    judged = [run, *evaluations]
+    body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
+    body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
+    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run) + learned_labels(run)
+    return page(f"{run.id}: report", body + _origin([run]), home=home)
+
+
+def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
+    """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
+    body = _head(name, f"a study of {len(runs)} runs", runs) + section(
+        "Distilled with, evaluated with", _matrix(runs), _note(runs)
+    )
+    distilled = [run for run in runs if run.config().kind == "distill"]
+    for run in distilled[:_MOST_STUDY_RUNS]:
+        inner = _pictures(run, title="") + _player(run, frames=24, width=480) + _curves(run)
+        body += f"<article>{section(f'{row_label(run.config())}, seed {run.config().seed}', inner)}</article>"
+    if len(distilled) > _MOST_STUDY_RUNS:
+        left = len(distilled) - _MOST_STUDY_RUNS
+        body += f'<p class="note">{left} further distillations are counted above and not pictured.</p>'
+    return page(f"{name}: report", body + _origin(runs), home=home)
+
+
+def _note(runs: Sequence[RunFolder]) -> str:
+    """What the accuracies are of."""
+    judges = {report["backbone"] for run in runs for report in run.eval_reports()}
+    full = any(choice_of(run.config()) == "full" for run in runs)
+    words = f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on nothing but the "
+    words += f"images named; mean ± standard deviation over runs, or over the {what_was_trained(judges)} of one run."
+    words += f" {LOWER_BOUND}" if full and any(map(is_student, judges)) else ""
+    return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
+
+
+def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
+    states: dict[str, int] = {}
+    for run in runs:
+        states[run.status().state] = states.get(run.status().state, 0) + 1
+    badges = "".join(
+        f'<span class="badge {escape(state)}">{escape(state if count == 1 else f"{count} {state}")}</span>'
+        for state, count in states.items()
+    )
+    when = time.strftime("%d %B %Y, %H:%M")
+    return f'<h1>{escape(title)}</h1><p class="note">{escape(subtitle)} · written {when}</p><p>{badges}</p>'
+
+
+def _facts(run: RunFolder) -> str:
+    status, config, reports = run.status(), run.config(), run.eval_reports()
+    own = next((report for report in reports if report["backbone"] == config.backbone), reports[0] if reports else None)
+    facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
+    if own:
+        facts = [(f"top-1 on {own['backbone']}", f"{100 * own['top1']:.1f} %"), *facts]
+        if own["worst_group"] is not None:
+            facts.append(("worst group", f"{100 * own['worst_group']:.1f} %"))
+    facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
+    shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts)
+    error = f'<p class="error">{escape(status.error)}</p>' if status.error else ""
+    return f'{error}<div class="facts">{shown}</div>'
+
+
+def _pictures(run: RunFolder, title: str = "Images") -> str:
+    classes, owners = class_names(run), labels(run)
+    side, size = (192, 130) if len(owners) <= 50 else (96, 84)
+    tiles = []
+    for label, picture in zip(owners, pictures(run, side, _MOST_TILES), strict=False):
+        name = escape(classes[label] if label < len(classes) else f"class {label}")
+        tiles.append(f'<figure><img src="{as_uri(picture)}" alt="{name}"><figcaption>{name}</figcaption></figure>')
+    if not tiles:
+        return section(title, '<p class="note">No images yet.</p>') if title else ""
+    more = f"The first {_MOST_TILES} of {len(owners)}." if len(owners) > _MOST_TILES else ""
+    body = f'<div class="tiles" style="--tile-size:{size}px">{"".join(tiles)}</div>'
+    return section(title, body, more) if title else body
+
+
+def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
+    lines = run.frame_list()
+    if len(lines) < 2:
+        return ""
+    last = len(lines) - 1
+    chosen = [lines[index] for index in sorted({round(k * last / (frames - 1)) for k in range(frames)})]
+    uris = [as_uri(frame(run, line, width), quality=70) for line in chosen]
+    steps = [line["step"] for line in chosen]
+    picked = sorted({round(k * (len(chosen) - 1) / 5) for k in range(6)})
+    strip = "".join(f"<figure><img data-frame={i}><figcaption>step {steps[i]}</figcaption></figure>" for i in picked)
+    return (
+        f'<figure class="player" tabindex="0">{data({"steps": steps, "frames": uris})}<img alt="all images at a step">'
+        '<div class="controls"><button>Play</button><input type="range" aria-label="step" min="0" '
+        f'max="{len(chosen) - 1}" value="{len(chosen) - 1}"><output></output></div>'
+        f'<div class="strip">{strip}</div></figure>'
+    )
+
+
+def _curves(run: RunFolder) -> str:
+    lines = run.metrics()
+    every = max(len(lines) // 300, 1)
+    loss = [(float(line["step"]), float(line["loss"])) for line in lines[::every] if "loss" in line]
+    live = [(float(line["step"]), float(line["live_top1"])) for line in lines if "live_top1" in line]
+    config = run.config()
+    drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
+    drawn += curve(f"Accuracy on the way, of {live_words(config.backbone)}", [Series(name="live", points=live)],
+                   percent=True)  # fmt: skip
+    return f'<div class="curves">{drawn}</div>' if drawn else ""
+
+
+def _accuracies(runs: Sequence[RunFolder]) -> str:
+    rows = []
+    for report in (report for run in runs for report in run.eval_reports()):
+        group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
+        top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
+        counts = str(report["train_images"]), str(report["test_images"])
+        rows.append([report["backbone"], top1_words(report), top5, group, *counts])
+    headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
+    if not any(row[3] for row in rows):
+        headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
+    return table(headings, rows) if rows else ""
+
+
+def _classes(run: RunFolder) -> str:
+    reports, own = run.eval_reports(), run.config().backbone
+    report = next((report for report in reports if report["backbone"] == own), reports[0] if reports else None)
+    if report is None:
+        return ""
+    names, confusion = report["classes"], report["confusion"]
+    note = f"With {report['backbone']}: how often the class named at the left was taken for the one above."
+    if len(names) <= 20:
+        rows = [
+            (name, [(count / (sum(row) or 1), str(count) if count else "·") for count in row])
+            for name, row in zip(names, confusion, strict=True)
+        ]
+        return section("Confusion", heat_table(["", *names], rows), note)
+    worst = sorted((value, index) for index, value in enumerate(report["per_class"]) if value is not None)[:15]
+    rows = []
+    for value, index in worst:
+        wrong = [(count, other) for other, count in enumerate(confusion[index]) if other != index and count]
+        taken = ", ".join(f"{names[other]} ({count})" for count, other in sorted(wrong, reverse=True)[:3])
+        rows.append([names[index], f"{100 * value:.1f}", taken])
+    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {report['backbone']}.")
+
+
+def _matrix(runs: Sequence[RunFolder]) -> str:
+    found = result_table(runs)
+    full = next((row for row in found.rows if row.label == "all real images"), None)
+    parts = []
+    for relative in (False, True) if full else (False,):
+        rows = []
+        for row in found.rows:
+            cells: list[tuple[float | None, str]] = []
+            for name in found.columns:
+                cell, base = row.cells.get(name), full.cells.get(name) if full else None
+                if cell is None or (relative and (base is None or not base.mean)):
+                    cells.append((None, "–"))
+                elif relative and base:
+                    cells.append((cell.mean / base.mean, f"{100 * cell.mean / base.mean:.1f}"))
+                else:
+                    cells.append((cell.mean, percent(cell.mean, cell.spread, cell.count)))
+            rows.append((f"{row.label} ({row.images})", cells))
+        head = ["relative to all real images, %" if relative else "top-1, %", *found.columns]
+        parts.append(heat_table(head, rows))
+    return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'
+
+
+def _origin(runs: Sequence[RunFolder]) -> str:
+    """What is needed to do it again: command, settings, versions, licences."""
+    shown = runs[:40]
+    body = "".join(f"<pre>{escape(command_of_run(run))}</pre>" for run in shown)
+    parts = section(
+        "Do it again", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
+    )
+    config = runs[0].config()
+    changed = settings(config)
+    everything = json.dumps(to_dict(config), indent=1)
+    body = table(["setting", "value", f"in {config.preset}"], changed) if changed else ""
+    body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
+    parts += section("Settings", body, "Where they depart from the preset.")
+    parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
+    return parts + section(
+        "Licences and sources", table(["of", "licence", "source"], licences([run.config() for run in runs]))
+    )
+
+
+def settings(config: RunConfig) -> list[list[str]]:
+    """Settings that depart from the run's preset: name, value, the preset's value."""
+    base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
+    own = flat(to_dict(config))
+    said = ("dataset", "backbone", "name", "kind")  # they stand above
+    return [[key, _words(own[key]), _words(base[key])] for key in own if own[key] != base[key] and key not in said]
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,75 @@
+"""A gallery of chosen runs as a folder of plain pages, which any web server serves: `python -m http.server`.
+
+>>> write_site(store.study("demo"), Path("site"), title="Ten images are enough")
+PosixPath('site')
+"""
+
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from lgm_core.reports.card import plain, zipped
+from lgm_core.reports.markup import page
+from lgm_core.reports.page import evaluations_of, run_report, study_report
+from lgm_core.reports.pictures import as_bytes, frame, pictures
+from lgm_core.reports.summary import row_label
+from lgm_core.runs.store import RunFolder, RunStore
+
+_COVER = 10  # pictures on the card of a run, in rows of five
+
+
+def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = "Distilled data sets") -> Path:
+    """Write index.html with a card per run, and a page for each run and each study among them."""
+    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    (folder / "covers").mkdir(exist_ok=True)
+    cards = []
+    for run in runs:
+        name = plain(run.id)
+        related = evaluations_of(run, RunStore(run.path.parent))
+        (folder / "runs" / f"{name}.html").write_text(run_report(run, related, home="../index.html"))
+        cover = _cover(run)
+        if cover is not None:
+            (folder / "covers" / f"{name}.webp").write_bytes(cover)
+        cards.append(_card(run, name, cover is not None))
+    links = []
+    for study in dict.fromkeys(run.config().study for run in runs if run.config().study):
+        members = [run for run in runs if run.config().study == study]
+        file = f"study-{plain(study)}.html"
+        (folder / file).write_text(study_report(study, members, home="index.html"))
+        links.append(f'<a href="{escape(file)}">{escape(study)}</a>')
+    said = f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} · {time.strftime('%d %B %Y')}"
+    studies = f"<p>Studies: {', '.join(links)}</p>" if links else ""
+    body = f'<h1>{escape(title)}</h1><p class="note">{said}</p>{studies}<div class="cards">{"".join(cards)}</div>'
+    (folder / "index.html").write_text(page(title, body))
+    return folder
+
+
+def site_zip(runs: Sequence[RunFolder], *, title: str = "Distilled data sets") -> bytes:
+    """The site as one zip file."""
+    return zipped(lambda folder: write_site(runs, folder, title=title))
+
+
+def _cover(run: RunFolder) -> bytes | None:
+    found = list(pictures(run, 160, _COVER))
+    if found:
+        across = min(len(found), 5)
+        sheet = Image.new("RGB", (160 * across, 160 * -(-len(found) // across)))
+        for place, picture in enumerate(found):
+            sheet.paste(picture, (160 * (place % across), 160 * (place // across)))
+        return as_bytes(sheet, "WEBP", quality=80)
+    lines = run.frame_list()
+    return as_bytes(frame(run, lines[-1], 800), "WEBP", quality=80) if lines else None
+
+
+def _card(run: RunFolder, name: str, covered: bool) -> str:
+    config, reports = run.config(), run.eval_reports()
+    scores = ", ".join(f"{100 * report['top1']:.1f} % on {report['backbone']}" for report in reports[:3])
+    image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
+    said = f"{escape(config.dataset)}: {escape(row_label(config))}"
+    return (
+        f'<a class="card" href="runs/{escape(name)}.html">{image}<div><b>{escape(run.id)}</b><br>{said}'
+        f'<p class="note">{escape(scores or run.status().state)}</p></div></a>'
+    )

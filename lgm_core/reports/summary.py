@@ -1,0 +1,164 @@
+"""Results of many runs as one table: what was distilled or chosen (rows) by where it was probed (columns).
+
+>>> table = result_table(store.study("demo"), store)
+>>> table.rows[0].label, table.rows[0].cells["mobilenet_v2"].mean
+('distilled with tf_efficientnet_lite0', 0.871)
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import fmean, pstdev
+from typing import Any
+
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.config import RunConfig
+from lgm_core.evaluation.protocol import judged_otherwise
+from lgm_core.runs.store import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or over those trained in one;
+    `count`: of how many.
+    """
+
+    mean: float
+    spread: float
+    count: int
+    top5: float | None
+    worst_group: float | None
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    label: str
+    images: int  # real or synthetic images that the heads or networks were trained on
+    cells: dict[str, Cell]
+    judged: str = ""  # in what the judging departs from that of the run that made them
+    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
+    backbone: str = ""  # with which they were made or chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...] = field(default=())
+
+
+def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
+    """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
+
+    What is evaluated anew with other settings than its own has a row of its own.
+
+    `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
+    """
+    runs = list(runs)
+    known = dict(sources or {})
+    configs = known | {run.id: known.get(run.id) or run.config() for run in runs}
+    reports: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
+    order: dict[str, tuple[int, str]] = {}
+    origin: dict[str, Row] = {}
+    for run in runs:
+        row = row_of(configs[run.id], configs)
+        order.setdefault(row.label, (_ORDER[row.choice], row.label))
+        origin.setdefault(row.label, row)
+        for report in run.eval_reports():
+            reports.setdefault(row.label, {}).setdefault(report["backbone"], []).append((run.id, report))
+    columns = tuple(dict.fromkeys(name for config in configs.values() for name in config.evaluate_on))
+    found = {name for cells in reports.values() for name in cells}
+    columns += tuple(sorted(found - set(columns)))
+    rows = []
+    for label in sorted(reports, key=lambda label: order[label]):
+        images = max(report["train_images"] for cell in reports[label].values() for _, report in cell)
+        cells = {name: _cell(found) for name, found in reports[label].items()}
+        rows.append(replace(origin[label], images=images, cells=cells))
+    return Table(columns=tuple(name for name in columns if name in found), rows=tuple(rows))
+
+
+def row_of(config: RunConfig, configs: Mapping[str, RunConfig]) -> Row:
+    """The row to which a run belongs, without cells; `configs`: by run, for the sources of evaluate runs."""
+    made = configs.get(config.source, config) if config.kind == "evaluate" else config
+    judged = judged_otherwise(config, made)
+    choice = choice_of(made)
+    return Row(label=row_label(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
+
+
+def choice_of(config: RunConfig) -> str:
+    """What made the images: "distill", or the way in which real ones were chosen."""
+    return config.baseline.choice if config.kind == "baseline" else "distill"
+
+
+def row_label(config: RunConfig) -> str:
+    """What made the images, in words; equal for runs that differ in the seed alone."""
+    per_class = f", {config.images_per_class} per class" if config.images_per_class > 1 else ""
+    if config.kind == "baseline":
+        return {
+            "random": f"random real images{per_class}",
+            "centroids": f"centroids of {config.backbone}{per_class}",
+            "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
+            "full": "all real images",
+        }[config.baseline.choice]
+    method = "" if config.method == "lgm" else f" by {config.method.upper()}"
+    preset = "" if config.preset == "standard" else f" ({config.preset})"
+    forked = config.kind == "distill" and config.source
+    fork = f", fork of {config.source} after step {config.fork_step - 1}" if forked else ""
+    return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
+
+
+def _whose(config: RunConfig) -> str:
+    """Neighbours are taken in the backbone of their set; where that has no features, the set has to be named."""
+    return "the distilled" if config.method == "lgm" else config.source
+
+
+def what_was_trained(names: Iterable[str], whole: bool = False) -> str:
+    """What evaluations on these backbones train on a set: "heads" on frozen ones, "networks" from scratch, or both.
+
+    `whole`: in words that explain it.
+    """
+    kinds = {is_student(name) for name in names} or {False}
+    words = {False: "linear heads on frozen backbones", True: "networks from scratch"} if whole else _TRAINED
+    return " or ".join(words[kind] for kind in sorted(kinds))
+
+
+def loss_words(method: str) -> str:
+    """What the loss of a method is."""
+    return _LOSSES.get(method, "the method's own")
+
+
+def live_words(backbone: str) -> str:
+    """What is trained beside a distillation to see how far it is."""
+    return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
+
+
+_TRAINED = {False: "heads", True: "networks"}
+_LOSSES = {"lgm": "1 − cosine of the gradients", "rcig": "cross-entropy on real images"}
+LOWER_BOUND = (
+    "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
+    "bound."
+)
+_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
+
+
+def percent(mean: float, spread: float, count: int) -> str:
+    """Such as "63.9 ± 1.2"; of a single one there is no spread to be told."""
+    return f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if count > 1 else "")
+
+
+def top1_words(report: Mapping[str, Any]) -> str:
+    """A report's accuracy, as `percent` has it."""
+    return percent(report["top1"], report["top1_std"], len(report["top1_seeds"]))
+
+
+def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
+    tops = [report["top1"] for _, report in reports]
+    fives = [report["top5"] for _, report in reports if report["top5"] is not None]
+    groups = [report["worst_group"] for _, report in reports if report["worst_group"] is not None]
+    return Cell(
+        mean=fmean(tops),
+        spread=pstdev(tops) if len(tops) > 1 else reports[0][1]["top1_std"],
+        count=len(tops) if len(tops) > 1 else len(reports[0][1]["top1_seeds"]),
+        top5=fmean(fives) if fives else None,
+        worst_group=fmean(groups) if groups else None,
+        runs=tuple(run for run, _ in reports),
+    )

@@ -1,0 +1,1 @@
+"""Two pictures under one slider: `before_after`."""

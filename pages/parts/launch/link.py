@@ -1,0 +1,66 @@
+"""Settings in the URL, so that a filled-in form can be sent to a colleague: `?preset=preview&set=lgm.views:2`.
+
+>>> start = linked(base)  # the preset with what the link says: what the inputs begin with
+>>> put_into_link(base, changes)  # after the inputs: the link says what is set
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from lgm_core.base.errors import ConfigError
+from lgm_core.config import RunConfig
+from lgm_core.presets import change
+from lgm_core.reports.command import flat
+from pages.parts.theme import plain
+
+KEY = "set"
+_BEGAN, _PUT = "link_began", "link_put"
+
+
+def linked(base: RunConfig) -> RunConfig:
+    """`base` with the settings of the link that opened the page; those of another preset, and wrong ones, count not."""
+    given = st.query_params.get_all(KEY)
+    if given != st.session_state.get(_PUT):
+        st.session_state[_BEGAN], st.session_state[_PUT] = (base.preset, given), given
+    preset, words = st.session_state.get(_BEGAN, ("", []))
+    return read(base, words) if preset == base.preset else base
+
+
+def put_into_link(base: RunConfig, changes: Mapping[str, Any]) -> None:
+    """The URL names what departs from the preset."""
+    words = [f"{name}:{value if isinstance(value, str) else json.dumps(value)}" for name, value in _flat(changes)]
+    if not words:
+        st.session_state[_BEGAN] = (base.preset, [])
+    if words != st.query_params.get_all(KEY):
+        st.query_params[KEY] = words
+    st.session_state[_PUT] = words
+
+
+def read(base: RunConfig, words: list[str]) -> RunConfig:
+    """A config with settings such as "lgm.views:2"; one that cannot be is left out, and a toast says so."""
+    for word in words:
+        name, _, text = word.partition(":")
+        try:
+            base = change(base, _nested(name, _value(text)))
+        except ConfigError as error:
+            st.toast(plain(f"{word} is left out: {error}"), icon=":material/link_off:")
+    return base
+
+
+def _flat(changes: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(flat(dict(changes)).items())
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    group, dot, last = name.partition(".")
+    return {group: {last: value}} if dot else {name: value}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

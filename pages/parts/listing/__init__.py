@@ -1,0 +1,1 @@
+"""The Runs page: `run_list`, all runs as rows."""

@@ -1,0 +1,81 @@
+"""Which maps of a data set there are, and how to ask for one that is not there.
+
+>>> runs = embed_runs("scenes", "mobilenet_v2")  # newest first
+>>> local.submit(embed_config("scenes", "mobilenet_v2", sources_of("scenes")), places())
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.knobs import from_dict
+from lgm_core.config import RunConfig
+from lgm_core.runs.store import RunFolder
+from pages.parts.pickers import all_runs, settings
+from pages.parts.theme import plain
+
+_MOST_SOURCES = 8
+
+
+def known_datasets() -> list[str]:
+    """Data sets on which anything was distilled, chosen or mapped; the newest first."""
+    kinds = ("distill", "baseline", "embed")
+    return list(dict.fromkeys(values["dataset"] for values in _all() if values["kind"] in kinds))
+
+
+def known_backbones(dataset: str, most: int = 3) -> list[str]:
+    """The frozen backbones to begin with: those with a map, else those distilled with, of this data set."""
+    for kinds in (("embed",), ("distill",), ("baseline",)):
+        found = [values["backbone"] for values in _all() if values["dataset"] == dataset and values["kind"] in kinds]
+        found = [name for name in found if not is_student(name)]
+        if found:
+            return list(dict.fromkeys(found))[:most]
+    return []
+
+
+def with_features(names: Sequence[str], purpose: str) -> list[str]:
+    """The frozen backbones among these; a sentence says why the others are left out."""
+    without = [name for name in names if is_student(name)]
+    if without:
+        st.caption(
+            f"{plain(', '.join(without))}: trained from scratch on the images, so without features to {purpose}. "
+            "Choose frozen backbones for that."
+        )
+    return [name for name in names if name not in without]
+
+
+def embed_runs(dataset: str, backbone: str) -> list[RunFolder]:
+    """The embed runs of a data set in a backbone, newest first."""
+    return [
+        run
+        for run in all_runs()
+        if (values := settings(run))["kind"] == "embed"
+        and values["dataset"] == dataset
+        and values["backbone"] == backbone
+    ]
+
+
+def sources_of(dataset: str, kinds: Sequence[str] = ("distill", "baseline")) -> list[RunFolder]:
+    """Runs on this data set that have images to place on a map: distilled ones first, the newest first."""
+    runs = [run for run in all_runs() if _fits(run, dataset, kinds) and run.synthetic.exists()]
+    return sorted(runs, key=lambda run: settings(run)["kind"] != "distill")[:_MOST_SOURCES]
+
+
+def embed_config(dataset: str, backbone: str, sources: Sequence[RunFolder]) -> RunConfig:
+    """The config of a map with these images on it, of the same part of the data that they were made from."""
+    values: dict[str, Any] = {"kind": "embed", "dataset": dataset, "backbone": backbone}
+    if sources:
+        first = settings(sources[0])
+        values |= {name: first[name] for name in ("data", "device", "normalisation") if name in first}
+    return from_dict(RunConfig, values | {"sources": [run.id for run in sources]})
+
+
+def _fits(run: RunFolder, dataset: str, kinds: Sequence[str]) -> bool:
+    values = settings(run)
+    return values["dataset"] == dataset and values["kind"] in kinds
+
+
+def _all() -> list[dict[str, Any]]:
+    return [settings(run) for run in all_runs()]

@@ -1,0 +1,1 @@
+"""What only one method shows, a file each: `rcig` (learned labels, loss traces, gradients)."""

@@ -1,0 +1,106 @@
+"""The player of a run: images, curves and map under one scrubber, all drawn in the browser from URLs.
+
+Arrow keys move (shift: by ten), space plays, a click on a tile zooms into it; the view is in the URL (`step`, `image`).
+
+>>> asked = player(run, key="player", fork=True)  # the step at which "fork here" was pressed, or None
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components import v2
+
+from lgm_core.runs.store import RunFolder
+from pages.parts.images import base_path, thumb_index, thumb_keys, thumb_url, version
+from pages.parts.pickers import settings
+from pages.parts.theme import class_colours
+
+_WEB = Path(__file__).parent
+_SCRIPTS = ("feed", "draw", "map", "zoom", "hands", "player")
+_WORDS = {
+    "queued": "The images appear here as soon as the run has a device and has looked at the real images once.",
+    "running": "The worker looks at the real images first; the synthetic ones appear here with the first step.",
+    "failed": "This run failed before its first image.",
+}
+
+
+def player(run: RunFolder, key: str = "player", fork: bool = False) -> int | None:
+    """Mount the player; returns the step at which a fork was asked for in this run of the script."""
+    asked = _component()(key=key, data=player_data(run, fork), on_fork_change=lambda: None)
+    return int(asked.fork) if asked.fork is not None else None
+
+
+def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
+    """All that the browser is told at once; the rest it asks for by URL."""
+    status, config, found = run.status(), settings(run), run_map(run)
+    classes = class_titles(run)
+    per_class = int(config.get("images_per_class") or 1)
+    thumbs = thumb_index(found.get("thumbs", ""))
+    return {
+        "run": run.id,
+        "base": base_path(),
+        "version": version(run),
+        "active": status.active,
+        "words": _WORDS.get(status.state, "This run has no images yet."),
+        "steps": int(config.get("steps") or 1),
+        "classes": [str(name) for name in classes],
+        "colours": class_colours(max(len(classes), 10)),
+        "per_class": per_class,
+        "images": len(classes) * per_class,
+        "thumbs": {
+            "pages": [thumb_url(thumbs, page) for page in range(len(thumbs["pages"]))],
+            **{name: thumbs[name] for name in ("side", "columns", "per_page", "count")},
+        }
+        if thumbs
+        else None,
+        "step": _number("step"),
+        "image": -1 if _number("image") is None else _number("image"),
+        "fork": fork,
+    }
+
+
+def class_titles(run: RunFolder) -> list[str]:
+    """Names of the classes: from the map, an evaluation, or an earlier run's small pictures of the data set; or []."""
+    known = run_map(run).get("classes") or next((report["classes"] for report in run.eval_reports()), [])
+    if known:
+        return known
+    keys = thumb_keys(settings(run).get("dataset", ""))
+    return thumb_index(keys.get("train") or keys.get("test") or "").get("classes", [])
+
+
+def run_map(run: RunFolder) -> dict[str, Any]:
+    """The run's map without its points: names of the classes, key of the thumbnails; {} before there is one."""
+    if not run.map_file.exists():
+        return {}
+    return _map_facts(str(run.path), run.map_file.stat().st_mtime_ns)
+
+
+def script() -> str:
+    """The component's JavaScript, one module."""
+    parts = [(_WEB / f"{name}.js").read_text() for name in _SCRIPTS]
+    return "\n".join(parts).replace("export default", "Object.assign(Player.prototype, Hands);\nexport default", 1)
+
+
+@cache
+def _component() -> Any:
+    return v2.component(
+        "lgm_player",
+        html=(_WEB / "player.html").read_text(),
+        css=(_WEB / "player.css").read_text(),
+        js=script(),
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _map_facts(path: str, stamp: int) -> dict[str, Any]:
+    del stamp  # part of the cache's key
+    return {
+        name: value for name, value in RunFolder(Path(path)).map().items() if name in ("classes", "thumbs", "split")
+    }
+
+
+def _number(name: str) -> int | None:
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,6 @@
+"""What the server does beside drawing pages.
+
+routes      pictures by URL, and the read-only REST API
+background  processes that outlive a page
+ahead       loads what pages need before the first visitor asks
+"""

@@ -1,0 +1,226 @@
+"""Pictures by URL and the read-only REST API, as Starlette routes for `app.py`.
+
+Only files inside a run's folder (or one of thumbnails or exports) are served: a name with a slash, a dot name, and a
+link that leads out are "not found".
+
+>>> TestClient(Starlette(routes=ROUTES)).get("/api/runs/demo-full/metrics?offset=0").json()
+{'lines': [{'step': 0, 'loss': 0.97}], 'offset': 31}
+"""
+
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
+from lgm_core.methods.lgm.levels import level_facts, level_strip
+from lgm_core.runs.store import RunFolder, RunStore, read_json, read_lines
+
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class NotHere(Exception):
+    """There is no such file, or it may not be seen."""
+
+
+def inside(root: Path, *names: str) -> Path:
+    """The path of `names` below `root`; raises `NotHere` unless it exists and stays, links followed, below `root`."""
+    for name in names:
+        if name.startswith(".") or any(c in name for c in "/\\\0") or not name:
+            raise NotHere
+    path = root.joinpath(*names)
+    if not path.exists() or not path.resolve().is_relative_to(root.resolve()):
+        raise NotHere
+    return path
+
+
+def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Answers what goes wrong with a sentence, never a traceback."""
+
+    @wraps(answer)
+    def guarded(request: Request) -> Response:
+        try:
+            return answer(request)
+        except NotHere:
+            return JSONResponse({"error": "not found"}, status_code=404, headers=NEVER)
+        except UserError as error:
+            return JSONResponse({"error": str(error)}, status_code=404, headers=NEVER)
+        except ValueError as error:
+            return JSONResponse({"error": f"not understood: {error}"}, status_code=400, headers=NEVER)
+
+    return guarded
+
+
+@endpoint
+def frame(request: Request) -> Response:
+    """One frame of a run; it never changes."""
+    path = inside(_run(request).frames, request.path_params["file"])
+    if path.suffix != ".webp":
+        raise NotHere
+    return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
+
+
+@endpoint
+def thumbs(request: Request) -> Response:
+    """One page of thumbnails of real images."""
+    path = inside(places().thumbs, request.path_params["key"], request.path_params["file"])
+    if path.suffix != ".webp":
+        raise NotHere
+    return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
+
+
+@endpoint
+def levels_picture(request: Request) -> Response:
+    """The pyramid levels of one image at the checkpoint's step; another step's address is not found."""
+    run = _run(request)
+    if level_facts(run)[0] != request.path_params["step"]:
+        raise NotHere
+    try:
+        strip = level_strip(run, request.path_params["image"])
+    except IndexError:
+        raise NotHere from None
+    file = io.BytesIO()
+    strip.save(file, format="PNG", compress_level=1)
+    return Response(file.getvalue(), media_type="image/png", headers=FOR_EVER)
+
+
+@endpoint
+def download(request: Request) -> Response:
+    """A file of the run's folder, to keep."""
+    path = inside(_run(request).path, request.path_params["file"])
+    return _attachment(path)
+
+
+@endpoint
+def exported(request: Request) -> Response:
+    """A film or an archive that was made from a run."""
+    return _attachment(inside(places().cache / "exports", request.path_params["run"], request.path_params["file"]))
+
+
+@endpoint
+def site(request: Request) -> Response:
+    """A page or a cover of the gallery site that was written; its scripts run, but as of another origin."""
+    path = inside(places().cache / "site", *request.path_params["file"].split("/"))
+    if path.suffix not in (".html", ".webp"):
+        raise NotHere
+    return FileResponse(path, headers=NEVER | {"Content-Security-Policy": "sandbox allow-scripts"})
+
+
+@endpoint
+def runs(request: Request) -> Response:
+    """All runs, oldest first: id, what they do, state."""
+    found = []
+    for run in RunStore(places().runs).runs():
+        config, status = read_json(run.config_file).get("config", {}), run.status()
+        facts = {name: config.get(name) for name in ("kind", "dataset", "backbone", "method", "study", "source")}
+        found.append({"id": run.id, **facts, "state": status.state, "step": status.step, "steps": status.steps})
+    return _json({"runs": found})
+
+
+@endpoint
+def run(request: Request) -> Response:
+    """One run: config, status, environment, and what it was asked for."""
+    found = _run(request)
+    values = read_json(found.config_file)
+    return _json({"id": found.id, **values, "status": asdict(found.status()), "wish": found.wish()})
+
+
+@endpoint
+def evals(request: Request) -> Response:
+    """All evaluation reports of a run."""
+    return _json({"evals": _run(request).eval_reports()})
+
+
+@endpoint
+def levels(request: Request) -> Response:
+    """Which pyramid levels the checkpoint has."""
+    step, sides = level_facts(_run(request))
+    return _json({"step": step, "sides": sides})
+
+
+@endpoint
+def map_of(request: Request) -> Response:
+    """The map of the real images, as the run fixed it."""
+    path = inside(_run(request).path, _run(request).map_file.name)
+    return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def lines_of(name: str) -> Callable[[Request], Response]:
+    """An endpoint for a file that grows: its whole lines from a byte offset on, and where to go on from.
+
+    `name`: the attribute of `RunFolder` that holds its path.
+
+    Where the file has become shorter, as when a run goes on from a checkpoint, it starts anew, and says `reset`.
+    """
+
+    @endpoint
+    def answer(request: Request) -> Response:
+        offset, path = int(request.query_params.get("offset", "0")), getattr(_run(request), name)
+        if offset < 0:
+            raise ValueError("an offset is at least 0")
+        if not path.exists():
+            return _json({"lines": [], "offset": 0, "reset": offset > 0})
+        inside(path.parent, path.name)
+        try:
+            reset = offset > path.stat().st_size
+            lines, end = read_lines(path, 0 if reset else offset)
+        except json.JSONDecodeError:  # the offset lies inside a line of a file that was written anew
+            lines, end = read_lines(path)
+            reset = True
+        return _json({"lines": lines, "offset": end, "reset": reset})
+
+    return answer
+
+
+def _run(request: Request) -> RunFolder:
+    path = inside(places().runs, request.path_params["run"])
+    if not (path / "config.json").is_file():
+        raise NotHere
+    return RunFolder(path)
+
+
+def _attachment(path: Path) -> Response:
+    if not path.is_file():
+        raise NotHere
+    return FileResponse(path, filename=path.name, headers=NEVER)
+
+
+def _json(values: dict[str, Any]) -> Response:
+    return JSONResponse(_finite(values), headers=NEVER)
+
+
+def _finite(value: Any) -> Any:
+    """Without NaN and infinities, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+ROUTES = [
+    Route("/app/static/runs/{run}/frames/{file}", frame),
+    Route("/app/static/runs/{run}/levels/{step:int}/{image:int}.png", levels_picture),
+    Route("/app/static/runs/{run}/download/{file}", download),
+    Route("/app/static/exports/{run}/{file}", exported),
+    Route("/app/static/thumbs/{key}/{file}", thumbs),
+    Route("/app/static/site/{file:path}", site),
+    Route("/api/runs", runs),
+    Route("/api/runs/{run}", run),
+    Route("/api/runs/{run}/metrics", lines_of("metrics_file")),
+    Route("/api/runs/{run}/frames", lines_of("frame_index")),
+    Route("/api/runs/{run}/trail", lines_of("trail_file")),
+    Route("/api/runs/{run}/evals", evals),
+    Route("/api/runs/{run}/levels", levels),
+    Route("/api/runs/{run}/map", map_of),
+]

@@ -1,0 +1,1 @@
+"""The transfer matrix: `matrix` (the component), `alignment` beside it, `opened` (one evaluation)."""

@@ -1,0 +1,121 @@
+"""How alike backbones see a data set, from an align run, and whether transfer follows it.
+
+>>> values = show_alignment(run, backbones)  # {("mobilenet_v2", "clip_vitb16"): 0.41, ...}
+>>> show_scatter(matrix, backbones, values)
+"""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from lgm_core.base.knobs import from_dict
+from lgm_core.config import RunConfig
+from lgm_core.reports.matrix import Matrix, correlation
+from lgm_core.runs.store import RunFolder
+from pages.parts import charts
+from pages.parts.maps.neighbourhood import title_of
+from pages.parts.pickers import all_runs, settings
+from pages.parts.theme import backbone_colour
+from pages.parts.transfer.matrix import alignment_matrix
+from pages.parts.ways import pick_way
+
+Values = dict[tuple[str, str], float]
+
+
+def align_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
+    """The newest align run on a data set that compares all of these backbones; a finished one first."""
+    runs = [
+        run for run in all_runs()
+        if (values := settings(run))["kind"] == "align" and values["dataset"] == dataset
+        and set(backbones) <= set(values["evaluate_on"])
+    ]  # fmt: skip
+    return next((run for run in runs if run.status().state == "finished"), runs[0] if runs else None)
+
+
+def align_config(dataset: str, backbones: Sequence[str], like: RunFolder) -> RunConfig:
+    """The config of an align run, on the same part of the data as the run `like`."""
+    first = settings(like)
+    values = {name: first[name] for name in ("data", "device", "normalisation") if name in first}
+    return from_dict(RunConfig, values | {"kind": "align", "dataset": dataset, "evaluate_on": list(backbones)})
+
+
+def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
+    """The matrix of the measure that the reader chooses; returns what is known of it."""
+    found = run.alignment()
+    if not found:
+        return {}
+    measures = {"knn": "Mutual k-NN", "cka": "Linear CKA", "cka_debiased": "CKA, debiased"}
+    measures = {name: words for name, words in measures.items() if name == "knn" or name in found}
+    measure = pick_way("Measure", measures, key="measure", hide_label=True)
+    if measure == "knn":
+        sizes = sorted(found["mutual_knn"], key=int)
+        first = "10" if "10" in sizes else sizes[0]
+        many = len(sizes) > 1
+        k = (
+            st.select_slider("k: how many neighbours", sizes, first, key="neighbours", bind="query-params")
+            if many
+            else first
+        )
+        values, chance = found["mutual_knn"][k], found.get("chance", {}).get("mutual_knn", {}).get(k)
+        words = "Share of an image's k nearest images that both backbones agree on, mean over the images."
+        words += "" if chance is None else f" By chance: {chance:.3f}."
+    else:
+        values = found[measure]
+        words = "Linear CKA of the features: 1 where they agree up to rotation and scale."
+    place = {name: i for i, name in enumerate(found["backbones"])}
+    shown = [name for name in backbones if name in place]
+    table = [[values[place[a]][place[b]] for b in shown] for a in shown]
+    alignment_matrix(shown, table, key="alignment")
+    st.caption(f"{words} {found['images']} test images.")
+    return {
+        (a, b): value
+        for a, line in zip(shown, table, strict=True)
+        for b, value in zip(shown, line, strict=True)
+        if value is not None
+    }
+
+
+def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> None:
+    """Transfer against alignment, a point per pair of different backbones, with r and its interval."""
+    full = any(row.choice == "full" for row in matrix.rows)
+    pairs = []
+    for row in (row for row in matrix.rows if row.choice == "distill"):
+        for column in backbones:
+            shown = matrix.value(row, column, "relative" if full else "raw")
+            if column != row.backbone and shown is not None and (row.backbone, column) in values:
+                pairs.append((values[row.backbone, column], shown, row.backbone, column, row.label))
+    if len(pairs) < 2:
+        return
+    st.subheader("Transfer against alignment", anchor=False)
+    figure = go.Figure()
+    for made in dict.fromkeys(pair[2] for pair in pairs):
+        own = [pair for pair in pairs if pair[2] == made]
+        figure.add_scatter(
+            x=[pair[0] for pair in own], y=[pair[1] for pair in own], mode="markers",
+            name=f"distilled with {title_of(made)}",
+            marker={"size": 12, "color": backbone_colour(made), "line": {"width": 1, "color": "white"}},
+            customdata=[title_of(pair[3]) for pair in own],
+            hovertemplate="judged by %{customdata}<br>alignment %{x:.2f}, accuracy %{y:.1%}<extra></extra>",
+        )  # fmt: skip
+    low, high = min(pair[0] for pair in pairs), max(pair[0] for pair in pairs)
+    figure.update_xaxes(title="alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])
+    figure.update_yaxes(title="accuracy relative to all real images" if full else "top-1 accuracy", tickformat=".0%")
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        charts.show(figure, key="scatter", height=340)
+    with right:
+        _correlation([(pair[0], pair[1]) for pair in pairs])
+
+
+def _correlation(points: list[tuple[float, float]]) -> None:
+    found = correlation(points)
+    if found is None:
+        st.caption("From three pairs of different backbones on, the correlation stands here.")
+        return
+    r, low, high = found
+    st.metric(
+        "Pearson's r", f"{r:.2f}", f"95 % interval {low:.2f} to {high:.2f}, {len(points)} pairs", delta_color="off",
+        delta_arrow="off", border=True,
+    )  # fmt: skip
+    st.caption("The pairs share backbones, so they are not independent: the true interval is wider than Fisher's.")

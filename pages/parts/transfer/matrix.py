@@ -1,0 +1,117 @@
+"""A clickable matrix: transfer of a study, cell by cell, or alignment of backbones.
+
+>>> chosen = transfer_matrix(matrix, "relative", key="cell")  # "row label|column", "" where none is open
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from lgm_core.backbones import catalog
+from lgm_core.reports.matrix import Matrix, View
+from lgm_core.reports.summary import Cell, Row
+from pages.parts.theme import backbone_colour
+
+_HERE = Path(__file__).parent
+_component = component(
+    "lgm_matrix",
+    html='<div class="lgm-matrix"></div>',
+    css=(_HERE / "matrix.css").read_text(),
+    js=(_HERE / "matrix.js").read_text(),
+)
+
+
+def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
+    """Draw a study's matrix; returns the key of the open cell, which lives in the URL."""
+    values = [matrix.value(row, column, view) for row in matrix.rows for column in matrix.columns]
+    limits = _limits([value for value in values if value is not None], view)
+    cells = [[_cell(matrix, row, column, view, limits) for column in matrix.columns] for row in matrix.rows]
+    state = st.session_state.get(f"matrix_{key}") or {}
+    chosen = state.get("cell") if "cell" in state else st.query_params.get(key, "")
+    data = {
+        "corner": "images made with ↓   judged by →", "columns": [_title(name) for name in matrix.columns],
+        "rows": [_row_title(row) for row in matrix.rows], "cells": cells, "chosen": chosen,
+        "keys": [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows],
+        "opens": True, "small": False,
+    }  # fmt: skip
+    _component(key=f"matrix_{key}", data=data, default={"cell": chosen}, on_cell_change=lambda: None)
+    if chosen:
+        st.query_params[key] = chosen
+    elif key in st.query_params:
+        del st.query_params[key]
+    return chosen or ""
+
+
+def alignment_matrix(backbones: Sequence[str], values: Sequence[Sequence[float | None]], *, key: str) -> None:
+    """Draw a symmetric matrix of similarities in [0, 1]; None is shown as under way."""
+    numbers = [v for y, line in enumerate(values) for x, v in enumerate(line) if v is not None and x != y]
+    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
+    cells = [
+        [
+            {
+                "state": "none" if x == y else "done" if value is not None else "running",
+                "text": "same" if x == y else "…" if value is None else f"{value:.2f}", "spread": "", "title": "",
+                "heat": None if value is None or x == y else (value - low) / (high - low) if high > low else 0.5,
+            }
+            for x, value in enumerate(line)
+        ]
+        for y, line in enumerate(values)
+    ]  # fmt: skip
+    titles = [_title(name) for name in backbones]
+    keys = [[""] * len(backbones)] * len(backbones)
+    data = {"columns": titles, "rows": titles, "cells": cells, "keys": keys}
+    data |= {"corner": "", "chosen": "-", "opens": False, "small": True}
+    _component(key=f"matrix_{key}", data=data)
+
+
+def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float, float]) -> dict[str, Any]:
+    slot, value = matrix.slot(row, column), matrix.value(row, column, view)
+    words = {"missing": "not asked for", "queued": "queued", "running": "running"}.get(slot.state, slot.state)
+    if value is None or slot.cell is None:
+        text = ("–", "no base") if slot.cell else ({"missing": "·", "running": "…"}.get(slot.state, slot.state), "")
+        return {
+            "state": "none" if slot.cell else slot.state, "text": text[0], "spread": text[1], "heat": None,
+            "title": "nothing to compare with yet" if slot.cell else words,
+        }  # fmt: skip
+    sign = "+" if view == "over centroids" and value > 0 else ""
+    runs = f"{len(slot.runs)} runs" if len(slot.runs) > 1 else "".join(slot.runs)
+    low, high = limits
+    span = value / high if view == "over centroids" else (value - low) / (high - low) if high > low else 0.5
+    return {
+        "state": "done", "text": f"{sign}{100 * value:.1f}", "heat": span,
+        "spread": _spread(slot.cell) + _count(len(slot.runs), slot.waiting),
+        "title": f"{row.label}, judged by {column}: top-1 {100 * slot.cell.mean:.1f} %, {runs}",
+    }  # fmt: skip
+
+
+def _spread(cell: Cell) -> str:
+    return f"± {100 * cell.spread:.1f}" if cell.count > 1 else "one only"
+
+
+def _count(done: int, waiting: int) -> str:
+    return f" · {done} of {done + waiting}" if waiting else f" · {done} runs" if done > 1 else ""
+
+
+def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
+    if not values:
+        return 0.0, 1.0
+    if view == "over centroids":
+        most = max(max(map(abs, values)), 1e-9)
+        return -most, most
+    return min(values), max(values)
+
+
+def _title(name: str) -> dict[str, str]:
+    row = catalog.CATALOG.get(name)
+    words = name.replace(":", ":\u200b")  # a long name may break there, and not within a word
+    return {"name": row.title if row else words, "note": "", "colour": backbone_colour(name)}
+
+
+def _row_title(row: Row) -> dict[str, str]:
+    named = row.label.replace(row.backbone, _title(row.backbone)["name"], 1) if row.backbone else row.label
+    words = {"random": "random real images", "full": "all real images"}.get(row.choice, named)
+    colour = backbone_colour(row.backbone) if row.choice not in ("random", "full") else ""
+    return {"name": words, "note": f"{row.images} images" if row.images else "", "colour": colour}

@@ -1,0 +1,107 @@
+"""One evaluation opened: its numbers, who is taken for whom, the worst classes and groups, and the images behind it.
+
+>>> open_report(run, report)
+"""
+
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from lgm_core.reports.summary import what_was_trained
+from lgm_core.runs.store import RunFolder
+from pages.parts.images import tiles_html
+from pages.parts.maps.neighbourhood import synthetic_tile
+
+_MOST_NAMED = 40  # classes whose confusion can be read
+_MOST_TILES = 60
+_SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light and dark
+
+
+def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
+    """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
+    trained = what_was_trained([report["backbone"]])
+    tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
+    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {trained}" for _, key in tops]
+    if len(report["top1_seeds"]) == 1:
+        spreads = [""] * len(tops)
+    facts = [(name, f"{100 * report[key]:.1f} %", note) for (name, key), note in zip(tops, spreads, strict=True)]
+    if report["worst_group"] is not None:
+        worst = min(range(len(report["per_group"])), key=lambda g: _or_one(report["per_group"][g]))
+        facts.append(("Worst group", f"{100 * report['worst_group']:.1f} %", str(report["groups"][worst])))
+    facts.append(("Images", str(report["train_images"]), f"tested on {report['test_images']}"))
+    for column, (name, value, note) in zip(st.columns(len(facts)), facts, strict=True):
+        column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
+    left, right = st.columns([3, 2])
+    with left:
+        _confusion(report, key)
+    with right:
+        _worst(report)
+    _images(source or run, [str(name) for name in report["classes"]], trained)
+
+
+def _confusion(report: dict[str, Any], key: str) -> None:
+    names, counts = [str(name) for name in report["classes"]], report["confusion"]
+    if len(names) > _MOST_NAMED:
+        pairs = [
+            (counts[a][b], names[a], names[b])
+            for a in range(len(names))
+            for b in range(len(names))
+            if a != b and counts[a][b]
+        ]
+        st.markdown("**Most frequent confusions**")
+        rows = [{"class": a, "taken for": b, "times": n} for n, a, b in sorted(pairs, reverse=True)[:20]]
+        st.dataframe(rows, hide_index=True)
+        return
+    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
+    names = [escape(name) for name in names]  # Plotly reads some HTML
+    short = [name if len(name) < 18 else f"{name[:16]}…" for name in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares, customdata=counts, colorscale=_SCALE, zmin=0, zmax=1, showscale=False,
+            text=[[names[b] for b in range(len(names))] for _ in names], xgap=2, ygap=2,
+            hovertemplate="taken for %{text}: %{customdata}<extra></extra>",
+        )
+    )  # fmt: skip
+    ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": short}
+    figure.update_layout(
+        title={"text": "True class (left) taken for (below)", "font": {"size": 14}}, height=130 + 26 * len(names),
+        margin={"l": 10, "r": 10, "t": 36, "b": 10}, uirevision=key,
+        xaxis=ticks | {"tickangle": -40}, yaxis=ticks | {"autorange": "reversed"},
+    )  # fmt: skip
+    st.plotly_chart(figure, key=f"confusion_{key}", config={"displayModeBar": False})
+
+
+def _worst(report: dict[str, Any]) -> None:
+    names, counts = [str(name) for name in report["classes"]], report["confusion"]
+    ranked = sorted((value, i) for i, value in enumerate(report["per_class"]) if value is not None)[:10]
+    rows = []
+    for value, i in ranked:
+        wrong = max(((n, j) for j, n in enumerate(counts[i]) if j != i), default=(0, i))
+        rows.append(
+            {"class": names[i], "top-1, %": round(100 * value, 1), "taken for": names[wrong[1]] if wrong[0] else ""}
+        )
+    st.markdown("**Worst classes**")
+    st.dataframe(rows, hide_index=True)
+    if report["per_group"]:
+        groups = zip(report["groups"], report["per_group"], strict=True)
+        ranked_groups = sorted((value, str(name)) for name, value in groups if value is not None)
+        st.markdown("**Worst groups**")
+        st.dataframe([{"group": n, "top-1, %": round(100 * v, 1)} for v, n in ranked_groups[:10]], hide_index=True)
+
+
+def _images(run: RunFolder, names: list[str], trained: str) -> None:
+    frames = run.frame_list()
+    if not frames:
+        st.caption("This run trains on the real images themselves; there are none of its own to show.")
+        return
+    per_class = run.config().images_per_class
+    count = min(len(names) * per_class, _MOST_TILES)
+    st.markdown(f"**The images that the {trained} were trained on**")
+    owners = [place // per_class for place in range(count)]
+    st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
+
+
+def _or_one(value: float | None) -> float:
+    return 1.0 if value is None else value

@@ -1,0 +1,68 @@
+"""What a run found, and what it was told: accuracies, the command that repeats it, all settings, the log.
+
+>>> show_results(run)
+>>> show_details(run)
+"""
+
+import pandas as pd
+import streamlit as st
+
+from lgm_core.base.knobs import to_dict
+from lgm_core.presets import PRESETS, preset
+from lgm_core.reports.command import command_of_run, flat
+from lgm_core.reports.summary import what_was_trained
+from lgm_core.runs.store import RunFolder
+
+
+def show_results(run: RunFolder) -> None:
+    """Top-1 accuracy per evaluating backbone, as the reports say it."""
+    reports = run.eval_reports()
+    if not reports:
+        return
+    rows = [
+        {
+            "evaluated with": report["backbone"],
+            "top-1": 100 * report["top1"],
+            "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
+            "top-5": None if report["top5"] is None else 100 * report["top5"],
+            "worst group": None if report["worst_group"] is None else 100 * report["worst_group"],
+            "weakest class": _weakest(report),
+        }
+        for report in reports
+    ]
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", "top-5", "worst group")}
+    trained = what_was_trained(report["backbone"] for report in reports)
+    formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over the {trained}")
+    st.subheader("What the images are worth", anchor=False)
+    st.caption(f"Accuracy on real test images of {trained} that saw nothing but these images.")
+    st.dataframe(table, hide_index=True, column_config=formats)
+
+
+def show_details(run: RunFolder) -> None:
+    """Settings, the command, versions and the log, folded away."""
+    with st.expander("Settings, command, log", icon=":material/tune:"):
+        config = run.config()
+        st.caption("The command that does this run again")
+        st.code(command_of_run(run), language="bash", wrap_lines=True)
+        base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
+        changed = {name: value for name, value in flat(to_dict(config)).items() if value != base[name]}
+        left, right = st.columns(2)
+        left.caption(f"What departs from the preset {config.preset}")
+        left.dataframe(_two_columns(changed), hide_index=True)
+        right.caption("Versions")
+        right.dataframe(_two_columns(run.environment()), hide_index=True)
+        st.caption("The last lines of the log")
+        st.code(run.log_tail(15) or "The log is empty.", language=None, wrap_lines=True)
+
+
+def _weakest(report: dict) -> str:
+    worst = min(range(len(report["per_class"])), key=report["per_class"].__getitem__)
+    return f"{report['classes'][worst]} ({100 * report['per_class'][worst]:.0f} %)"
+
+
+def _two_columns(values: dict) -> pd.DataFrame:
+    rows = [
+        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in values.items()
+    ]
+    return pd.DataFrame(rows, columns=["name", "value"])
