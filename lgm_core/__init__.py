@@ -11,7 +11,7 @@ record on disk); reports (what is told of it); jobs (workers); cli and api (the 
 
 from typing import Any
 
-__version__ = "0.1.0"
+from lgm_core.base.places import VERSION as __version__  # noqa: F401 (the package's version, for others)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,10 +13,11 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
-from lgm_core.engine import images_of, start, work
+from lgm_core.engine import images_of, work
 from lgm_core.jobs.forking import prepare_fork
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
+from lgm_core.runs.start import start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ class Run:
         return pandas.DataFrame(self.folder.metrics())
 
     def accuracies(self) -> "pandas.DataFrame":
-        """One row per backbone that the run was evaluated on: top1, top1_std, top5, worst_group, in [0, 1]."""
+        """A row per evaluation of its images, in this run or a later one; top1, top5 and worst_group in [0, 1]."""
         import pandas
 
-        columns = ["backbone", "dataset", "train_images", "top1", "top1_std", "top5", "worst_group"]
-        return pandas.DataFrame(self.folder.eval_reports(), columns=columns)
+        columns = ["backbone", "protocol", "dataset", "train_images", "top1", "top1_std", "top5", "worst_group"]
+        runs = [self.folder, *RunStore(self.folder.path.parent).evaluations(self.id)]
+        return pandas.DataFrame([report for run in runs for report in run.eval_reports()], columns=columns)
 
     def _result(self) -> tuple[Tensor, Tensor]:
         if not self.folder.synthetic.exists():
@@ -126,7 +128,11 @@ def list_runs() -> list[Run]:
 
 
 def _do(config: RunConfig, progress: bool) -> Run:
-    return _finish(start(config, places()), progress)
+    first, *further = start_all(config, places())
+    run = _finish(first, progress)
+    for other in further:  # judges that the run, made earlier, was not asked for
+        _finish(other, progress)
+    return run
 
 
 def _finish(folder: RunFolder, progress: bool) -> Run:

@@ -1,9 +1,9 @@
 """READ FIRST. One run, from its config to its results, resumable at any step.
 
 A run is a folder (runs/store.py) that holds a config (config.py). `work` takes the folder and does what the config
-says: `distill` learns images, `baseline` chooses real ones, `evaluate` probes the images of another run. All three end
-in `probe_images`: linear heads are trained on the images' features in each backbone asked for, and tested. Beside them,
-`embed` maps real images with the others' among them, and `align` compares backbones (embedding.py, comparison.py).
+says: `distill` learns images, `baseline` chooses real ones, `evaluate` takes the images of another run. All three end
+in `_judge`: each network that was asked for is trained on the images, and tested on real ones. Beside them, `embed`
+maps real images with the others' among them, and `align` compares backbones (analysis/).
 
 >>> run = start(preset("preview", dataset="scenes", backbone="mobilenet_v2"), places())
 >>> work(run, places())
@@ -20,21 +20,25 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from lgm_core.analysis.comparison import align
-from lgm_core.analysis.embedding import embed
+from lgm_core.analysis import comparison, embedding
 from lgm_core.analysis.thumbnails import drawing
-from lgm_core.analysis.trail import Trail, synthetic_features
+from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
-from lgm_core.base.interfaces import Distiller
-from lgm_core.base.names import DISTILLERS, load
+from lgm_core.base.files import read_json
+from lgm_core.base.interfaces import Distiller, HardSet
+from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.datasets import baselines
-from lgm_core.evaluation.judge import LiveProbe, evaluation_name, probe_full, probe_images
+from lgm_core.evaluation.heads import wrongness
+from lgm_core.evaluation.judge import Judged, judge
+from lgm_core.evaluation.live import LiveProbe
+from lgm_core.evaluation.protocol import key_of_report, keys_of
+from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
-from lgm_core.runs.source_runs import images_of, open_source
+from lgm_core.runs.source_runs import images_of, open_source, read_set
 from lgm_core.runs.start import start
-from lgm_core.runs.store import RunFolder
+from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.workbench import Workbench
 
 __all__ = ["baseline", "distill", "evaluate", "images_of", "start", "work"]
@@ -65,16 +69,15 @@ def work(
 
 
 def distill(bench: Workbench) -> None:
-    """Learn synthetic images, step by step, then probe them."""
+    """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
-    distiller = load(DISTILLERS, config.method, "method")(bench)
-    live, trail = LiveProbe(bench), Trail(bench)
+    distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
+    live, trail = LiveProbe(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder):
         learn(bench, distiller, live, trail)
-        with torch.no_grad():
-            images = distiller.synthetic.images()
-        recorder.result(images, distiller.synthetic.labels, distiller.export())
-        _evaluate_on_all(bench, lambda name: probe_images(bench, images, distiller.synthetic.labels, name))
+        learned = distiller.export()
+        recorder.result(learned)
+        _judge(bench, Judged(images=learned, made=config, run=recorder.run.id))
 
 
 def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail) -> None:
@@ -83,6 +86,8 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail)
     next_step, state = recorder.restore()
     if state:
         distiller.restore(state)
+    elif distiller.first_step:
+        next_step = _take_up(recorder, distiller)
     next_step = next_step or config.fork_step
     for step in range(next_step, config.steps):
         if recorder.wants_checkpoint() or recorder.asked():
@@ -96,36 +101,45 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail)
             recorder.note(note)
         values = {"loss": result.loss, **result.scalars, "step_seconds": seconds}
         if live.due(step):
-            values |= live.probe(distiller.synthetic)
+            values |= live.probe(distiller.export())
         if recorder.wants_metric(step) or live.due(step):
             recorder.metric(step, values)
         if recorder.wants_frame(step):
-            with torch.no_grad():
-                images = distiller.synthetic.images()
-            recorder.frame(step, images)
+            learned = distiller.export()
+            recorder.frame(step, learned.images)
             recorder.details(step, distiller.details())
-            trail.mark(step, images, distiller.synthetic.labels)
+            trail.mark(step, learned.images, learned.labels)
     if next_step < config.steps:
         recorder.checkpoint(config.steps, distiller.state())
     recorder.phase("distilling", config.steps, config.steps)
 
 
+def _take_up(recorder: Recorder, distiller: Distiller) -> int:
+    """Record a set that was learned elsewhere as this run's own; returns the step to go on with."""
+    step = distiller.first_step
+    recorder.frame(step - 1, distiller.export().images)
+    recorder.details(step - 1, distiller.details())
+    recorder.checkpoint(step, distiller.state())
+    return step
+
+
 def baseline(bench: Workbench) -> None:
-    """Choose real images, then probe them like distilled ones."""
+    """Choose real images, then judge them like distilled ones."""
     config, recorder = bench.config, bench.recorder
     choice = config.baseline.choice
     if choice == "full":
         recorder.choice({"choice": "full", "images": len(bench.train)})
-        _evaluate_on_all(bench, lambda name: probe_full(bench, name))
+        _judge(bench, Judged(images=None, made=config, run=recorder.run.id))
         return
     indices = choose(bench)
-    labels = torch.as_tensor(bench.train.labels)[indices]
-    images = bench.pictures(bench.train, indices, config.data.resize)
+    chosen = HardSet(
+        bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)[indices]
+    )
     origins = [bench.train.origin(i) for i in indices.tolist()]
     recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
-    recorder.frame(0, images)
-    recorder.result(images, labels)
-    _evaluate_on_all(bench, lambda name: probe_images(bench, images, labels.to(images.device), name))
+    recorder.frame(0, chosen.images)
+    recorder.result(chosen)
+    _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
 
 
 def choose(bench: Workbench) -> Tensor:
@@ -134,27 +148,46 @@ def choose(bench: Workbench) -> Tensor:
     classes, per_class = bench.classes, config.images_per_class
     if config.baseline.choice == "random":
         return baselines.choose_random(labels, classes=classes, per_class=per_class, seed=config.seed)
-    backbone = bench.backbone(config.backbone)
+    backbone = bench.backbone(config.networks()[0])
     features = bench.clean_bank(bench.train, backbone).features[:, 0]
     if config.baseline.choice == "centroids":
         return baselines.choose_centroids(features, labels, classes=classes, per_class=per_class)
-    images, image_labels = images_of(open_source(bench, bench.config.source))
-    synthetic = synthetic_features(bench, images, backbone).cpu()
+    images, image_labels = images_of(_source(bench, config.source))
+    synthetic = bench.seen_clean(images, backbone).cpu()
     return baselines.choose_neighbours(synthetic, image_labels, features, labels)
 
 
 def evaluate(bench: Workbench) -> None:
-    """Probe the images of another run in further backbones."""
-    images, labels = images_of(open_source(bench, bench.config.source))
-    images, labels = images.to(bench.compute.device), labels.to(bench.compute.device)
-    _evaluate_on_all(bench, lambda name: probe_images(bench, images, labels, name))
+    """Judge the images of another run."""
+    source = _source(bench, bench.config.source)
+    chosen = read_json(source.choice).get("indices")
+    indices = None if chosen is None else torch.tensor(chosen)
+    _judge(bench, Judged(images=read_set(source), chosen=indices, made=source.config(), run=source.id))
 
 
-def _evaluate_on_all(bench: Workbench, probe: Callable[[str], dict]) -> None:
-    done = {report["backbone"] for report in bench.recorder.run.eval_reports()}
-    for name in bench.config.evaluate_on:
-        if name not in done:
-            bench.recorder.evaluation(evaluation_name(bench, name), probe(name))
+def embed(bench: Workbench) -> None:
+    """Map real images, and place the images of other runs among them."""
+    sources = [_source(bench, name) for name in bench.config.sources]
+    wrong = partial(wrongness, bench, bench.config)
+    embedding.embed(bench, bench.config, bench.recorder, sources, bench.places, wrong)
+
+
+def align(bench: Workbench) -> None:
+    """Compare how backbones see the test images."""
+    comparison.align(bench, bench.config, bench.recorder)
+
+
+def _source(bench: Workbench, name: str) -> RunFolder:
+    return open_source(RunStore(bench.places.runs), name)
+
+
+def _judge(bench: Workbench, judged: Judged) -> None:
+    """All evaluations that the run asks for and has not done yet."""
+    config, run = bench.config, bench.recorder.run
+    done = {key_of_report(report, config).digest for report in run.eval_reports()}
+    for key in keys_of(config):
+        if key.digest not in done:
+            bench.recorder.evaluation(key.file_stem, judge(bench, config, judged, key))
 
 
 _KINDS: dict[str, Callable[[Workbench], None]] = {

@@ -6,12 +6,16 @@ torch.Size([1200, 1, 1280])
 """
 
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, Recipe, as_images
 from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
@@ -19,25 +23,37 @@ from lgm_core.backbones.precision import choose_precision
 from lgm_core.base.device import open_compute
 from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.places import Places
-from lgm_core.config import AugmentConfig, RunConfig
+from lgm_core.base.settings import AugmentConfig
+from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
 from lgm_core.runs.recorder import Recorder
 
-VIEW_AUGMENT = AugmentConfig(noise_std=0.0, noise_mean=0.0)  # "basic": flips and crops, for the probe
 
-
-class Workbench:
-    """Opens things once, for one run."""
+class Workbench(Bench):
+    """Opens things once, for one run, and tells its recorder how far that is."""
 
     def __init__(self, config: RunConfig, places: Places, recorder: Recorder) -> None:
         self.config, self.places, self.recorder = config, places, recorder
         self.compute = open_compute(config.device)
-        self.backbone = cache(self._backbone)
+        self.batch, self.cache = config.bank.batch, places.cache
+        self.start = load_file(recorder.run.start) if recorder.run.start.exists() else {}
+        self.resumes = recorder.run.checkpoint.exists()
+        self._backbones: dict[str, FrozenBackbone] = {}
         self._made: dict[str, Any] = {}
 
+    def phase(self, name: str, done: int = 0, total: int = 0) -> None:
+        self.recorder.phase(name, done, total)
+
+    def note(self, text: str) -> None:
+        self.recorder.note(text)
+
+    def backbone(self, name: str) -> FrozenBackbone:
+        if name not in self._backbones:
+            self._backbones[name] = self._open_backbone(name)
+        return self._backbones[name]
+
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` returns at the first call of this name; the same thing after that."""
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
@@ -50,25 +66,30 @@ class Workbench:
     def test(self) -> ImageSet:
         return self._data[1]
 
-    @property
-    def classes(self) -> int:
-        return len(self.train.classes)
-
     def clean_bank(self, images: ImageSet, backbone: Backbone) -> Bank:
-        """Features of the centre crops."""
         return self._bank(images, backbone, self._recipe())
 
     def view_bank(self, images: ImageSet, backbone: Backbone, augment: AugmentConfig, views: int) -> Bank:
-        """Features of augmented views."""
         return self._bank(images, backbone, self._recipe(views=views, augment=augment, seed=self.config.seed))
 
     def augment(self, augment: AugmentConfig, backbone: Backbone) -> Augment:
-        """Views of the size that the backbone takes."""
         return Augment(augment, side=backbone.input_size, seed=self.config.seed, device=self.compute.device)
 
     def pictures(self, images: ImageSet, indices: Tensor, side: int) -> Tensor:
-        """Real images as float [n, 3, side, side] in [0, 1], on the device."""
         return as_images(load_squares(images, indices.tolist(), side, side), self.compute.device)
+
+    def seen_clean(self, images: Float[Tensor, "n 3 r r"], backbone: Backbone) -> Float[Tensor, "n d"]:
+        """Resized, centre crop: as the real images of a clean bank."""
+        side = backbone.input_size
+        whole = round(self.config.data.resize * side / 224)
+        margin = (whole - side) // 2
+        found = []
+        with torch.no_grad():
+            for part in images.split(self.batch):
+                views = interpolate(part.to(self.compute.device), size=(whole, whole), mode="bilinear", antialias=True)
+                views = views[:, :, margin : margin + side, margin : margin + side]
+                found.append(self.compute.features(backbone, views))
+        return torch.cat(found)
 
     @cached_property
     def _data(self) -> tuple[ImageSet, ImageSet]:
@@ -82,7 +103,7 @@ class Workbench:
             seed=self.config.seed,
         )
 
-    def _backbone(self, name: str) -> FrozenBackbone:
+    def _open_backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:
             self.recorder.phase(f"fetching {name}", done, total or 0)
 
@@ -110,13 +131,3 @@ class Workbench:
             self.recorder.phase(name, done, total)
 
         return Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress)
-
-
-def spread_over_classes(labels: Tensor, count: int) -> Tensor:
-    """Indices of at most `count` rows, as evenly spread over the classes as they allow, in a fixed order."""
-    order = torch.argsort(labels, stable=True)
-    rank = torch.empty_like(order)
-    for label in labels.unique():
-        members = order[labels[order] == label]
-        rank[members] = torch.arange(len(members))
-    return torch.argsort(rank, stable=True)[:count].sort().values

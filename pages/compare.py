@@ -6,15 +6,16 @@ from typing import Any
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.evaluation.protocol import unlike
+from lgm_core.evaluation.protocol import column_of, key_of_report, what_was_trained
+from lgm_core.evaluation.protocol import differing as settings_apart
+from lgm_core.methods.catalog import METHODS
 from lgm_core.reports.command import flat
 from lgm_core.reports.matrix import config_of, difference
-from lgm_core.reports.summary import live_words, loss_words, top1_words, what_was_trained
+from lgm_core.reports.summary import live_words, loss_words, top1_words
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
-from pages.parts.launch.form import OF_METHOD
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
 from pages.parts.status import show_failure
@@ -24,6 +25,7 @@ _EVERY = 3.0  # seconds
 _NOT_SETTINGS = ("name", "study")
 _CURVES = {"loss": "Loss", "live_top1": "Accuracy on the way"}
 
+Report = dict[str, Any] | None
 Lines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -45,8 +47,9 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
 def groups_read(config: Mapping[str, Any]) -> set[str]:
     """The groups of settings that a run looks at: those of its kind, its method and its judges."""
     judges = [is_student(name) for name in config.get("evaluate_on", ())]
-    own = set(OF_METHOD[config.get("method", "lgm")]) if config["kind"] == "distill" else {"baseline", "data", "device"}
-    own |= {"rcig", "scratch"} if any(judges) else set()
+    row = METHODS.get(config.get("method", "lgm"))
+    own = set(row.tabs if row else ()) if config["kind"] == "distill" else {"baseline", "data", "device"}
+    own |= {"scratch"} if any(judges) else set()
     return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
 
 
@@ -122,7 +125,7 @@ def at_step(run: RunFolder, step: int) -> dict[str, Any]:
 
 def accuracies(runs: Sequence[RunFolder]) -> None:
     """Top-1 of each run on each backbone, and the difference from the first run with its 95 % interval."""
-    reports = {run.id: {report["backbone"]: report for report in run.eval_reports()} for run in runs}
+    reports = {run.id: {column_of(report): report for report in run.eval_reports()} for run in runs}
     backbones = list(dict.fromkeys(name for found in reports.values() for name in found))
     if not backbones:
         st.caption("None of these runs is evaluated yet.")
@@ -134,9 +137,9 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
             report, reference = reports[run.id].get(name), reports[base.id].get(name)
             row[run.id] = "–" if report is None else top1_words(report)
             if run is not base:
-                settings_apart = unlike([config_of(base), config_of(run)], name) if report and reference else []
-                apart |= dict.fromkeys(settings_apart)
-                row[f"{run.id} − {base.id}"] = "judged otherwise" if settings_apart else gap(report, reference)
+                other_settings = apart_in(run, report, base, reference)
+                apart |= dict.fromkeys(other_settings)
+                row[f"{run.id} − {base.id}"] = "judged otherwise" if other_settings else gap(report, reference)
         rows.append(row)
     st.dataframe(rows, hide_index=True)
     trained = what_was_trained(backbones)
@@ -151,7 +154,14 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
         )
 
 
-def gap(report: dict[str, Any] | None, base: dict[str, Any] | None) -> str:
+def apart_in(run: RunFolder, report: Report, base: RunFolder, reference: Report) -> list[str]:
+    """The settings in which two evaluations differ; [] where one is missing."""
+    if report is None or reference is None:
+        return []
+    return settings_apart([key_of_report(reference, config_of(base)), key_of_report(report, config_of(run))])
+
+
+def gap(report: Report, base: Report) -> str:
     """A difference in words."""
     if report is None or base is None:
         return "–"

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.evaluation.protocol import what_is_unlike
+from lgm_core.evaluation.protocol import column_of, network_of, what_is_unlike, what_was_trained
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
-from lgm_core.reports.summary import LOWER_BOUND, what_was_trained
+from lgm_core.reports.summary import LOWER_BOUND
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
@@ -63,7 +63,8 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     states = [slot.state for slot in matrix.slots.values()]
     counts = {state: states.count(state) for state in dict.fromkeys(states)}
     trained = what_was_trained(matrix.columns)
-    full = any(row.choice == "full" for row in matrix.rows) and any(map(is_student, matrix.columns))
+    students = any(is_student(network_of(name)) for name in matrix.columns)
+    full = students and any(row.choice == "full" for row in matrix.rows)
     words = [NOTES[view]] + ([LOWER_BOUND] if full else [])
     words += [plain(what_is_unlike(map(config_of, runs), matrix.columns))]
     words += [f"Mean ± standard deviation over runs, or over the {trained} of one; click a cell to open it."]
@@ -92,7 +93,7 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
                 st.segmented_control("Run", slot.runs, default=chosen, key=f"of_{key}", format_func=plain) or chosen
             )
         run = named[chosen]
-        report = next(report for report in run.eval_reports() if report["backbone"] == column)
+        report = next(report for report in run.eval_reports() if column_of(report) == column)
         open_report(
             run, report, named.get(settings(run)["source"]) if settings(run)["kind"] == "evaluate" else None, key=key
         )

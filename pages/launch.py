@@ -10,7 +10,7 @@ from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.jobs.study import StudyFlags
 from lgm_core.presets import PRESETS, change, preset
-from pages.parts.launch.choices import DATASET, pick_method, pick_preset
+from pages.parts.launch.choices import DATASET, begin, judges_of, networks_of, pick_method, pick_preset
 from pages.parts.launch.estimate import show_estimate
 from pages.parts.launch.form import draw_fields, draw_groups
 from pages.parts.launch.link import linked, put_into_link
@@ -28,21 +28,21 @@ with form:
     with above:
         dataset = pick_dataset(default=PRESETS[name].get("dataset", DATASET))
         fine = show_dataset(dataset)
-        first, judges = method.begin(given)
+        first, judges = begin(method, given)
         label = f"{method.noun.capitalize()}s to distil with: several make a study"
-        backbones = pick_backbones(label=label, default=first, among=method.networks)
+        backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine
     base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
     start = linked(base)
     changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"), start=start)
     further = pick_backbones(
         key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
-        among=method.judges,
+        among=judges_of(method),
     )  # fmt: skip
     show_backbones(further, dataset)
     with st.expander("All settings", icon=":material/tune:"):
-        if method.further:
-            changes |= draw_fields(base, f"run_{name}", names=method.further, start=start)
+        if method.networks == "frozen":
+            changes |= draw_fields(base, f"run_{name}", names=("normalisation",), start=start)
         changes |= draw_groups(base, f"all_{name}", start=start)
     put_into_link(base, changes)
     flags, several = StudyFlags(), len(backbones) > 1

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from lgm_core.base.names import load
+from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
-from pages.parts.methods.rcig import show_rcig
 from pages.parts.pickers import pick_run, settings, worth_watching
 from pages.parts.player.player import player
 from pages.parts.status import show_failure, show_status
@@ -35,8 +36,9 @@ if kind in ("distill", "baseline"):
     asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
     if asked is not None:
         fork_dialog(run, asked)
-if kind == "distill":
-    show_rcig(run)
+row = METHODS.get(settings(run).get("method", ""))
+if kind == "distill" and row is not None and row.page_part:
+    load(row.page_part)(run)
 show_results(run)
 if kind == "distill":
     show_export(run)

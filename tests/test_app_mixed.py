@@ -70,7 +70,12 @@ def test_cross_model_of_networks_offers_no_alignment(show, store):  # noqa: F811
 def test_what_was_judged_by_the_same_recipe_is_alike():
     digits, preview = preset("rcig_digits"), preset("rcig_preview", dataset="digits")
     assert unlike([digits, change(digits, {"seed": 3, "scratch": {"seeds": 2}})], "conv") == []
-    assert unlike([digits, preview], "conv") == ["scratch.learning_rate", "rcig.resolution", "rcig.flip", "width"]
+    assert unlike([digits, preview], "conv") == [
+        "scratch.learning_rate",
+        "scratch.resolution",
+        "scratch.flip",
+        "scratch.width",
+    ]
     assert unlike([digits, preview], "mobilenet_v2") == []
     assert unlike([digits, preset("rcig_preview")], "mobilenet_v2") == ["data set"]
     heads = change(digits, {"evaluate_on": ("mobilenet_v2",)})

@@ -15,6 +15,7 @@ from lgm_core.base.places import Places
 from lgm_core.cli.flags import parse_config, parse_with
 from lgm_core.config import RunConfig
 from lgm_core.jobs.study import StudyFlags, plan_study
+from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.runs.store import RunStore
 from pages.parts import images, theme
@@ -54,14 +55,14 @@ def test_sprites_lie_where_the_writer_put_them(tmp_path: Path, monkeypatch: pyte
 
 def test_the_form_has_an_input_for_every_setting():
     config = RunConfig()
-    for name in form.GROUPS:
+    for name in METHODS["lgm"].tabs:
         hints = get_type_hints(type(getattr(config, name)))
         for field in dataclasses.fields(getattr(config, name)):
             assert form.input_of(hints[field.name]) and form.label(field)
             assert field.metadata["help"] in form._help(field)
     groups = {f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))}
     others = {"baseline", "embed", "align", "rcig", "scratch"}  # groups of other kinds of run, and of another method
-    assert groups - set(form.GROUPS) == others
+    assert groups - set(METHODS["lgm"].tabs) == others
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -9,18 +9,17 @@ from typing import Any, get_type_hints
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.base.names import DISTILLERS
 from lgm_core.cli import compute
 from lgm_core.cli.flags import parse_config
 from lgm_core.cli.main import main
 from lgm_core.config import RunConfig
+from lgm_core.evaluation.protocol import what_was_trained
 from lgm_core.jobs import local
+from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.reports.command import command, command_of_run
-from lgm_core.reports.summary import what_was_trained
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts.launch.choices import METHODS
-from pages.parts.launch.form import OF_FORK, OF_METHOD, input_of
+from pages.parts.launch.form import input_of
 from pages.parts.server import background
 from tests.app import open_page
 from tests.fake_runs import fake_distill
@@ -99,14 +98,13 @@ def press(test: AppTest, label: str) -> AppTest:
 
 
 def test_every_method_has_its_presets_and_groups():
-    assert set(METHODS) == set(DISTILLERS) == set(OF_METHOD) == set(OF_FORK)
     for name, method in METHODS.items():
         theirs = {other for other, values in PRESETS.items() if values.get("method", "lgm") == name}
-        assert set(method.presets) == theirs and method.default in theirs
-        assert name in OF_METHOD[name] and set(OF_FORK[name]) <= set(OF_METHOD[name])
+        assert set(method.presets) == set(method.preset_words) == theirs and method.default_preset in theirs
+        assert name in method.tabs and set(method.fork_tabs) <= set(method.tabs)
 
 
-@pytest.mark.parametrize("group", list(OF_METHOD["rcig"]))
+@pytest.mark.parametrize("group", list(METHODS["rcig"].tabs))
 def test_every_setting_of_rcig_has_an_input(group: str):
     config = getattr(RunConfig(), group)
     hints = get_type_hints(type(config))
@@ -116,7 +114,7 @@ def test_every_setting_of_rcig_has_an_input(group: str):
 def test_launch_begins_with_linear_gradient_matching(page: Open):
     test = page()
     assert bar(test, "Method").value == "lgm" and bar(test, "Preset").options == ["Preview", "Standard", "Paper"]
-    assert [tab.label for tab in test.tabs] == list(OF_METHOD["lgm"].values())
+    assert [tab.label for tab in test.tabs] == list(METHODS["lgm"].tabs.values())
     assert parsed(test).method == "lgm" and "conv" not in several(test, "distil").options
 
 
@@ -196,9 +194,9 @@ def test_heads_on_frozen_backbones_have_their_settings(page: Open):
 def test_an_evaluation_is_told_how_to_judge():
     run = preset(
         "rcig_digits", kind="evaluate", source="one", evaluate_on=("conv:augmented", "vgg"),
-        scratch={"learning_rate": 1e-4}, rcig={"flip": True}, lgm={"views": 2},
+        scratch={"learning_rate": 1e-4, "flip": True}, lgm={"views": 2},
     )  # fmt: skip
-    words = "evaluate one conv:augmented vgg --rcig.flip --scratch.learning-rate 0.0001"
+    words = "evaluate one conv:augmented vgg --scratch.flip --scratch.learning-rate 0.0001"
     assert command(run) == f"python -m lgm_core {words}"
 
 
@@ -211,7 +209,7 @@ def test_the_command_of_an_evaluation_means_the_same_run(store: RunStore, monkey
     run = store.create(config, {})
     words = shlex.split(command_of_run(run))
     assert words[3:] == [
-        "evaluate", "one", "vgg", "--seed", "3", "--rcig.flip", "--scratch.learning-rate", "0.001",
+        "evaluate", "one", "vgg", "--seed", "3", "--scratch.flip", "--scratch.learning-rate", "0.001",
     ]  # fmt: skip
     asked: list[RunConfig] = []
     monkeypatch.setattr(compute, "_start_and_work", lambda configs: asked.extend(configs) or 1)

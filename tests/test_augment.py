@@ -7,7 +7,7 @@ from torchvision.transforms.functional import hflip, resized_crop
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.base.interfaces import generator
-from lgm_core.config import AugmentConfig
+from lgm_core.base.settings import AugmentConfig
 
 SIDE, FULL = 24, 64
 

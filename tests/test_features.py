@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, Recipe, as_images, view_features
 from lgm_core.base.device import Compute
-from lgm_core.config import AugmentConfig
+from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages, load_squares
 from tests.conftest import ToyBackbone
 

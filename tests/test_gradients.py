@@ -4,7 +4,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lgm_core.base.interfaces import generator
-from lgm_core.methods.lgm.gradients import LinearHead, class_weights, cosine_distance, head_gradient, zero_head_gradient
+from lgm_core.datasets.spread import class_weights
+from lgm_core.methods.lgm.gradients import LinearHead, cosine_distance, head_gradient, zero_head_gradient
 
 N, C, D = 23, 5, 7
 

@@ -7,8 +7,9 @@ import torch
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank
 from lgm_core.base.interfaces import generator
-from lgm_core.config import AugmentConfig, LGMConfig, PyramidConfig, SyntheticConfig
+from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages
+from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead, head_gradient
 from lgm_core.methods.lgm.literal_step import literal_loss
 from lgm_core.methods.lgm.pyramid import PyramidSet

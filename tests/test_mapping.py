@@ -11,13 +11,14 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from lgm_core.analysis.projection import Pca
-from lgm_core.analysis.thumbnails import PER_PAGE, Thumbnails, drawing, spread
-from lgm_core.analysis.trail import Trail, clean_features, synthetic_features
+from lgm_core.analysis.thumbnails import PER_PAGE, Thumbnails, drawing
+from lgm_core.analysis.trail import Trail, clean_features
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages, load_squares
 from lgm_core.datasets.open import open_dataset
+from lgm_core.datasets.spread import spread
 from lgm_core.engine import start, work
 from lgm_core.presets import change
 from lgm_core.runs.recorder import Recorder
@@ -59,7 +60,7 @@ def test_the_last_mark_is_where_the_result_lies(distilled, here):
         backbone = bench.backbone(bench.config.backbone)
         known, last = distilled.map(), distilled.trail()[-1]
         result = load_file(distilled.synthetic)
-        features = synthetic_features(bench, result["images"], backbone)
+        features = bench.seen_clean(result["images"], backbone)
         indices = torch.tensor(known["indices"])
         real = clean_features(bench, bench.train, indices, backbone)
         axes = load_file(distilled.map_axes)
@@ -79,7 +80,7 @@ def test_the_last_mark_is_where_the_result_lies(distilled, here):
 def test_a_resumed_run_keeps_its_map(distilled, here):
     before = distilled.map_file.read_bytes(), distilled.map_axes.read_bytes()
     with Recorder(distilled, distilled.config().record, steps=18) as recorder:
-        Trail(Workbench(distilled.config(), here, recorder))
+        Trail(Workbench(distilled.config(), here, recorder), distilled.config(), recorder, here.thumbs)
     assert (distilled.map_file.read_bytes(), distilled.map_axes.read_bytes()) == before
 
 
@@ -109,7 +110,7 @@ def test_real_and_synthetic_images_are_seen_alike(small_run, here):
         backbone = bench.backbone(bench.config.backbone)
         side = round(256 * backbone.input_size / 224)
         real = clean_features(bench, bench.train, torch.arange(4), backbone)
-        same = synthetic_features(bench, bench.pictures(bench.train, torch.arange(4), side), backbone)
+        same = bench.seen_clean(bench.pictures(bench.train, torch.arange(4), side), backbone)
         assert torch.cosine_similarity(real, same).min() > 0.999
 
 

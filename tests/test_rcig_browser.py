@@ -62,7 +62,7 @@ def watch(page, run: RunFolder) -> None:
     drawn = int(page.locator(".player").get_attribute("data-drawn"))
     expect(page.locator(f'.player[data-drawn="{drawn}"]')).to_have_count(0)  # the next frame has come
     config = run.config()
-    assert (config.method, config.steps, config.rcig.width, run.status().state) == ("rcig", STEPS, 4, "running")
+    assert (config.method, config.steps, config.scratch.width, run.status().state) == ("rcig", STEPS, 4, "running")
 
 
 def pause_and_resume(page, run: RunFolder) -> None:

@@ -85,7 +85,7 @@ def test_a_published_checkpoint_becomes_a_run_that_is_shown_and_evaluated(tmp_pa
     assert [line["step"] for line in finish(further, here).metrics()] == [40, 41]
     wrong = replace(further, images_per_class=2, name="wrong")
     monkeypatch.setattr(
-        "lgm_core.methods.rcig.assembly.open_real", lambda bench: pytest.fail("whitened before it was checked")
+        "lgm_core.methods.rcig.assembly.open_real", lambda *given: pytest.fail("whitened before it was checked")
     )
     with pytest.raises(UserError, match="images_per_class"):
         work(start(wrong, here), here)

@@ -14,13 +14,13 @@ from lgm_core import engine
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.places import Places
 from lgm_core.cli.main import main
+from lgm_core.cli.measuring import measure
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
 from lgm_core.jobs.estimate import estimate
 from lgm_core.jobs.forking import prepare_fork
-from lgm_core.methods.lgm.measure import measure
-from lgm_core.methods.rcig.presets import RCIG_PRESETS
-from lgm_core.presets import PRESETS, change, preset
+from lgm_core.methods.rcig.presets import PRESETS
+from lgm_core.presets import change, preset
 from lgm_core.reports.page import run_report
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
@@ -36,9 +36,9 @@ def _small() -> RunConfig:
     return preset(
         "rcig_digits", steps=12, evaluate_on=("conv", "conv:augmented"),
         data={"train_per_class": 20, "test_per_class": 10}, device={"threads": 1, "device": "cpu"},
-        rcig={"width": 4, "pool": 3, "pool_life": 20, "batch": 64},
+        rcig={"pool": 3, "pool_life": 20, "batch": 64},
         live={"times": 2, "test_images": 50, "steps": 10}, record={"frames": 4, "checkpoint_seconds": 0.0},
-        scratch={"steps": 60, "warmup": 10, "seeds": 2, "learning_rate": 3e-3},
+        scratch={"width": 4, "steps": 60, "warmup": 10, "seeds": 2, "learning_rate": 3e-3},
     )  # fmt: skip
 
 
@@ -118,13 +118,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits(small: RunConfig, run: RunFolder
 def test_other_networks_evaluate_the_set_with_its_learned_labels(run: RunFolder, here: Places, monkeypatch, capsys):
     monkeypatch.setenv("LGM_CACHE", str(here.cache))
     seen = {}
-    real = engine.probe_images
+    real = engine.judge
 
-    def spy(bench, images, labels, name):
-        seen[name] = images.shape
-        return real(bench, images, labels, name)
+    def spy(bench, config, judged, key):
+        seen[key.network] = judged.images.images.shape
+        return real(bench, config, judged, key)
 
-    monkeypatch.setattr(engine, "probe_images", spy)
+    monkeypatch.setattr(engine, "judge", spy)
     assert main(["evaluate", run.id, "conv:instance", "--scratch.learning-rate", "0.002", "--name", "judged"]) == 0
     assert set(seen) == {"conv:instance"} and "conv:instance" in capsys.readouterr().out
     made = next(path for path in here.runs.iterdir() if path.name != run.id)
@@ -191,10 +191,10 @@ def test_a_short_run_on_all_digits_beats_random_digits(here: Places):
     assert sum(falling) > 0.7 * len(falling)
 
 
-PAPER = {name: values for name, values in RCIG_PRESETS.items() if name not in ("rcig_digits", "rcig_preview")}
+PAPER = {name: values for name, values in PRESETS.items() if name not in ("rcig_digits", "rcig_preview")}
 
 
-@pytest.mark.parametrize("name", RCIG_PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_valid_run(name: str):
     config = validate(preset(name))
     assert config.method == "rcig" and config.preset == name and name in PRESETS
@@ -213,12 +213,12 @@ def test_the_seven_named_configurations_have_the_papers_values():
     assert set(PAPER) == set(table)
     for name, values in table.items():
         config = preset(name)
-        r = config.rcig
-        assert (r.resolution, config.backbone == "conv:batch", r.l2_rate, r.softplus, r.flip, r.repeats, r.direct_rows,
+        r, s = config.rcig, config.scratch
+        assert (s.resolution, config.backbone == "conv:batch", r.l2_rate, r.softplus, s.flip, r.repeats, r.direct_rows,
                 r.direct_real_rows, r.implicit_rows, r.pool_rows, r.forward_chunk) == values  # fmt: skip
         assert r.solve_rows == r.inner_rows == r.implicit_rows
         assert (r.pool, r.inner_steps, r.solve_steps, r.pool_life, r.pool_steps, r.pool_rate, r.image_rate, r.batch,
-                r.width, r.ema) == (30, 20, 20, 100, 15, 5e-5, 3e-3, 1024, 128, 0.99)  # fmt: skip
+                s.width, r.ema) == (30, 20, 20, 100, 15, 5e-5, 3e-3, 1024, 128, 0.99)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_the_seven_named_configurations_have_the_papers_values():
         ({"backbone": "mobilenet_v2"}, "small networks of its own"),
         ({"backbone": "conv:augmented"}, "without augmentation"),
         ({"backbone": "conv:bach"}, "batch"),
-        ({"rcig": {"depth": 4, "resolution": 36}}, "16 divides"),
+        ({"scratch": {"depth": 4, "resolution": 36}}, "16 divides"),
         ({"rcig": {"pool_model_count": 30}}, "pool"),
         ({"rcig": {"linearise": False, "inner_rows": 5}}, "subsets"),
         ({"rcig": {"analytic_head": False, "implicit": False}}, "direct gradient"),

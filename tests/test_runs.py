@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from lgm_core.base.errors import UserError
-from lgm_core.config import RecordConfig, RunConfig
+from lgm_core.base.settings import RecordConfig
+from lgm_core.config import RunConfig
 from lgm_core.runs.frames import frame_steps
 from lgm_core.runs.recorder import Recorder, Stopped
 from lgm_core.runs.store import RunFolder, RunStore, Status, differences, read_lines, write_json

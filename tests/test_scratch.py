@@ -1,14 +1,17 @@
 """How networks are trained from scratch for a run: recipe, shape, transform, flips, operations; what they are given."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from lgm_core.backbones.students.real_data import check_whitening, shape_of, transform_kind
+from lgm_core.backbones.students.real_data import check_whitening, shape_of
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import read_json
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
+from lgm_core.datasets.catalog import find_row
 from lgm_core.datasets.open import open_dataset
 from lgm_core.datasets.transforms.transform import Identity
 from lgm_core.datasets.whitened import Whitened, WhitenedSplit, open_whitened
@@ -34,7 +37,7 @@ from tests.test_rcig_run import finish, finished, run, small  # noqa: F401 (fixt
     ],
 )
 def test_the_recipe_of_the_specification(stored, name, changes, steps, tail, batch, operations):
-    recipe = recipe_of(preset("rcig_preview", scratch=changes), name, stored)
+    recipe = recipe_of(preset("rcig_preview", scratch=changes).scratch, name, stored)
     assert (recipe.steps, recipe.tail, recipe.batch, len(recipe.augment)) == (steps, tail, batch, operations)
     assert (recipe.learning_rate, recipe.warmup, recipe.seeds) == (1e-4, 500, 5)
 
@@ -46,11 +49,14 @@ def _noise(side: int, channels: int = 3) -> Whitened:
 
 
 def test_networks_are_judged_with_relu_and_the_runs_width():
-    config = preset("rcig_preview")
-    judged = shape_of(config, "conv:batch:augmented", _noise(32))
+    scratch = preset("rcig_preview").scratch
+    judged = shape_of("conv:batch:augmented", scratch, _noise(32))
     assert (judged.softplus, judged.width, judged.norm, judged.blocks) == (0, 32, "batch", 3)
-    assert shape_of(config, "conv", _noise(32), width=8, softplus=60.0).softplus == 60
-    assert [shape_of(config, "conv", _noise(side)).blocks for side in (8, 28, 32, 64, 128)] == [2, 3, 3, 4, 5]
+    named = shape_of("conv:width8:depth4", scratch, _noise(32), softplus=60.0)
+    assert (named.softplus, named.width, named.blocks) == (60, 8, 4)
+    sides = (8, 28, 32, 64, 128)
+    shapes = [shape_of("conv", replace(scratch, resolution=side), _noise(side)) for side in sides]
+    assert [shape.blocks for shape in shapes] == [2, 3, 3, 4, 5] and [shape.side for shape in shapes] == list(sides)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +70,8 @@ def test_networks_are_judged_with_relu_and_the_runs_width():
     ],
 )
 def test_the_transform_follows_the_data(dataset: str, side: int, asked: str, kind: str):
-    assert (
-        transform_kind(preset("rcig_preview", dataset=dataset, rcig={"resolution": side, "transform": asked})) == kind
-    )
+    scratch = preset("rcig_preview", scratch={"resolution": side, "transform": asked}).scratch
+    assert scratch.kind_of_transform(find_row(dataset).grey) == kind
 
 
 @pytest.mark.parametrize(("kind", "channels", "side"), [("block_zca", 3, 256), ("zca", 3, 128), ("zca", 1, 112)])
@@ -88,7 +93,7 @@ def test_whitening_beyond_what_can_be_computed_is_said(kind: str, channels: int,
 )  # fmt: skip
 def test_an_imported_set_has_the_papers_configuration(dataset: str, per_class: int, side: int, name: str):
     chosen = paper_preset(dataset, per_class, side)
-    assert chosen == f"rcig_{name}" and preset(chosen).rcig.resolution == side
+    assert chosen == f"rcig_{name}" and preset(chosen).scratch.resolution == side
 
 
 class _Given:
@@ -134,7 +139,7 @@ def test_mirror_images_follow_the_setting_and_grey_ones_keep_their_colour(
 ):
     given = _Given(monkeypatch)
     names = ("conv:augmented",)
-    made = finish(_again(run.config(), kind="evaluate", source=run.id, evaluate_on=names, rcig={"flip": flip}), here)
+    made = finish(_again(run.config(), kind="evaluate", source=run.id, evaluate_on=names, scratch={"flip": flip}), here)
     learned = load_file(run.synthetic)["pixels"]
     assert len(given.images) == len(given.targets) == (20 if flip else 10)
     assert torch.equal(given.images[:10], learned)
@@ -145,7 +150,8 @@ def test_mirror_images_follow_the_setting_and_grey_ones_keep_their_colour(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"rcig": {"resolution": 16}}, {"rcig": {"transform": "identity"}}, {"data": {"train_per_class": 30}}]
+    "changes",
+    [{"scratch": {"resolution": 16}}, {"scratch": {"transform": "identity"}}, {"data": {"train_per_class": 30}}],
 )
 def test_learned_values_are_not_judged_under_another_transform(
     changes: dict,
@@ -155,5 +161,7 @@ def test_learned_values_are_not_judged_under_another_transform(
     from lgm_core.engine import start, work
 
     made = start(_again(run.config(), kind="evaluate", source=run.id, evaluate_on=("conv",), **changes), here)
-    with pytest.raises(UserError, match="leave dataset, data.train_per_class, rcig.resolution and rcig.transform"):
+    with pytest.raises(
+        UserError, match="leave dataset, data.train_per_class, scratch.resolution and scratch.transform"
+    ):
         work(made, here)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from lgm_core.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.colour import Colour
+from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet, level_sides
 

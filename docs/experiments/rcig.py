@@ -23,7 +23,7 @@ import torch
 
 from lgm_core.backbones.students.networks import build_student
 from lgm_core.backbones.students.real_data import shape_of
-from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks
+from lgm_core.backbones.students.training import ScratchRecipe, centred_targets, predicted, train_networks
 from lgm_core.base.interfaces import generator
 from lgm_core.base.places import places
 from lgm_core.config import RunConfig
@@ -31,7 +31,7 @@ from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.open import open_dataset
 from lgm_core.datasets.whitened import Whitened, open_whitened
 from lgm_core.engine import start, work
-from lgm_core.methods.rcig.labelled import LabelledSet, centred_targets
+from lgm_core.methods.rcig.labelled import LabelledSet
 from lgm_core.methods.rcig.pool import Pool
 from lgm_core.methods.rcig.step import RCIG
 from lgm_core.presets import preset

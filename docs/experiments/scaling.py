@@ -16,8 +16,8 @@ from pathlib import Path
 from lgm_core.backbones.features import Bank, Recipe
 from lgm_core.base.device import open_compute, step_memory
 from lgm_core.base.places import places
+from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.cli.bench import Bench
-from lgm_core.config import AugmentConfig, DeviceConfig
 from lgm_core.datasets.open import open_dataset
 from lgm_core.methods.lgm.literal_step import LiteralStep
 

@@ -1,7 +1,7 @@
 """A run that compares how backbones see a data set, pair by pair.
 
->>> align(bench)  # alignment.json: bench.config.evaluate_on by the same; a pair is null until it is computed
->>> bench.recorder.run.alignment()["cka"]
+>>> align(bench, config, recorder)  # alignment.json: evaluate_on by the same; a pair is null until it is computed
+>>> recorder.run.alignment()["cka"]
 [[1.0, 0.62, None], [0.62, 1.0, None], [None, None, 1.0]]
 """
 
@@ -11,16 +11,17 @@ from torch import Tensor
 
 from lgm_core.analysis.alignment import linear_cka, mutual_knn
 from lgm_core.analysis.neighbours import neighbours_within
-from lgm_core.analysis.thumbnails import spread
 from lgm_core.analysis.trail import clean_features
-from lgm_core.workbench import Workbench
+from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.base.settings import SharedConfig
+from lgm_core.datasets.spread import spread
+from lgm_core.runs.recorder import Recorder
 
 _KS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
-def align(bench: Workbench) -> None:
+def align(bench: Bench, config: SharedConfig, recorder: Recorder) -> None:
     """Linear CKA, plain and debiased, and mutual nearest neighbours of every pair of backbones, on test images."""
-    config, recorder = bench.config, bench.recorder
     names = list(dict.fromkeys(config.evaluate_on))
     indices = spread(bench.test.labels, config.align.images)
     ks = [k for k in _KS if k < min(config.align.largest_k, len(indices) - 1)]
@@ -32,7 +33,7 @@ def align(bench: Workbench) -> None:
         features[name] = clean_features(bench, bench.test, indices, bench.backbone(name)).to(bench.compute.device)
         neighbours[name] = neighbours_within(features[name], k=ks[-1]).cpu()
         for other in names[:done]:
-            recorder.phase(f"comparing {other} and {name}")
+            bench.phase(f"comparing {other} and {name}")
             pair = names.index(other), done
             _fill(values, pair, features[other], features[name], neighbours[other], neighbours[name])
             recorder.alignment(values)

@@ -2,13 +2,17 @@
 
 Legend: N real images on the map, M images of a source, D features, K neighbours.
 
->>> embed(bench)  # map.json: PCA and UMAP of the real images, each source's images on both; neighbours of all
->>> bench.recorder.run.map()["sources"]["demo-lgm-mobilenet_v2-s0"]["own_rank"]
+>>> embed(
+...     bench, config, recorder, sources, places(), wrongness
+... )  # map.json: PCA and UMAP of the real images, each source's images on both; neighbours of all
+>>> recorder.run.map()["sources"]["demo-lgm-mobilenet_v2-s0"]["own_rank"]
 [1, 1, 3, 1, 1, 1, 1, 12, 1, 1]
 """
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,43 +22,48 @@ from torch import Tensor
 
 from lgm_core.analysis.neighbours import nearest, others_near, own_rank
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
-from lgm_core.analysis.thumbnails import Thumbnails, drawing, spread
-from lgm_core.analysis.trail import clean_features, rounded, synthetic_features
-from lgm_core.backbones.features import view_features
+from lgm_core.analysis.thumbnails import Thumbnails, drawing
+from lgm_core.analysis.trail import clean_features, rounded
+from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.base.places import Places
+from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_centroids
-from lgm_core.evaluation.probe import HeadRecipe, train_heads
-from lgm_core.runs.recorder import save_atomically
-from lgm_core.runs.source_runs import images_of, open_source
-from lgm_core.workbench import VIEW_AUGMENT, Workbench
+from lgm_core.datasets.spread import spread
+from lgm_core.runs.recorder import Recorder, save_atomically
+from lgm_core.runs.source_runs import images_of
+from lgm_core.runs.store import RunFolder
 
-_HEAD_VIEWS = 20
+Wrongness = Callable[[tuple[Tensor, Tensor], Tensor, Tensor], Tensor]  # (images, labels), real features, labels -> [N]
 _ROWS = 2048  # real images whose neighbours are looked for at once
 
 
-def embed(bench: Workbench) -> None:
-    """A map of one split's real images in one backbone, and where the sources' images lie on it."""
-    config, recorder = bench.config, bench.recorder
+def embed(
+    bench: Bench, config: SharedConfig, recorder: Recorder, sources: Sequence[RunFolder], places: Places,
+    wrongness: Wrongness,
+) -> None:  # fmt: skip
+    """A map of one split's real images in one backbone, and where the sources' images lie on it.
+
+    `wrongness`: how wrong a head that is trained on the first source's images is about each real image.
+    """
     images: ImageSet = bench.train if config.embed.split == "train" else bench.test
-    sources = [open_source(bench, name) for name in config.sources]
     for source in sources:
         _check_classes(images_of(source)[1], bench.classes, source.id, config.dataset)
-    thumbnails = Thumbnails(images, config.dataset, config.embed.split, bench.places.thumbs)
+    thumbnails = Thumbnails(images, config.dataset, config.embed.split, places.thumbs)
     with drawing(thumbnails, recorder):
-        real = RealMap(bench, images)
+        real = RealMap(bench, config, images, places.maps)
         values = real.facts() | {"thumbs": thumbnails.key, "wrong": None, "distance": None, "sources": {}}
         recorder.map(values, {})  # what is known so far; the rest follows source by source
         closest = torch.full((len(real.indices),), -torch.inf)
         for source in sources:
-            recorder.phase(f"placing the images of {source.id}")
+            bench.phase(f"placing the images of {source.id}")
             pictures, labels = images_of(source)
-            features = synthetic_features(bench, pictures, real.backbone)
+            features = bench.seen_clean(pictures, real.backbone)
             values["sources"][source.id] = real.place(features, labels)
             closest = torch.maximum(closest, _similarity_to_own(real, features, labels))
         if sources:
-            pictures, labels = images_of(sources[0])
-            wrong = _wrongness(bench, real, pictures, labels)
+            wrong = wrongness(images_of(sources[0]), real.features, real.labels)
             values |= {"wrong": rounded(wrong, 4), "distance": rounded(1 - closest.clamp_min(-1), 4)}
         recorder.map(values, {})
         if not recorder.run.near_file.exists():
@@ -64,25 +73,25 @@ def embed(bench: Workbench) -> None:
 class RealMap:
     """Some real images of a split in one backbone: their features, and two maps of them."""
 
-    def __init__(self, bench: Workbench, images: ImageSet) -> None:
-        config = bench.config
-        self._bench, self._images = bench, images
-        self.backbone = bench.backbone(config.backbone)
+    def __init__(self, bench: Bench, config: SharedConfig, images: ImageSet, maps: Path) -> None:
+        """`maps`: where UMAPs are kept for every run that asks for the same one again."""
+        self._bench, self._config, self._images, self._maps = bench, config, images, maps
+        self.backbone = bench.backbone(config.networks()[0])
         self.indices = spread(images.labels, config.embed.images)
         self.labels = images.labels[self.indices]
         self.features = clean_features(bench, images, self.indices, self.backbone)
         self._pca = fit_pca(self.features)
         self._pca_points = self._pca.project(self.features)
-        bench.recorder.phase(f"UMAP of {len(self.indices)} images in {self.backbone.name}")
+        bench.phase(f"UMAP of {len(self.indices)} images in {self.backbone.name}")
         self._umap = self._open_umap()
         self._means = self._class_picks()
 
     def facts(self) -> dict[str, Any]:
         """The real side of map.json."""
-        images, config = self._images, self._bench.config
+        images, config = self._images, self._config
         return {
             "split": config.embed.split,
-            "backbone": config.backbone,
+            "backbone": config.networks()[0],
             "classes": list(images.classes),
             "explained": rounded(self._pca.explained, 4),
             "indices": self.indices.tolist(),
@@ -95,7 +104,7 @@ class RealMap:
 
     def place(self, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> dict[str, Any]:
         """One source's images on the maps, their neighbours (indices into the split), and what to hold beside them."""
-        config = self._bench.config.embed
+        config = self._config.embed
         places, similarity = nearest(features, self.features, k=max(config.k, config.umap_neighbours))
         places, similarity, on_cpu = places.cpu(), similarity.cpu(), features.cpu()
         around = slice(0, config.umap_neighbours)
@@ -113,10 +122,10 @@ class RealMap:
 
     def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
         """The nearest other real images of each: numbers in the split, and cosines; compact, for a row at a time."""
-        bench, k = self._bench, self._bench.config.embed.k
+        bench, k = self._bench, self._config.embed.k
         indices, cosines = [], []
         for start in range(0, len(self.features), _ROWS):
-            bench.recorder.phase("neighbours of the real images", start, len(self.features))
+            bench.phase("neighbours of the real images", start, len(self.features))
             part = self.features[start : start + _ROWS].to(bench.compute.device)
             places, similarity = others_near(part, self.features, start, k=k)
             indices.append(self.indices[places.cpu()].int())
@@ -129,14 +138,14 @@ class RealMap:
         for label in self.labels.unique().tolist():
             members = (self.labels == label).nonzero().flatten()
             own = choose_centroids(self.features[members], torch.zeros_like(members), classes=1, per_class=1)
-            pick = torch.randint(len(members), (1,), generator=generator("cpu", self._bench.config.seed, label))
+            pick = torch.randint(len(members), (1,), generator=generator("cpu", self._config.seed, label))
             centroids[label] = int(self.indices[members[own]])
             randoms[label] = int(self.indices[members[pick]])
         return centroids, randoms
 
     def _open_umap(self) -> Float[Tensor, "n 2"]:
         """The UMAP of these very features, kept for every run that asks for it again."""
-        config, folder = self._bench.config.embed, self._bench.places.maps
+        config, folder = self._config.embed, self._maps
         facts = [config.umap_neighbours, config.umap_min_dist, list(self.features.shape)]
         digest = hashlib.sha256(json.dumps(facts).encode())
         digest.update(self.features.numpy().tobytes())
@@ -147,29 +156,6 @@ class RealMap:
         folder.mkdir(parents=True, exist_ok=True)
         save_atomically({"points": points}, path, {})
         return points
-
-
-def _wrongness(bench: Workbench, real: RealMap, images: Tensor, labels: Tensor) -> Float[Tensor, "n"]:
-    """1 - probability of the true class of each real image, under one head trained on views of `images`."""
-    probe, augment = bench.config.probe, bench.augment(VIEW_AUGMENT, real.backbone)
-    features = view_features(
-        images.to(bench.compute.device), real.backbone, augment, bench.compute,
-        views=min(probe.views, _HEAD_VIEWS), batch=bench.config.bank.batch, seed=0,
-    )  # fmt: skip
-    recipe = HeadRecipe(epochs=probe.epochs, batch=probe.batch, learning_rate=probe.learning_rate, seeds=1)
-    heads = train_heads(
-        features,
-        labels.to(bench.compute.device),
-        classes=bench.classes,
-        recipe=recipe,
-        progress=lambda done, total: bench.recorder.phase("a head on the first source", done, total),
-    )
-    device = heads.weight.device
-    right = [
-        heads.logits(part.to(device))[0].softmax(dim=1).gather(1, own.to(device)[:, None])[:, 0].cpu()
-        for part, own in zip(real.features.split(8192), real.labels.split(8192), strict=True)
-    ]
-    return 1 - torch.cat(right)
 
 
 def _similarity_to_own(real: RealMap, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> Float[Tensor, "n"]:

@@ -20,15 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
-from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.image_set import load_squares
+from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
-from lgm_core.workbench import spread_over_classes
 
 SIDE, COLUMNS, PER_PAGE = 64, 32, 1024  # pixels of a thumbnail, thumbnails in a row, on a page
 MOST = 50_000  # of a larger split only these are drawn; the others stay grey
@@ -137,12 +136,3 @@ def drawing(thumbnails: Thumbnails, recorder: Recorder) -> Iterator[None]:
             time.sleep(0.2)
     finally:
         thumbnails.give_up()
-
-
-def spread(labels: torch.Tensor, count: int) -> torch.Tensor:
-    """Indices of at most `count` images, spread evenly over the classes, at random within them, always the same.
-
-    The choice for a count is part of that for a larger one.
-    """
-    order = torch.randperm(len(labels), generator=generator("cpu", 0x6D6170))
-    return order[spread_over_classes(labels[order], count)].sort().values

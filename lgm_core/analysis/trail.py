@@ -2,25 +2,27 @@
 
 The axes are fixed when the run begins, and kept in its folder, so that a resumed run goes on with the same map.
 
->>> trail = Trail(bench)
+>>> trail = Trail(bench, config, recorder, places().thumbs)
 >>> trail.mark(step, images, labels)  # one line of trail.jsonl: places, nearest real images, radius
 """
 
+from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from lgm_core.analysis.neighbours import class_centres, nearest, radius
 from lgm_core.analysis.projection import Pca, fit_pca
-from lgm_core.analysis.thumbnails import Thumbnails, spread
+from lgm_core.analysis.thumbnails import Thumbnails
+from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.interfaces import Backbone, ImageSet
+from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.image_set import Subset
-from lgm_core.workbench import Workbench
+from lgm_core.datasets.spread import spread
+from lgm_core.runs.recorder import Recorder
 
 PER_STEP = 4  # real images on the map per step of the run: a short run shall not wait for its map
 NEAREST = 5
@@ -29,15 +31,15 @@ NEAREST = 5
 class Trail:
     """Places the synthetic images of each frame on the run's map; does nothing where the map is switched off."""
 
-    def __init__(self, bench: Workbench) -> None:
-        config = bench.config
-        self._bench = bench
-        self.thumbnails = Thumbnails(bench.train, config.dataset, "train", bench.places.thumbs)
+    def __init__(self, bench: Bench, config: SharedConfig, recorder: Recorder, thumbs: Path) -> None:
+        """`thumbs`: the folder of the thumbnails that all runs share."""
+        self._bench, self._recorder, self._name = bench, recorder, config.networks()[0]
+        self.thumbnails = Thumbnails(bench.train, config.dataset, "train", thumbs)
         count = min(config.record.map_images, PER_STEP * config.steps)
-        self.active = count > 2 and not is_student(config.backbone)  # whose features change with every step
+        self.active = count > 2 and not is_student(self._name)  # whose features change with every step
         if not self.active:
             return
-        self._backbone = bench.backbone(config.backbone)
+        self._backbone = bench.backbone(self._name)
         self._indices = spread(bench.train.labels, count)
         features = clean_features(bench, bench.train, self._indices, self._backbone)
         self._labels = bench.train.labels[self._indices]
@@ -49,9 +51,9 @@ class Trail:
         """Write where images in [0, 1] lie at a step."""
         if not self.active:
             return
-        features = synthetic_features(self._bench, images, self._backbone)
+        features = self._bench.seen_clean(images, self._backbone)
         places, similarity = nearest(features, self._features, k=NEAREST)
-        self._bench.recorder.trail(
+        self._recorder.trail(
             step,
             {
                 "points": rounded(self._pca.project(features.cpu())),
@@ -62,7 +64,7 @@ class Trail:
         )
 
     def _open_map(self, features: Float[Tensor, "n d"]) -> Pca:
-        run = self._bench.recorder.run
+        run = self._recorder.run
         known = run.map()
         if known.get("indices") == self._indices.tolist() and run.map_axes.exists():
             axes = load_file(run.map_axes)
@@ -71,35 +73,21 @@ class Trail:
         values = {
             "thumbs": self.thumbnails.key,
             "split": "train",
-            "backbone": self._bench.config.backbone,
+            "backbone": self._name,
             "classes": list(self._bench.train.classes),
             "explained": rounded(pca.explained, 4),
             "indices": self._indices.tolist(),
             "labels": self._labels.tolist(),
             "points": rounded(pca.project(features)),
         }
-        self._bench.recorder.map(values, {"mean": pca.mean, "axes": pca.axes, "explained": pca.explained})
+        self._recorder.map(values, {"mean": pca.mean, "axes": pca.axes, "explained": pca.explained})
         return pca
 
 
-def clean_features(bench: Workbench, images: ImageSet, indices: Tensor, backbone: Backbone) -> Float[Tensor, "n d"]:
+def clean_features(bench: Bench, images: ImageSet, indices: Tensor, backbone: Backbone) -> Float[Tensor, "n d"]:
     """Features of the centre crops of some real images, float32, on the CPU; kept like every bank."""
     chosen = images if len(indices) == len(images) else Subset(images, indices, f"{images.name}:map-{len(indices)}")
     return bench.clean_bank(chosen, backbone).features[:, 0].float()
-
-
-def synthetic_features(bench: Workbench, images: Float[Tensor, "n 3 r r"], backbone: Backbone) -> Float[Tensor, "n d"]:
-    """Features of images in [0, 1], seen as the real ones are: resized, centre crop; float32, on the device."""
-    side = backbone.input_size
-    whole = round(bench.config.data.resize * side / 224)
-    margin = (whole - side) // 2
-    found = []
-    with torch.no_grad():
-        for part in images.split(bench.config.bank.batch):
-            views = interpolate(part.to(bench.compute.device), size=(whole, whole), mode="bilinear", antialias=True)
-            views = views[:, :, margin : margin + side, margin : margin + side]
-            found.append(bench.compute.features(backbone, views))
-    return torch.cat(found)
 
 
 def rounded(values: Tensor, digits: int = 5) -> Any:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lgm_core.backbones.crop import Crop, taps
 from lgm_core.base.interfaces import Backbone, generator
-from lgm_core.config import AugmentConfig
+from lgm_core.base.settings import AugmentConfig
 
 _NOISE_POOL = 2**23  # normal numbers; every noisy view reads a stretch of it from a random place on
 

@@ -25,9 +25,9 @@ from torch import Tensor
 from lgm_core.backbones.augment import Augment
 from lgm_core.base.device import Compute
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
-from lgm_core.config import AugmentConfig
+from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import load_squares
-from lgm_core.methods.lgm.gradients import class_weights
+from lgm_core.datasets.spread import class_weights
 
 Progress = Callable[[int, int], None]
 

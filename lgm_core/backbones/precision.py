@@ -38,6 +38,16 @@ def choose_precision(backbone: Backbone, compute: Compute, folder: Path) -> str:
     return str(read_json(file)["precision"])
 
 
+def forward_seconds(backbone: Backbone, compute: Compute) -> float:
+    """Seconds per image of a forward pass alone."""
+    images = torch.rand(16, 3, backbone.input_size, backbone.input_size, device=compute.device)
+    with torch.no_grad():
+        compute.features(backbone, images)
+        began = time.perf_counter()
+        compute.features(backbone, images).sum().item()
+    return (time.perf_counter() - began) / len(images)
+
+
 def _measure(backbone: Backbone, compute: Compute) -> dict[str, list[float]]:
     """Seconds of forward + backward, in turn. On a CPU those that one thread has computed, whatever else goes on."""
     count, side = _IMAGES.get(compute.device.type, 2), backbone.input_size

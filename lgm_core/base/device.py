@@ -19,7 +19,7 @@ from torch import Tensor
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.interfaces import Backbone
 from lgm_core.base.machine import free_memory
-from lgm_core.config import DeviceConfig
+from lgm_core.base.settings import DeviceConfig
 
 
 @dataclass(frozen=True)

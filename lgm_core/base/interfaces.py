@@ -75,6 +75,10 @@ class Backbone(ABC, nn.Module):
     def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """Features of normalised images, float32."""
 
+    def compiled(self) -> "Backbone":
+        """The same through torch.compile, sharing the weights; itself where that makes no difference."""
+        return self
+
 
 class SyntheticSet(ABC, nn.Module):
     """The learned images: leaf tensors and how they decode to pictures. Labels are fixed, class-major."""
@@ -86,20 +90,39 @@ class SyntheticSet(ABC, nn.Module):
         """Decode, differentiably, to images in [0, 1]."""
 
     @abstractmethod
-    def grow(self, step: int) -> bool:
-        """Do what is due at the start of `step` (such as adding a level); True if the set of parameters changed."""
-
-    @abstractmethod
-    def rates(self) -> list[float]:
-        """Learning rate of each of `parameters()`, in their order, relative to the distiller's."""
-
-    @abstractmethod
     def state(self) -> State:
         """All tensors that `images()` depends on."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a saved `state()`, whatever the number of levels in it."""
+        """Take up a saved `state()`."""
+
+
+@dataclass(frozen=True)
+class HardSet:
+    """Images in [0, 1] and the number of each one's class: what chosen images are, and what most methods learn."""
+
+    images: Float[Tensor, "n 3 r r"]
+    labels: Int[Tensor, "n"]
+
+
+@dataclass(frozen=True)
+class SoftSet:
+    """Images with learned labels, made for networks that are trained on transformed values.
+
+    values           the images as such a network sees them, after the run's transform
+    targets          what the network is trained to give for each image
+    log_temperature  learned beside them
+    """
+
+    images: Float[Tensor, "n 3 r r"]
+    labels: Int[Tensor, "n"]
+    values: Float[Tensor, "n k s s"]
+    targets: Float[Tensor, "n c"]
+    log_temperature: Float[Tensor, ""]
+
+
+LearnedSet = HardSet | SoftSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +135,12 @@ class StepResult:
 
 
 class Distiller(ABC):
-    """One method. Owns its synthetic set and its optimiser; asks nobody for paths, devices or randomness."""
+    """One method. Owns what it learns and its optimiser; asks nobody for paths, devices or randomness.
 
-    synthetic: SyntheticSet
+    `first_step`: steps that were done elsewhere, as for a set that is taken up from a published file.
+    """
+
+    first_step: int = 0
 
     @abstractmethod
     def step(self, step: int) -> StepResult:
@@ -124,9 +150,9 @@ class Distiller(ABC):
         """What else of the last step is worth watching, as plain values: a line of details.jsonl with each frame."""
         return {}
 
-    def export(self) -> State:
-        """What belongs to the result beside images in [0, 1] and class numbers, such as learned labels."""
-        return {}
+    @abstractmethod
+    def export(self) -> LearnedSet:
+        """The set as it is now, as others may use it; without a graph."""
 
     @abstractmethod
     def state(self) -> State:

@@ -1,28 +1,26 @@
-"""Kind -> "module:name", and the one way in which an unknown name is answered.
+"""Names: how an unknown one is answered, how "module:name" is loaded, how a text becomes part of a file's name.
 
->>> load(DISTILLERS, "lgm", "method")
-<function assemble_lgm>
+>>> unknown("papr", ["paper", "preview"], "preset")
+"the preset 'papr' is not known; did you mean 'paper'?"
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from lgm_core.base.errors import UnknownName
 
-# method -> the function that makes a distiller ready to step from a workbench
-DISTILLERS = {
-    "lgm": "lgm_core.methods.lgm.assembly:assemble_lgm",
-    "rcig": "lgm_core.methods.rcig.assembly:assemble_rcig",
-}
 
-
-def load(table: Mapping[str, str], name: str, noun: str) -> Callable[..., Any]:
-    """Import and return what `table` names; `UnknownName` with the nearest names otherwise."""
-    require_known(name, table, noun)
-    module, attribute = table[name].split(":")
+def load(name: str) -> Callable[..., Any]:
+    """Import and return what "module:name" names."""
+    module, attribute = name.split(":")
     return getattr(import_module(module), attribute)
+
+
+def file_name(text: str) -> str:
+    """A text as part of a file's name: what is not a letter, a digit, "_", "." or "-" becomes "_"."""
+    return "".join(letter if letter.isalnum() or letter in "_.-" else "_" for letter in text)
 
 
 def require_known(name: str, known: Iterable[str], noun: str) -> None:

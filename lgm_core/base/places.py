@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+VERSION = "0.2.0"
 PROJECT = Path(__file__).resolve().parents[2]
 
 

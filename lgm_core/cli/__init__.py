@@ -8,4 +8,5 @@ flags    command-line flags, made from the config's own fields
 console  progress bars and tables
 listing  what there is, as rows of text
 bench    what a step costs, beside the bare forward + backward and the paper's literal step
+measuring what a run costs here: a few steps on noise, an image in each of its judges
 """

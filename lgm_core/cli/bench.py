@@ -22,8 +22,9 @@ from lgm_core.backbones.precision import choose_precision
 from lgm_core.base.device import Compute, free_bytes, keep_freed_memory, open_compute, step_memory, usual_memory
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
+from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.cli.console import print_rows
-from lgm_core.config import AugmentConfig, DeviceConfig, LGMConfig, PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead
 from lgm_core.methods.lgm.literal_step import LiteralStep
 from lgm_core.methods.lgm.pyramid import PyramidSet

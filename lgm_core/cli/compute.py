@@ -21,7 +21,7 @@ from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.presets import change, preset
-from lgm_core.runs.start import start
+from lgm_core.runs.start import start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -45,7 +45,7 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Probe a run's images in further backbones: lgm evaluate RUN BACKBONE [BACKBONE ...] [settings]."""
+    """Judge a run's images in further networks: lgm evaluate RUN NETWORK [NETWORK ...] [--protocol NAME] [settings]."""
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
@@ -84,8 +84,8 @@ def import_(arguments: Sequence[str]) -> int:
     steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.step
     if steps < found.step:
         raise UserError(f"{file.name} was learned for {found.step} steps already; give more --steps to go on, or none")
-    own = {"published": str(file), "resolution": side}
-    known = {"method": "rcig", "steps": steps, "images_per_class": per_class, "rcig": own}
+    own = {"rcig": {"published": str(file)}, "scratch": {"resolution": side}}
+    known = {"method": "rcig", "steps": steps, "images_per_class": per_class, **own}
     return _start_and_work([change(config, known)])
 
 
@@ -161,7 +161,7 @@ def bench(arguments: Sequence[str]) -> int:
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:
-    return _work([start(config, places()) for config in configs])
+    return _work([run for config in configs for run in start_all(config, places())])
 
 
 def _work(runs: Sequence[RunFolder]) -> int:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from tqdm import tqdm
 
-from lgm_core.reports.summary import Table, percent, what_was_trained
+from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.reports.summary import Table, percent
 from lgm_core.runs.heart import Listener
 
 

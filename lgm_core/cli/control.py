@@ -6,6 +6,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import tyro
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.knobs import from_dict
 from lgm_core.base.places import places
-from lgm_core.cli.console import print_rows
+from lgm_core.cli.console import print_rows, progress_bar
 from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
@@ -31,7 +32,8 @@ def work(arguments: Sequence[str]) -> int:
         return folder
 
     folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
-    return do(RunFolder(folder.resolve()), places())
+    with progress_bar() if sys.stderr.isatty() else nullcontext() as listener:
+        return do(RunFolder(folder.resolve()), places(), listener)
 
 
 def stop(arguments: Sequence[str]) -> int:
@@ -61,7 +63,7 @@ def queue(arguments: Sequence[str]) -> int:
 
 def calibrate(arguments: Sequence[str]) -> int:
     """Measure a few steps for an estimate, as the dashboard asks for it: lgm calibrate REQUEST ANSWER."""
-    from lgm_core.methods.lgm.measure import measure
+    from lgm_core.cli.measuring import measure
 
     request, answer = Path(arguments[0]), Path(arguments[1])
     asked = read_json(request)

@@ -14,11 +14,12 @@ import tyro
 
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.knobs import from_dict, to_dict
-from lgm_core.config import RunConfig, validate
+from lgm_core.config import RENAMED, RunConfig, validate
+from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, preset
 
 _NOT_FLAGS = {"kind", "preset"}
-_OF_LGM = ("lgm", "synthetic", "pyramid", "augment")  # groups of knobs that RCIG has no use for
+_RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's name of before
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
 
 
@@ -69,16 +70,35 @@ def _parse(
 
 def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
     """Raise `ConfigError` for a flag that would change nothing."""
-    idle = [word for word in arguments if word.startswith(tuple(f"--{group}." for group in _OF_LGM))]
-    if config.method == "rcig" and config.kind == "distill" and idle:
+    if config.kind != "distill":
+        return
+    own = settings_read(config)
+    idle = [word for word in arguments for group in groups_of_methods() if word.startswith(f"--{group}.")]
+    idle = [word for word in idle if word[2:].split(".")[0] not in own]
+    if idle:
+        group = idle[0][2:].split(".")[0]
+        owner = next(row for row in METHODS.values() if group in get_type_hints(row.settings))
         raise ConfigError(
-            f"{idle[0].split('=')[0]} belongs to Linear Gradient Matching and has no part in rcig: leave it out; "
-            "rcig's own settings begin with --rcig and --scratch"
+            f"{idle[0].split('=')[0]} belongs to {owner.title} and has no part in {config.method}: leave it out; "
+            f"{config.method}'s own settings begin with --{' and --'.join(sorted(own))}"
         )
 
 
 def _words(arguments: Sequence[str]) -> list[str]:
-    return [_NEGATION.sub(r"--\1no-\2", word) for word in arguments]
+    """Negations as tyro writes them; settings under their names of today."""
+    words = [_RENAMED.sub(_today, _NEGATION.sub(r"--\1no-\2", word)) for word in arguments]
+    widths = {word.split("=")[0] for word in arguments} & {"--rcig.width", "--scratch.width"}
+    if len(widths) == 2:
+        raise ConfigError(
+            "--rcig.width is --scratch.width now, and holds for all networks; a network of another width says so in "
+            "its name, such as conv:width32"
+        )
+    return words
+
+
+def _today(found: re.Match[str]) -> str:
+    group, name = RENAMED[f"{found[1]}.{found[3]}"].split(".")
+    return f"--{group}.{found[2] or ''}{name}"
 
 
 def _take_preset(arguments: list[str]) -> tuple[str, list[str]]:

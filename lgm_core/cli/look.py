@@ -13,7 +13,8 @@ import tyro
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
-from lgm_core.reports.summary import result_table, what_was_trained
+from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.reports.summary import result_table
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunStore
 

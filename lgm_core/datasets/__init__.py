@@ -13,6 +13,7 @@ torchvision_sets  what torchvision has a reader for
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
 embedded          scenes and digits: carried by installed packages, for a first look
 whitened          both splits at a small square, whitened, for networks that are trained from scratch
+spread            a share of the images, spread evenly over the classes
 baselines         four ways of choosing real images instead of learning synthetic ones
 transforms        fitted, invertible maps of images: a room of its own
 """

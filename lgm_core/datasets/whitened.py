@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.fitted import fitted_pixels
@@ -72,6 +73,18 @@ class Whitened:
     test: WhitenedSplit
     transform: Transform
     classes: int
+
+
+def whitened_pictures(images: Float[Tensor, "n 3 r r"], real: Whitened) -> Float[Tensor, "n k s s"]:
+    """Images in [0, 1] as the networks see them: averaged to the run's side, grey where the data are, transformed."""
+    side, channels = real.train.pixels.shape[-1], real.train.pixels.shape[1]
+    images = images.to(real.train.device)
+    if images.shape[-1] != side:
+        larger = images.shape[-1] > side
+        mode = "area" if larger and images.shape[-1] % side == 0 else "bilinear"
+        images = interpolate(images, size=(side, side), mode=mode, **({} if mode == "area" else {"antialias": True}))
+    with torch.no_grad():
+        return real.transform(images.mean(1, keepdim=True) if channels == 1 else images)
 
 
 def open_whitened(

@@ -1,7 +1,10 @@
 """What a set of images is worth.
 
-judge         reports of linear heads on frozen backbones; the short probe on the way
+protocol      the key of an evaluation: how a set was judged, and what can be compared (no torch)
+judge         judge a set by the protocol that a key names
+heads         the protocol "paper": linear heads on frozen backbones
+from_scratch  the protocol "scratch": networks trained from scratch
 probe         train linear heads, and score any classifier
-from_scratch  reports of networks trained from scratch
-protocol      with which settings a set was judged: what can be compared (no torch)
+live          the accuracy on the way
+work          how long an evaluation takes (no torch)
 """

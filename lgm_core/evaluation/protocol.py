@@ -1,60 +1,227 @@
-"""With which settings was a set judged? Accuracies are comparable only where the same was done to both sets.
+"""The key of an evaluation: which network, trained how, tested on what, with which settings. Needs no torch.
 
->>> unlike([preset("rcig_digits"), preset("rcig_preview")], "conv")
-['data set', 'rcig.resolution', 'rcig.transform', 'rcig.width', 'scratch.learning_rate']
+Everything that has to know whether two evaluations are the same asks here: the name of a report's file, the column of a
+matrix, what a run still has to do, what another run waits for, and which accuracies may be compared.
+
+>>> [key.column for key in keys_of(preset("rcig_digits", evaluate_on=("conv", "mobilenet_v2")))]
+['conv', 'mobilenet_v2']
+>>> keys_of(preset("preview", evaluate_on=("mobilenet_v2",)))[0].file_stem
+'mobilenet_v2-paper-on-scenes-5b2f80aa'
 """
 
-from collections.abc import Iterable
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from lgm_core.backbones.students.student_names import is_student
-from lgm_core.config import RunConfig
-
-_BOTH = {"data": ("test_per_class",)}
-_HEADS = {"probe": ("epochs", "batch", "learning_rate", "views", "select"), "data": ("resize",)}
-_NETWORKS = {
-    "scratch": ("learning_rate", "steps", "warmup", "tail", "batch"),
-    "rcig": ("resolution", "depth", "transform", "flip"),
-}
+from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.names import file_name, require_known
+from lgm_core.base.settings import SharedConfig
 
 
-def judging(config: RunConfig, name: str) -> dict[str, Any]:
-    """What an evaluation on this backbone or network depends on, beside the images and how many are trained."""
-    found: dict[str, Any] = {"data set": config.dataset}
-    for group, settings in [*_BOTH.items(), *(_NETWORKS if is_student(name) else _HEADS).items()]:
-        found |= {f"{group}.{setting}": getattr(getattr(config, group), setting) for setting in settings}
-    if is_student(name):
-        return found | {"width": config.scratch.width or config.rcig.width}
-    return found | {"normalisation": config.normalisation}
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """One way to judge a set of images.
+
+    networks  what it trains: a head on a "frozen" backbone, or a "student" from scratch
+    trained   what is trained, in a word and in a phrase
+    judge     "module:function": (bench, config, set, key) -> what was measured
+    settings  what an accuracy depends on: accuracies are comparable where these are equal
+    further   settings that make another evaluation, but not another measure: how many are trained, and on all real data
+    """
+
+    networks: Literal["frozen", "student"]
+    trained: tuple[str, str]
+    judge: str
+    settings: tuple[str, ...]
+    further: tuple[str, ...]
 
 
-def unlike(configs: Iterable[RunConfig], name: str) -> list[str]:
-    """The settings in which the evaluations of these runs on one backbone differ; [] where they can be compared."""
-    found = [judging(config, name) for config in configs]
-    return [setting for setting in (found[0] if found else {}) if len({one[setting] for one in found}) > 1]
+PROTOCOLS: dict[str, Protocol] = {
+    "paper": Protocol(
+        networks="frozen",
+        trained=("heads", "linear heads on frozen backbones"),
+        judge="lgm_core.evaluation.heads:judge",
+        settings=(
+            "data.test_per_class", "probe.epochs", "probe.batch", "probe.learning_rate", "probe.views", "probe.select",
+            "data.resize", "normalisation",
+        ),
+        further=("probe.seeds", "probe.full_epochs", "probe.full_batch", "probe.full_views"),
+    ),
+    "scratch": Protocol(
+        networks="student",
+        trained=("networks", "networks from scratch"),
+        judge="lgm_core.evaluation.from_scratch:judge",
+        settings=(
+            "data.test_per_class", "scratch.learning_rate", "scratch.steps", "scratch.warmup", "scratch.tail",
+            "scratch.batch", "scratch.resolution", "scratch.depth", "scratch.transform", "scratch.flip",
+            "scratch.width",
+        ),
+        further=("scratch.seeds",),
+    ),
+}  # fmt: skip
 
 
-def judged_otherwise(config: RunConfig, made: RunConfig) -> str:
-    """In what an evaluate run departs from the run that made the images: ", judged with rcig.flip False", or ""."""
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """What tells one evaluation of a set from another. `fraction`: share of the labels that are used."""
+
+    network: str
+    protocol: str
+    dataset: str
+    fraction: float = 1.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def column(self) -> str:
+        """Its place in a table: the network's name, and what is unusual about how it is judged."""
+        words = [self.network]
+        words += [self.protocol] if self.protocol != usual_protocol(self.network) else []
+        words += [f"{100 * self.fraction:g} % of labels"] if self.fraction != 1 else []
+        return ", ".join(words)
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal keys, whatever the order of their settings."""
+        facts = [self.network, self.protocol, self.dataset, self.fraction, sorted(self.settings.items())]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+
+    @property
+    def file_stem(self) -> str:
+        """Name of the report's file, without its ending."""
+        share = "" if self.fraction == 1 else f"-{100 * self.fraction:g}"
+        return f"{file_name(self.network)}-{self.protocol}{share}-on-{file_name(self.dataset)}-{self.digest}"
+
+    def compared(self) -> dict[str, Any]:
+        """What has to be equal in two evaluations whose accuracies are compared."""
+        further = PROTOCOLS[self.protocol].further if self.protocol in PROTOCOLS else ()
+        told = {name: value for name, value in self.settings.items() if name not in further}
+        return {"data set": self.dataset, "label fraction": self.fraction, **told}
+
+    def facts(self) -> dict[str, Any]:
+        """The key as a report holds it."""
+        return {
+            "backbone": self.network, "protocol": self.protocol, "dataset": self.dataset, "fraction": self.fraction,
+            "settings": dict(self.settings),
+        }  # fmt: skip
+
+
+def usual_protocol(network: str) -> str:
+    """How a network judges where nobody says otherwise."""
+    return "scratch" if is_student(network) else "paper"
+
+
+def keys_of(config: SharedConfig) -> list[Key]:
+    """The evaluations that a run asks for, in order."""
+    found = []
+    for network in dict.fromkeys(config.evaluate_on):
+        for name in config.protocol or (usual_protocol(network),):
+            if PROTOCOLS[name].networks == _kind(network):
+                found.append(key_for(config, network, name))
+    return found
+
+
+def key_for(config: SharedConfig, network: str, protocol: str = "") -> Key:
+    """The key of an evaluation in one network, with a run's settings."""
+    name = protocol or usual_protocol(network)
+    row = PROTOCOLS[name]
+    settings = {setting: setting_of(config, setting) for setting in row.settings + row.further}
+    if row.networks == "student":  # a name may say more than the settings
+        told = student_name(network)
+        settings |= {f"scratch.{part}": getattr(told, part) for part in ("width", "depth") if getattr(told, part)}
+    return Key(network=network, protocol=name, dataset=config.dataset, settings=settings)
+
+
+def key_of_report(report: Mapping[str, Any], config: SharedConfig) -> Key:
+    """The key of a report; one that does not tell it has the settings of the run that it lies in, `config`."""
+    if "settings" in report:
+        return Key(
+            network=report["backbone"], protocol=report["protocol"], dataset=report["dataset"],
+            fraction=report["fraction"], settings=report["settings"],
+        )  # fmt: skip
+    return key_for(config, report["backbone"])
+
+
+def column_of(report: Mapping[str, Any]) -> str:
+    """The column that a report belongs to."""
+    network = report["backbone"]
+    protocol, fraction = report.get("protocol") or usual_protocol(network), report.get("fraction", 1.0)
+    return Key(network=network, protocol=protocol, dataset="", fraction=fraction).column
+
+
+def network_of(column: str) -> str:
+    """The network that a column belongs to."""
+    return column.split(", ")[0]
+
+
+def check_protocols(config: SharedConfig) -> None:
+    """Raise `UnknownName` or `ConfigError` for protocols that are not known, or that leave a network without any."""
+    for name in config.protocol:
+        require_known(name, PROTOCOLS, "protocol")
+    for network in config.evaluate_on if config.protocol else ():
+        if not any(PROTOCOLS[name].networks == _kind(network) for name in config.protocol):
+            fitting = [name for name, row in PROTOCOLS.items() if row.networks == _kind(network)]
+            raise ConfigError(
+                f"{network} cannot be judged by {' or '.join(config.protocol)}; name a protocol that suits it "
+                f"({', '.join(fitting)}), or none"
+            )
+
+
+def setting_of(config: SharedConfig, name: str) -> Any:
+    """The value of a setting by its dotted name, such as "probe.views"."""
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def differing(keys: Sequence[Key]) -> list[str]:
+    """The settings in which evaluations differ; [] where their accuracies can be compared."""
+    found = [key.compared() for key in keys]
+    names = dict.fromkeys(name for one in found for name in one)
+    return [name for name in names if len({json.dumps(one.get(name)) for one in found}) > 1]
+
+
+def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:
+    """The settings in which evaluations of these runs in one network differ."""
+    return differing([key_for(config, network) for config in configs])
+
+
+def judged_otherwise(config: SharedConfig, made: SharedConfig) -> str:
+    """In what an evaluate run departs from the run that made the images: ", judged with scratch.flip False", or ""."""
     if config.kind != "evaluate":
         return ""
     found: dict[str, Any] = {}
-    for name in config.evaluate_on:
-        before = judging(made, name)
-        found |= {setting: value for setting, value in judging(config, name).items() if value != before[setting]}
-    told = ", ".join(f"{setting} {value}" for setting, value in found.items())
+    for key in keys_of(config):
+        before = key_for(made, key.network, key.protocol).compared()
+        found |= {name: value for name, value in key.compared().items() if value != before[name]}
+    told = ", ".join(f"{name} {value}" for name, value in found.items())
     return f", judged with {told}" if told else ""
 
 
-def what_is_unlike(configs: Iterable[RunConfig], names: Iterable[str]) -> str:
+def what_is_unlike(configs: Iterable[SharedConfig], columns: Iterable[str]) -> str:
     """A sentence about columns of a table that mix what cannot be compared; "" where there are none."""
-    configs = list(configs)
-    found = {name: settings for name in names if (settings := unlike(_asked(configs, name), name))}
+    by_column: dict[str, list[Key]] = {}
+    for config in configs:
+        for key in keys_of(config):
+            by_column.setdefault(key.column, []).append(key)
+    found = {column: names for column in columns if (names := differing(by_column.get(column, [])))}
     if not found:
         return ""
-    told = "; ".join(f"{name}: {', '.join(settings)}" for name, settings in found.items())
+    told = "; ".join(f"{column}: {', '.join(names)}" for column, names in found.items())
     return f"Not judged alike, so not to be compared within a column ({told})."
 
 
-def _asked(configs: Iterable[RunConfig], name: str) -> list[RunConfig]:
-    return [config for config in configs if name in config.evaluate_on]
+def what_was_trained(columns: Iterable[str], whole: bool = False) -> str:
+    """What evaluations train on a set: "heads" on frozen backbones, "networks" from scratch, or both.
+
+    `whole`: in words that explain it.
+    """
+    used = {usual_protocol(network_of(column)) for column in columns} or {"paper"}
+    return " or ".join(PROTOCOLS[name].trained[whole] for name in PROTOCOLS if name in used)
+
+
+def _kind(network: str) -> str:
+    return "student" if is_student(network) else "frozen"

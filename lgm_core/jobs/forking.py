@@ -1,8 +1,8 @@
 """A run that takes over from another at a step, with other settings: from its checkpoint, or from a picture of it.
 
 At the checkpoint's own step everything goes on, momentum included. At an earlier frame only the images are known, from
-the frame's atlas, and the new run learns on from them, all levels of the pyramid present; of RCIG also the labels and
-the temperature, where the run's details have them image by image.
+the frame's atlas, and the new run learns on from them, all levels of the pyramid present; and what the method's details
+have of the rest, such as RCIG's labels and temperature.
 
 >>> made = prepare_fork(run, 250, {"lgm": {"learning_rate": 0.003}}, places())
 >>> made.config().source, made.config().fork_step
@@ -22,15 +22,15 @@ from safetensors.numpy import save_file
 
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import move_into_place
+from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
+from lgm_core.evaluation.protocol import setting_of
+from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
 
-# what a checkpoint's tensors belong to: with any of these changed, only the picture can be taken over
-_SHAPE = ("synthetic", "method", "backbone")
-_RCIG_SHAPE = ("resolution", "width", "depth", "transform", "pool")
 # what the images themselves belong to: these cannot be changed
 _FIXED = ("kind", "dataset", "images_per_class")
 
@@ -56,14 +56,14 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
             _place(made.checkpoint, lambda new: shutil.copyfile(run.checkpoint, new))
         return made
     pictures = frame_pictures(run, step, wanted)
-    made = start(change(wanted, {"fork_step": step + 1, "pyramid": {"start": wanted.synthetic.resolution}}), here)
+    made = start(change(wanted, {"fork_step": step + 1}, own_settings(wanted).from_picture()), here)
     if not made.start.exists():
-        _place(made.start, lambda new: save_file({"images": pictures, **_learned(run, step, wanted)}, new))
+        _place(made.start, lambda new: save_file({"images": pictures, **_along(run, step, wanted)}, new))
     return made
 
 
 def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.ndarray, "n 3 r r"]:
-    """The synthetic images of a frame, cut out of its atlas and brought to `config.synthetic.resolution`."""
+    """The synthetic images of a frame, cut out of its atlas and brought to the side of the method's images."""
     frames = {frame["step"]: frame for frame in run.frame_list()}
     if step not in frames:
         near = min(frames, key=lambda other: abs(other - step), default=None)
@@ -71,7 +71,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
             f"the run {run.id!r} has no frame of step {step}"
             + (f"; the nearest is that of step {near}" if near is not None else " and none at all yet")
         )
-    frame, side = frames[step], config.rcig.resolution if config.method == "rcig" else config.synthetic.resolution
+    frame, side = frames[step], own_settings(config).side
     count = frame["count"] if "count" in frame else _count(run, config)
     with Image.open(run.frames / frame["file"]) as file:
         atlas = file.convert("RGB")
@@ -85,23 +85,18 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
     return np.ascontiguousarray(np.stack(pictures))
 
 
-def _learned(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np.ndarray, "..."]]:
-    """Labels [M, C] and log temperature as they were published at a frame, where both methods learn them."""
-    if config.method != "rcig" or run.config().method != "rcig":
+def _along(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np.ndarray, "..."]]:
+    """What was learned beside the images of a frame, where both runs' method has it in its details."""
+    row = method_of(config)
+    if not row.along or run.config().method != config.method:
         return {}
     line: dict[str, Any] = next((line for line in run.details() if line["step"] == step), {})
-    found, temperature = {}, line.get("temperature")
-    if temperature:
-        found["log_temperature"] = np.asarray(np.log(temperature), dtype=np.float32)
-    rows = line.get("labels", []) if line.get("label_rows") == "images" and config.rcig.learn_labels else []
-    if rows and all(value is not None for row in rows for value in row):
-        found["targets"] = np.array(rows, dtype=np.float32)
-    return found
+    return load(row.along)(line, own_settings(config))
 
 
 def _shape(config: RunConfig) -> list[Any]:
-    own = [getattr(config.rcig, name) for name in _RCIG_SHAPE] if config.method == "rcig" else []
-    return [getattr(config, name) for name in _SHAPE] + own
+    """What a checkpoint's tensors belong to: with any of it changed, only the picture can be taken over."""
+    return [config.method, *(setting_of(config, name) for name in method_of(config).checkpoint_of)]
 
 
 def _count(run: RunFolder, config: RunConfig) -> int:

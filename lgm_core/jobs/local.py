@@ -19,7 +19,7 @@ from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.jobs.forking import prepare_fork
 from lgm_core.runs.heart import Heart
-from lgm_core.runs.start import start
+from lgm_core.runs.start import start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 LEAVES_WITHIN = 20.0  # seconds between a worker's last word and its end, at most
@@ -28,12 +28,14 @@ LEAVES_WITHIN = 20.0  # seconds between a worker's last word and its end, at mos
 def submit(config: RunConfig, here: Places) -> RunFolder:
     """The run of this config, with a worker on it; one that is finished, queued or running is left as it is.
 
+    Where it is there already and `config` asks for further judges, a run that judges it further is submitted too.
     Raises `ConfigError` for wrong values.
     """
-    run = start(config, here)
-    if run.status().state != "finished" and not _has_worker(run):
-        _spawn(run, here)
-    return run
+    runs = start_all(config, here)
+    for run in runs:
+        if run.status().state != "finished" and not _has_worker(run):
+            _spawn(run, here)
+    return runs[0]
 
 
 def pause(run: RunFolder) -> None:

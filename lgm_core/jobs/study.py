@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
-from lgm_core.config import BaselineConfig, RunConfig
+from lgm_core.base.settings import BaselineConfig
+from lgm_core.config import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)

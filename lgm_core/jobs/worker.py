@@ -8,18 +8,20 @@ import os
 import sys
 import threading
 import time
-from contextlib import nullcontext
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.slots import POLL_SECONDS, environment_of, take_slot, wanted_slots
-from lgm_core.runs.heart import STATE_OF_WISH, Heart, Stopped
+from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.store import RunFolder, RunStore
 
 
-def do(run: RunFolder, places: Places) -> int:
-    """Do the run; returns the exit code. What goes wrong is in the run's status and log."""
+def do(run: RunFolder, places: Places, listener: Listener | None = None) -> int:
+    """Do the run; returns the exit code. What goes wrong is in the run's status and log.
+
+    `listener` is told of all progress, for a progress bar.
+    """
     config = run.config()
     sent_for = run.status().state == "queued"  # then a wish is meant for this worker
     with soft_signals() as (stop, code), Heart(run, state="queued", heed=sent_for) as heart:
@@ -34,19 +36,17 @@ def do(run: RunFolder, places: Places) -> int:
             with take_slot(places.slots, wanted_slots(config.device.device), run.id, waiting) as slot:
                 os.environ.update(environment_of(slot, config.device.device))
                 heart.change(state="running", position=0, phase="starting")
-                return _compute(run, places, heart, stop) or code[0]
+                return _compute(run, places, heart, stop, listener) or code[0]
         except Stopped as end:
             heart.end(end)
             return code[0]
 
 
-def _compute(run: RunFolder, places: Places, heart: Heart, stop: threading.Event) -> int:
-    from lgm_core.cli.console import progress_bar
+def _compute(run: RunFolder, places: Places, heart: Heart, stop: threading.Event, listener: Listener | None) -> int:
     from lgm_core.engine import work  # torch begins here, with the device in hand
 
     try:
-        with progress_bar() if sys.stderr.isatty() else nullcontext() as listener:
-            return 1 if work(run, places, listener, stop, heart) == "failed" else 0
+        return 1 if work(run, places, listener, stop, heart) == "failed" else 0
     except UserError as error:
         print(f"lgm: {error}", file=sys.stderr)
         return error.exit_code

@@ -19,15 +19,12 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import to_dict
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
+from lgm_core.evaluation.protocol import column_of, what_was_trained
+from lgm_core.methods.catalog import method_of
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
-from lgm_core.reports.summary import row_label, top1_words, what_was_trained
+from lgm_core.reports.summary import row_label, top1_words
 from lgm_core.runs.store import RunFolder
-
-_LEARNED = [
-    "  and what networks are trained on: `pixels` [N, K, S, S], the images as they are seen after the transform;",
-    "  `targets` [N, C], the learned labels; `log_temperature`, learned beside them",
-]
 
 
 def write_export(run: RunFolder, folder: Path) -> Path:
@@ -74,7 +71,7 @@ def card(run: RunFolder) -> str:
     """The card, in Markdown: what the images are, what they are worth, how to read and make them, licences."""
     config, owners = run.config(), labels(run)
     reports = run.eval_reports()
-    accuracies, judges = _accuracies(reports), {report["backbone"] for report in reports}
+    accuracies, judges = _accuracies(reports), {column_of(report) for report in reports}
     terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences([config])]
     names = ", ".join(class_names(run)[:50]) + (", ..." if len(class_names(run)) > 50 else "")
     return "\n".join(
@@ -95,7 +92,7 @@ def card(run: RunFolder) -> str:
             "## Files",
             "",
             f"- `{run.synthetic.name}`: `images` [N, 3, R, R], float32 in [0, 1], RGB; `labels` [N], int64",
-            *(_LEARNED if config.kind == "distill" and config.method == "rcig" else []),
+            *(method_of(config).card_words if config.kind == "distill" else ()),
             "- `images/<number>_<class>/<index>.png`: the same as 8-bit pictures",
             "- `config.json`: every setting, the versions, the names of the classes",
             "",
@@ -115,7 +112,7 @@ def card(run: RunFolder) -> str:
             "## Licences",
             "",
             "The images derive from the data set, whose terms apply."
-            if is_student(config.backbone)
+            if all(map(is_student, config.networks()))
             else "The images derive from the data set and from the weights; the terms of both apply.",
             "",
             "| of | licence | source |",
@@ -132,7 +129,7 @@ def _accuracies(reports: list[dict]) -> list[str]:
     for report in reports:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         rows.append(
-            [cell(report["backbone"]), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
+            [cell(column_of(report)), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
         )
     rows.insert(1, ["---"] * len(rows[0]))
     return [f"| {' | '.join(row)} |" for row in rows] if reports else []
@@ -144,7 +141,7 @@ def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
     for config in configs:
         row = _row(datasets.find_row, config.dataset)
         rows[config.dataset] = [getattr(row, "title", config.dataset), *_terms(row)]
-        for name in (config.backbone, *config.evaluate_on):
+        for name in (*config.networks(), *config.evaluate_on):
             if is_student(name):  # nobody's weights
                 continue
             found = _row(backbones.find_row, name)

@@ -15,7 +15,7 @@ from lgm_core.runs.store import RunFolder
 
 _IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
 _GIVEN = ("kind", "source", "evaluate_on", "name", "preset")  # what `lgm evaluate` says otherwise than by flags
-_JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "rcig")  # read by evaluate runs
+_JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "protocol")  # read by evaluate runs
 
 
 def command(config: RunConfig, source: RunConfig | None = None) -> str:

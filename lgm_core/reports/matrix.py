@@ -16,6 +16,8 @@ from typing import Any, Literal
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.config import RunConfig, validate
+from lgm_core.evaluation.protocol import keys_of, network_of
+from lgm_core.methods.catalog import method_of
 from lgm_core.reports.summary import Cell, Row, Table, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
 
@@ -73,7 +75,7 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
         row = row_of(configs[run.id], configs)
         rows.setdefault(row.label, row)
         state = run.status().state
-        for column in configs[run.id].evaluate_on:
+        for column in (key.column for key in keys_of(configs[run.id])):
             waiting.setdefault((row.label, column), []).append((state, run.id))
     for row in _wanted(configs, backbones):
         rows.setdefault(row.label, row)
@@ -95,10 +97,11 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     """Configs of the runs that would fill these missing cells of a row; [] where none of `runs` shows how.
 
     Images that are there, or on their way, are evaluated further; what is not there at all is made first. The full data
-    has no images of its own, so that a new run, under a name of its own, probes it.
+    has no images of its own, so that a new run, under a name of its own, judges it.
     """
     if row.judged:
         return []
+    names = tuple(dict.fromkeys(map(network_of, columns)))
     found = [
         (run.id, config)
         for run in runs
@@ -106,15 +109,15 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     ]
     model = next((config for _, config in found), None)
     if model is not None and row.choice == "full":
-        named = "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name) for name in columns)
-        return [replace(model, evaluate_on=tuple(columns), name=f"{model.study or model.dataset}-full-{named}")]
+        named = "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name) for name in names)
+        return [replace(model, evaluate_on=names, name=f"{model.study or model.dataset}-full-{named}")]
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
-        return [replace(config, evaluate_on=tuple(columns)) for config in asked]
+        return [replace(config, evaluate_on=names) for config in asked]
     model = _model([config_of(run) for run in runs])
     if model is None:
         return []
-    return [replace(model, backbone=row.backbone, evaluate_on=tuple(columns), name="")]
+    return [replace(model, backbone=row.backbone, evaluate_on=names, name="")]
 
 
 def config_of(run: RunFolder) -> RunConfig:
@@ -170,12 +173,13 @@ def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row
 
 
 def _can_be_made(config: RunConfig) -> bool:
-    """Linear heads need a frozen backbone, RCIG a network of its own: not every judge can be distilled with."""
+    """Some methods need a frozen backbone, others a network from scratch: not every judge can be distilled with."""
     try:
         validate(config)
     except ConfigError:
         return False
-    return config.method == "rcig" or not is_student(config.backbone)
+    wanted = method_of(config).networks == "student"
+    return all(is_student(name) == wanted for name in config.networks())
 
 
 def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
@@ -184,7 +188,7 @@ def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
 
 
 def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[str]) -> tuple[str, ...]:
-    asked = [name for config in configs.values() for name in config.evaluate_on]
+    asked = [key.column for config in configs.values() for key in keys_of(config)]
     return tuple(dict.fromkeys([*asked, *found.columns, *backbones]))
 
 

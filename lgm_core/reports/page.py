@@ -12,9 +12,10 @@ from typing import Any
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import to_dict
+from lgm_core.base.names import load
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import what_is_unlike
-from lgm_core.methods.rcig.learned import learned_labels
+from lgm_core.evaluation.protocol import column_of, what_is_unlike, what_was_trained
+from lgm_core.methods.catalog import method_of
 from lgm_core.presets import PRESETS, preset
 from lgm_core.reports.card import licences
 from lgm_core.reports.command import command_of_run, flat
@@ -29,7 +30,6 @@ from lgm_core.reports.summary import (
     result_table,
     row_label,
     top1_words,
-    what_was_trained,
 )
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -38,10 +38,8 @@ _MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
 
 
 def evaluations_of(run: RunFolder, store: RunStore) -> list[RunFolder]:
-    """The evaluate runs that probed the images of `run`."""
-    return [
-        other for other in store.runs() if (config := other.config()).source == run.id and config.kind == "evaluate"
-    ]
+    """The evaluate runs that judged the images of `run`."""
+    return store.evaluations(run.id)
 
 
 def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
@@ -50,7 +48,7 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
     judged = [run, *evaluations]
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run) + learned_labels(run)
+    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run) + _of_method(run)
     return page(f"{run.id}: report", body + _origin([run]), home=home)
 
 
@@ -71,7 +69,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
 
 def _note(runs: Sequence[RunFolder]) -> str:
     """What the accuracies are of."""
-    judges = {report["backbone"] for run in runs for report in run.eval_reports()}
+    judges = {column_of(report) for run in runs for report in run.eval_reports()}
     full = any(choice_of(run.config()) == "full" for run in runs)
     words = f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on nothing but the "
     words += f"images named; mean ± standard deviation over runs, or over the {what_was_trained(judges)} of one run."
@@ -96,7 +94,7 @@ def _facts(run: RunFolder) -> str:
     own = next((report for report in reports if report["backbone"] == config.backbone), reports[0] if reports else None)
     facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
     if own:
-        facts = [(f"top-1 on {own['backbone']}", f"{100 * own['top1']:.1f} %"), *facts]
+        facts = [(f"top-1 on {column_of(own)}", f"{100 * own['top1']:.1f} %"), *facts]
         if own["worst_group"] is not None:
             facts.append(("worst group", f"{100 * own['worst_group']:.1f} %"))
     facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
@@ -144,7 +142,7 @@ def _curves(run: RunFolder) -> str:
     live = [(float(line["step"]), float(line["live_top1"])) for line in lines if "live_top1" in line]
     config = run.config()
     drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
-    drawn += curve(f"Accuracy on the way, of {live_words(config.backbone)}", [Series(name="live", points=live)],
+    drawn += curve(f"Accuracy on the way, of {live_words(config.networks()[0])}", [Series(name="live", points=live)],
                    percent=True)  # fmt: skip
     return f'<div class="curves">{drawn}</div>' if drawn else ""
 
@@ -155,7 +153,7 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
         counts = str(report["train_images"]), str(report["test_images"])
-        rows.append([report["backbone"], top1_words(report), top5, group, *counts])
+        rows.append([column_of(report), top1_words(report), top5, group, *counts])
     headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
     if not any(row[3] for row in rows):
         headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
@@ -182,6 +180,17 @@ def _classes(run: RunFolder) -> str:
         taken = ", ".join(f"{names[other]} ({count})" for count, other in sorted(wrong, reverse=True)[:3])
         rows.append([names[index], f"{100 * value:.1f}", taken])
     return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {report['backbone']}.")
+
+
+def _of_method(run: RunFolder) -> str:
+    """What only the run's method tells; "" for the others."""
+    config = run.config()
+    part = method_of(config).report_part if config.kind == "distill" else ""
+    found = load(part)(run.details(), class_names(run), labels(run)) if part else None
+    if found is None:
+        return ""
+    title, headings, rows, note = found
+    return section(title, heat_table(headings, rows), note)
 
 
 def _matrix(runs: Sequence[RunFolder]) -> str:

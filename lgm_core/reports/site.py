@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.card import plain, zipped
 from lgm_core.reports.markup import page
 from lgm_core.reports.page import evaluations_of, run_report, study_report
@@ -66,7 +67,7 @@ def _cover(run: RunFolder) -> bytes | None:
 
 def _card(run: RunFolder, name: str, covered: bool) -> str:
     config, reports = run.config(), run.eval_reports()
-    scores = ", ".join(f"{100 * report['top1']:.1f} % on {report['backbone']}" for report in reports[:3])
+    scores = ", ".join(f"{100 * report['top1']:.1f} % on {column_of(report)}" for report in reports[:3])
     image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
     said = f"{escape(config.dataset)}: {escape(row_label(config))}"
     return (

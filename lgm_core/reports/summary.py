@@ -12,7 +12,8 @@ from typing import Any
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import judged_otherwise
+from lgm_core.evaluation.protocol import column_of, judged_otherwise, keys_of
+from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.store import RunFolder
 
 
@@ -64,8 +65,8 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
         order.setdefault(row.label, (_ORDER[row.choice], row.label))
         origin.setdefault(row.label, row)
         for report in run.eval_reports():
-            reports.setdefault(row.label, {}).setdefault(report["backbone"], []).append((run.id, report))
-    columns = tuple(dict.fromkeys(name for config in configs.values() for name in config.evaluate_on))
+            reports.setdefault(row.label, {}).setdefault(column_of(report), []).append((run.id, report))
+    columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
     found = {name for cells in reports.values() for name in cells}
     columns += tuple(sorted(found - set(columns)))
     rows = []
@@ -99,7 +100,7 @@ def row_label(config: RunConfig) -> str:
             "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
             "full": "all real images",
         }[config.baseline.choice]
-    method = "" if config.method == "lgm" else f" by {config.method.upper()}"
+    method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
     forked = config.kind == "distill" and config.source
     fork = f", fork of {config.source} after step {config.fork_step - 1}" if forked else ""
@@ -108,22 +109,12 @@ def row_label(config: RunConfig) -> str:
 
 def _whose(config: RunConfig) -> str:
     """Neighbours are taken in the backbone of their set; where that has no features, the set has to be named."""
-    return "the distilled" if config.method == "lgm" else config.source
-
-
-def what_was_trained(names: Iterable[str], whole: bool = False) -> str:
-    """What evaluations on these backbones train on a set: "heads" on frozen ones, "networks" from scratch, or both.
-
-    `whole`: in words that explain it.
-    """
-    kinds = {is_student(name) for name in names} or {False}
-    words = {False: "linear heads on frozen backbones", True: "networks from scratch"} if whole else _TRAINED
-    return " or ".join(words[kind] for kind in sorted(kinds))
+    return "the distilled" if method_of(config).networks == "frozen" else config.source
 
 
 def loss_words(method: str) -> str:
     """What the loss of a method is."""
-    return _LOSSES.get(method, "the method's own")
+    return METHODS[method].loss if method in METHODS else "the method's own"
 
 
 def live_words(backbone: str) -> str:
@@ -131,8 +122,6 @@ def live_words(backbone: str) -> str:
     return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
 
 
-_TRAINED = {False: "heads", True: "networks"}
-_LOSSES = {"lgm": "1 − cosine of the gradients", "rcig": "cross-entropy on real images"}
 LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."

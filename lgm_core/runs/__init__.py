@@ -6,5 +6,5 @@ start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 recorder  the only writer (torch)
 frames    pictures of the synthetic set: at which steps, and all images of a step as one atlas
-source_runs  the runs that a run looks at, and their images (torch)
+source_runs  the sets of images that runs hold, and the runs that a run looks at (torch)
 """

@@ -16,9 +16,11 @@ from typing import Any
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
+from lgm_core.methods.catalog import method_of
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status
 from lgm_core.runs.store import RunFolder
 
+_JUDGING_REMEDY = "Lower bank.batch (images per forward pass), or probe.views (kept views of each image)."
 Listener = Callable[[str, int, int, Mapping[str, Any]], None]
 STATE_OF_WISH = {"pause": "paused", "stop": "stopped"}
 
@@ -39,7 +41,7 @@ class Heart:
 
     def __init__(self, run: RunFolder, *, state: str, heed: bool = False) -> None:
         before = run.status()
-        self.run, self._heed = run, heed
+        self.run, self._heed, self._remedy = run, heed, _memory_remedy(run)
         self.status = Status(
             state=state,
             step=before.step,
@@ -87,7 +89,7 @@ class Heart:
         elif isinstance(error, KeyboardInterrupt | SystemExit):
             state = "stopped"
         elif error is not None:
-            state, sentence = "failed", plain(error)
+            state, sentence = "failed", plain(error, self._remedy)
         self.change(state=state, phase="", phase_done=0, phase_total=0, position=0, error=sentence)
         return state
 
@@ -115,11 +117,20 @@ class Heart:
             self.change()
 
 
-def plain(error: BaseException) -> str:
-    """One sentence for the user, with the remedy."""
+def _memory_remedy(run: RunFolder) -> str:
+    """A distillation's is its method's; "" for others, and where the config cannot be read."""
+    try:
+        config = run.config()
+        return method_of(config).memory_remedy if config.kind == "distill" else ""
+    except UserError:
+        return ""
+
+
+def plain(error: BaseException, memory_remedy: str = "") -> str:
+    """One sentence for the user, with the remedy. `memory_remedy`: what to do where the device ran out of memory."""
     if isinstance(error, UserError):
         return str(error)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
-        return "The device ran out of memory. Lower lgm.views, or set lgm.chunk (views per pass)."
+        return f"The device ran out of memory. {memory_remedy or _JUDGING_REMEDY}"
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The log's last lines tell where."

@@ -18,16 +18,17 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lgm_core.base.files import append_line, forget_from, move_into_place, write_json
-from lgm_core.base.interfaces import State
-from lgm_core.config import RecordConfig
+from lgm_core.base.interfaces import LearnedSet, State
+from lgm_core.base.settings import RecordConfig
 from lgm_core.runs.frames import frame_steps, save_atlas
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
+from lgm_core.runs.source_runs import tensors_of
 from lgm_core.runs.store import RunFolder
 
 __all__ = ["Recorder", "Stopped", "save_atomically"]
@@ -158,11 +159,9 @@ class Recorder:
             forget_from(path, next_step)
         return next_step, state
 
-    def result(self, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"], learned: State | None = None) -> None:
-        """The synthetic set: images in [0, 1], labels, and what else the method has learned, by name."""
-        tensors = {name: tensor.detach().cpu() for name, tensor in (learned or {}).items()}
-        tensors |= {"images": images.detach().float().cpu().contiguous(), "labels": labels.cpu().contiguous()}
-        save_atomically(tensors, self.run.synthetic, {})
+    def result(self, learned: LearnedSet) -> None:
+        """The set: images in [0, 1], labels, and what else the method has learned."""
+        save_atomically(tensors_of(learned), self.run.synthetic, {})
 
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""

@@ -1,7 +1,9 @@
-"""The runs that a run looks at, and their images.
+"""The sets of images that runs hold: written, read, and those of the runs that a run looks at.
 
->>> images, labels = images_of(open_source(bench, bench.config.source))
->>> images.shape, labels.shape
+Of which type a set is, is a fact of the method that made it (methods/catalog.py), not of the names in the file.
+
+>>> learned = read_set(open_source(RunStore(places().runs), "demo"))
+>>> learned.images.shape, learned.labels.shape
 (torch.Size([10, 3, 256, 256]), torch.Size([10]))
 """
 
@@ -9,13 +11,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State
+from lgm_core.methods.catalog import method_of
 from lgm_core.runs.store import RunFolder, RunStore
-from lgm_core.workbench import Workbench
 
 
-def open_source(bench: Workbench, name: str) -> RunFolder:
-    """A run with images, made from the classes of this run's data set. Raises `UserError` otherwise."""
-    source = RunStore(bench.places.runs).open(name)
+def open_source(store: RunStore, name: str) -> RunFolder:
+    """A run with images. Raises `UserError` where it has none, or none yet."""
+    source = store.open(name)
     if not source.synthetic.exists():
         if source.status().state == "finished":
             raise UserError(f"the run {source.id!r} has no images of its own; name one that distilled or chose some")
@@ -23,7 +26,25 @@ def open_source(bench: Workbench, name: str) -> RunFolder:
     return source
 
 
+def read_set(run: RunFolder) -> LearnedSet:
+    """The images of a finished run, with all that was learned beside them, on the CPU."""
+    tensors, config = load_file(run.synthetic), run.config()
+    images, labels = tensors["images"], tensors["labels"]
+    if config.kind == "distill" and method_of(config).exports == "labels":
+        return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
+    return HardSet(images, labels)
+
+
 def images_of(run: RunFolder) -> tuple[Tensor, Tensor]:
     """Images [N, 3, R, R] in [0, 1] and labels [N] of a finished run, on the CPU."""
-    tensors = load_file(run.synthetic)
-    return tensors["images"], tensors["labels"]
+    found = read_set(run)
+    return found.images, found.labels
+
+
+def tensors_of(learned: LearnedSet) -> State:
+    """A set as it is stored: CPU tensors by name."""
+    tensors: State = {}
+    if isinstance(learned, SoftSet):
+        tensors = {"pixels": learned.values, "targets": learned.targets, "log_temperature": learned.log_temperature}
+    tensors |= {"images": learned.images.float(), "labels": learned.labels}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -6,16 +6,18 @@ True
 """
 
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 
-import lgm_core
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable
-from lgm_core.base.names import DISTILLERS, require_known
-from lgm_core.base.places import Places
+from lgm_core.base.names import file_name
+from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
+from lgm_core.evaluation.protocol import keys_of
+from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 
 
@@ -26,18 +28,47 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     `Unavailable`, and makes no folder, where the data or the weights are not here.
     """
     config = validate(config)
-    require_known(config.method, DISTILLERS, "method")
     store = RunStore(places.runs)
     run = store.same(config)
     if run is None:
         require_here(config, places)
         return store.create(config, environment())
-    if identity(run.config()) != identity(config):
+    there, asked = identity(run.config()), identity(config)
+    if config.kind == "baseline":  # what judges a choice is not the choice
+        there, asked = (
+            {**one, "evaluate_on": (), "protocol": (), "probe": (), "scratch": ()} for one in (there, asked)
+        )
+    if there != asked:
         lines = "\n  ".join(differences(run.config(), config)[:8])
         raise ConfigError(
             f"the run {run.id!r} exists with other settings (there / asked for):\n  {lines}\ntake another --name"
         )
     return run
+
+
+def start_all(config: RunConfig, places: Places) -> list[RunFolder]:
+    """The run of this config; where that is an earlier one which was judged otherwise, also a run that judges it so.
+
+    A further judge, or other settings of judging, never distil again. Raises as `start` does.
+    """
+    run = start(config, places)
+    further = judged_further(run, config, RunStore(places.runs))
+    return [run] if further is None else [run, start(further, places)]
+
+
+def judged_further(run: RunFolder, config: RunConfig, store: RunStore) -> RunConfig | None:
+    """The config of a run that adds the evaluations which `config` asks for and no run does yet; None for none."""
+    if config.kind not in ("distill", "baseline"):
+        return None
+    looking = [other.config() for other in store.evaluations(run.id)]
+    known = {key.digest for one in (run.config(), *looking) for key in keys_of(one)}
+    missing = tuple(dict.fromkeys(key.network for key in keys_of(config) if key.digest not in known))
+    if not missing:
+        return None
+    if config.kind == "baseline" and config.baseline.choice == "full":  # has no images that could be judged further
+        named = "-".join(map(file_name, missing))
+        return replace(config, evaluate_on=missing, name=f"{config.name}-{named}" if config.name else "")
+    return replace(config, kind="evaluate", source=run.id, evaluate_on=missing, name="")
 
 
 def require_here(config: RunConfig, places: Places) -> None:
@@ -47,7 +78,7 @@ def require_here(config: RunConfig, places: Places) -> None:
         raise Unavailable(datasets.not_here(data, places.datasets))
     _require_features(config)
     chosen = config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours")
-    own = (config.backbone,) if chosen or config.kind in ("distill", "embed") else ()
+    own = config.networks() if chosen or config.kind in ("distill", "embed") else ()
     for name in dict.fromkeys(own + config.evaluate_on):
         if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
             student_name(name)
@@ -58,27 +89,25 @@ def require_here(config: RunConfig, places: Places) -> None:
 
 
 def _require_features(config: RunConfig) -> None:
-    """Networks that are trained from scratch can judge a set; only RCIG distils with them."""
+    """Networks that are trained from scratch can judge a set; only some methods distil with them."""
+    names, purpose = config.networks(), ""
     if config.kind == "align":
         names, purpose = config.evaluate_on, "compare"
     elif config.kind == "embed":
-        names, purpose = (config.backbone,), "map"
+        purpose = "map"
     elif config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours"):
-        names, purpose = (config.backbone,), "choose real images by"
-    elif config.kind == "distill" and config.method != "rcig":
-        names, purpose = (config.backbone,), "match"
-    else:
-        return
-    if without := [name for name in names if is_student(name)]:
+        purpose = "choose real images by"
+    elif config.kind == "distill" and method_of(config).networks == "frozen":
+        purpose = "match"
+    if purpose and (without := [name for name in names if is_student(name)]):
+        others = [row.title for row in METHODS.values() if row.networks == "student"]
         raise ConfigError(
             f"{', '.join(without)}: trained from scratch, so without features to {purpose}; take frozen backbones "
-            "(`lgm list backbones`), or distil with a preset of RCIG"
+            f"(`lgm list backbones`), or distil with a preset of {' or '.join(others)}"
         )
 
 
 def environment() -> dict[str, str]:
     """Versions that a result may depend on."""
     names = ("torch", "torchvision", "timm", "open_clip_torch", "numpy")
-    return {"lgm_core": lgm_core.__version__, "python": platform.python_version()} | {
-        name: version(name) for name in names
-    }
+    return {"lgm_core": VERSION, "python": platform.python_version()} | {name: version(name) for name in names}

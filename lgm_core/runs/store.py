@@ -20,7 +20,9 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, read_lines, write_json
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.names import unknown
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, renamed
+from lgm_core.evaluation.protocol import setting_of
+from lgm_core.methods.catalog import method_of
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status, read_status
 
 __all__ = [
@@ -57,7 +59,7 @@ class RunFolder:
 
     def config(self) -> RunConfig:
         """The run's config; missing keys take today's defaults."""
-        return from_dict(RunConfig, self._config_json()["config"])
+        return from_dict(RunConfig, renamed(self._config_json()["config"]))
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine, as written at the start."""
@@ -178,6 +180,10 @@ class RunStore:
                 return run
         return None
 
+    def evaluations(self, source: str) -> list[RunFolder]:
+        """The evaluate runs that judge the images of a run, oldest first."""
+        return [run for run in self.runs() if (config := run.config()).kind == "evaluate" and config.source == source]
+
     def study(self, study: str) -> list[RunFolder]:
         """The runs of a study, oldest first."""
         return [run for run in self.runs() if run.config().study == study]
@@ -197,11 +203,17 @@ def run_id(config: RunConfig) -> str:
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """The config without what does not change the result."""
+    """The config without what does not change the result; for a set of images, also without what only judges it."""
     values = to_dict(config)
     for name in ("name", "study", "record", "live"):
         del values[name]
-    if config.kind not in ("evaluate", "align"):  # there, the list is what the run is about
+    if config.kind == "distill" or (config.kind == "baseline" and config.baseline.choice != "full"):
+        for name in ("evaluate_on", "protocol", "probe", "scratch"):
+            del values[name]
+        del values["data"]["test_per_class"]
+    if config.kind == "distill":
+        values |= {name: setting_of(config, name) for name in method_of(config).distils_by}
+    if config.kind == "embed":  # elsewhere the list is what the run is about
         del values["evaluate_on"]
     return values
 

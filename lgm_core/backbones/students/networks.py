@@ -18,8 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from lgm_core.backbones.students.student_names import student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import require_known
+from lgm_core.base.settings import ScratchConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,17 @@ class StudentShape:
     @property
     def blocks(self) -> int:
         return self.depth or min(max(round(math.log2(self.side)) - 2, 2), 5)
+
+
+def student_shape(
+    name: str, scratch: ScratchConfig, *, channels: int, classes: int, softplus: float = 0.0
+) -> StudentShape:
+    """The network of a name, such as "conv:batch:depth4"; depth and width are the name's, or those of `scratch`."""
+    told = student_name(name)
+    return StudentShape(
+        architecture=told.architecture, norm=told.norm, side=scratch.resolution, channels=channels, classes=classes,
+        width=told.width or scratch.width, depth=told.depth or scratch.depth, softplus=softplus,
+    )  # fmt: skip
 
 
 @final

@@ -1,14 +1,16 @@
 """Names of small networks that are trained here, from scratch, rather than opened with weights. Needs no torch.
 
-ARCHITECTURE[:NORMALISATION][:augmented], such as "conv", "resnet:batch", "conv:augmented".
+ARCHITECTURE[:NORMALISATION][:depthN][:widthN][:augmented], such as "conv", "resnet:batch", "conv:instance:depth4".
 
->>> student_name("conv:batch:augmented")
-StudentName(architecture='conv', norm='batch', augmented=True)
+>>> student_name("conv:batch:depth4:augmented")
+StudentName(architecture='conv', norm='batch', augmented=True, depth=4, width=0)
 >>> is_student("mobilenet_v2")
 False
 """
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import unknown
@@ -21,15 +23,21 @@ ARCHITECTURES = {
 }
 NORMS = ("none", "batch", "instance", "layer", "group")
 AUGMENTED = "augmented"
+_SIZE, _MOST = re.compile(r"(depth|width)(\d{1,4})"), {"depth": 7, "width": 1024}
 
 
 @dataclass(frozen=True)
 class StudentName:
-    """What a name says. `augmented`: trained on augmented images where it is used to evaluate a set."""
+    """What a name says. `augmented`: trained on augmented images where it is used to evaluate a set.
+
+    `depth` (blocks) and `width` (channels of the first block) of a ConvNet; 0: the run's scratch.depth, scratch.width.
+    """
 
     architecture: str
     norm: str = "none"
     augmented: bool = False
+    depth: int = 0
+    width: int = 0
 
 
 def is_student(name: str) -> bool:
@@ -42,12 +50,19 @@ def student_name(name: str) -> StudentName:
     architecture, *words = name.split(":")
     if architecture not in ARCHITECTURES:
         raise ConfigError(unknown(architecture, ARCHITECTURES, "network"))
-    norm, augmented = "none", False
+    found: dict[str, Any] = {}
     for word in words:
+        size = _SIZE.fullmatch(word)
         if word == AUGMENTED:
-            augmented = True
+            found["augmented"] = True
         elif word in NORMS:
-            norm = word
+            found["norm"] = word
+        elif size and architecture == "conv" and 0 < int(size[2]) <= _MOST[size[1]]:
+            found[size[1]] = int(size[2])
+        elif size:
+            raise ConfigError(
+                f"{name!r}: a depth is 1 to {_MOST['depth']} and a width 1 to {_MOST['width']}, and only conv has them"
+            )
         else:
-            raise ConfigError(f"{name!r}: " + unknown(word, (*NORMS, AUGMENTED), "normalisation"))
-    return StudentName(architecture, norm, augmented)
+            raise ConfigError(f"{name!r}: " + unknown(word, (*NORMS, "depthN", "widthN", AUGMENTED), "normalisation"))
+    return StudentName(architecture, **found)

@@ -9,12 +9,14 @@ torch.Size([5, 10000, 5])
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import mse_loss, one_hot
 
 from lgm_core.backbones.students.augment_one import augment_one
 from lgm_core.backbones.students.networks import Student, StudentShape, build_student
@@ -92,3 +94,29 @@ def predicted(
         best.append(outputs.topk(min(5, outputs.shape[-1]), dim=-1).indices)
         labels.append(true)
     return torch.cat(best, dim=1), torch.cat(labels)
+
+
+def with_flips(
+    pixels: Float[Tensor, "m k r r"], targets: Float[Tensor, "m c"]
+) -> tuple[Float[Tensor, "n k r r"], Float[Tensor, "n c"]]:
+    """The images and, after them, their mirror images, with the same labels."""
+    return torch.cat([pixels, pixels.flip(-1)]), torch.cat([targets, targets])
+
+
+def centred_targets(labels: Int[Tensor, "m"], classes: int) -> Float[Tensor, "m c"]:
+    """One-hot labels less 1 / C, from which the learned ones start."""
+    return one_hot(labels, classes).float() - 1 / classes
+
+
+def training_seconds(student: Student, device: torch.device, images: int = 64) -> float:
+    """Seconds per image of a forward and a backward pass, the quickest of three."""
+    shape = student.shape
+    batch = torch.randn(images, shape.channels, shape.side, shape.side, device=device).to(student.head.weight)
+    wanted = torch.zeros(images, shape.classes).to(batch)
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        loss = mse_loss(student(batch), wanted)
+        torch.autograd.grad(loss, list(student.parameters()))[0].sum().item()
+        times.append(time.perf_counter() - began)
+    return min(times) / images

@@ -1,11 +1,13 @@
 """Linear Gradient Matching, arXiv 2511.16674: images that give a linear head the gradient of the real data.
 
+config, presets  its settings, and starting points by name (no torch)
 step          one step: views, features, gradient of a head, cosine distance, Adam
 gradients     the head's gradient in closed form, and the distance between two
 targets       three ways to the real side: class means, the whole bank, a fresh batch
+learned_images  what a step needs of the images; implemented by
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB
 assembly      from a config to a distiller that is ready to step
-measure       what a step costs here, in a few steps on noise
+measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)
 levels        the levels of a checkpoint as pictures (no torch)
 literal_step  the paper's step as its public code does it: oracle and yardstick
 """

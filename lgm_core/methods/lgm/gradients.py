@@ -57,9 +57,3 @@ def cosine_distance(left: Float[Tensor, "c d1"], right: Float[Tensor, "c d1"]) -
     """1 - cos of the two gradients, each flattened into one vector, in float32."""
     left, right = left.float().flatten(), right.float().flatten()
     return 1 - (left @ right) / (left.norm() * right.norm()).clamp_min(1e-20)
-
-
-def class_weights(labels: Int[Tensor, "n"], classes: int) -> Float[Tensor, "n"]:
-    """Row weights that sum to 1 and give every class that occurs the same share."""
-    counts = torch.bincount(labels, minlength=classes)
-    return 1 / (counts[labels] * (counts > 0).sum())

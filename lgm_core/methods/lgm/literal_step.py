@@ -21,7 +21,7 @@ from lgm_core.backbones.frozen import open_backbone
 from lgm_core.base.device import Compute
 from lgm_core.base.interfaces import Backbone, SyntheticSet, generator
 from lgm_core.base.places import places
-from lgm_core.config import PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead
 from lgm_core.methods.lgm.pyramid import PyramidSet
 

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lgm_core.base.interfaces import State, SyntheticSet
-from lgm_core.config import SyntheticConfig
+from lgm_core.base.interfaces import State
 from lgm_core.methods.lgm.colour import Colour
+from lgm_core.methods.lgm.config import SyntheticConfig
+from lgm_core.methods.lgm.learned_images import LearnedImages
 
 
-class PixelSet(SyntheticSet):
+class PixelSet(LearnedImages):
     """N = classes * images_per_class images of R x R free values."""
 
     def __init__(

@@ -14,9 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from lgm_core.base.interfaces import State, SyntheticSet, generator
-from lgm_core.config import PyramidConfig, SyntheticConfig
+from lgm_core.base.interfaces import State, generator
 from lgm_core.methods.lgm.colour import Colour
+from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.learned_images import LearnedImages
 
 
 def level_sides(resolution: int) -> list[int]:
@@ -24,7 +25,7 @@ def level_sides(resolution: int) -> list[int]:
     return [2**k for k in range(resolution.bit_length()) if 2**k < resolution] + [resolution]
 
 
-class PyramidSet(SyntheticSet):
+class PyramidSet(LearnedImages):
     """N = classes * images_per_class images, each the sum of its up-sampled levels, through the colour map."""
 
     def __init__(

@@ -17,9 +17,10 @@ from torch.optim import Adam
 
 from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.base.device import Compute, is_out_of_memory
-from lgm_core.base.interfaces import Backbone, Distiller, State, StepResult, SyntheticSet, generator
-from lgm_core.config import LGMConfig
+from lgm_core.base.interfaces import Backbone, Distiller, HardSet, State, StepResult, generator
+from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.methods.lgm.gradients import LinearHead, cosine_distance, head_gradient
+from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.targets import RealTarget
 
 
@@ -32,7 +33,7 @@ class LinearGradientMatching(Distiller):
         *,
         steps: int,
         classes: int,
-        synthetic: SyntheticSet,
+        synthetic: LearnedImages,
         backbone: Backbone,
         augment: Augment,
         target: RealTarget,
@@ -41,9 +42,9 @@ class LinearGradientMatching(Distiller):
         seed: int,
         chunk: int = 0,
     ) -> None:
-        """`chunk`: views per forward pass, of all images together; 0: all at once. config.chunk comes before it."""
+        """`chunk`: views per forward pass, of all images together; 0: all at once."""
         self.config, self.steps, self.classes, self.seed = config, steps, classes, seed
-        self.chunk = config.chunk or chunk
+        self.chunk = chunk
         self.synthetic, self.backbone, self.augment = synthetic, backbone, augment
         self.target, self.compute, self.keep_moments = target, compute, keep_moments
         self._optimiser = self._new_optimiser()
@@ -135,6 +136,10 @@ class LinearGradientMatching(Distiller):
         for parameter in self.synthetic.parameters():
             if id(parameter) not in known:
                 self._optimiser.add_param_group({"params": [parameter]})
+
+    @torch.no_grad()
+    def export(self) -> HardSet:
+        return HardSet(self.synthetic.images(), self.synthetic.labels)
 
     def state(self) -> State:
         state = {f"synthetic.{name}": tensor for name, tensor in self.synthetic.state().items()}

@@ -19,7 +19,8 @@ from lgm_core.backbones.features import Bank, as_images
 from lgm_core.base.device import Compute
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
 from lgm_core.datasets.image_set import load_squares
-from lgm_core.methods.lgm.gradients import LinearHead, class_weights, head_gradient, zero_head_gradient
+from lgm_core.datasets.spread import class_weights
+from lgm_core.methods.lgm.gradients import LinearHead, head_gradient, zero_head_gradient
 
 
 class RealTarget(ABC):

@@ -1,53 +1,62 @@
-"""How long RCIG will take: from runs of the same cost on this machine, else from a few steps measured on noise.
+"""Time and memory of RCIG: from runs of the same cost on this machine, else from measured steps. Needs no torch.
 
->>> cost_of(config) == cost_of(replace(config, seed=1, steps=10))
+>>> cost_of(own, config, data) == cost_of(own, replace(config, seed=1, steps=10), data)
 True
 """
 
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
-from lgm_core.config import RunConfig
-from lgm_core.datasets.catalog import find_row
-from lgm_core.jobs.calibrations import Measured
-from lgm_core.runs.status import Status
-from lgm_core.runs.store import RunFolder
+from lgm_core.base.costs import Cost, DataSize, Measured, Past, Room
+from lgm_core.base.settings import SharedConfig
+from lgm_core.methods.rcig.config import RCIGSettings
 
 _COSTLESS = {
     "image_rate", "temperature_rate", "ema", "l2_rate", "inner_rate", "solve_rate", "search_leap", "pool", "pool_life",
-    "pool_rate", "initial", "learn_labels", "margin", "published", "transform", "softplus",
+    "pool_rate", "initial", "learn_labels", "margin", "published", "softplus",
 }  # fmt: skip
 _TRIALS = 35  # solves of both searches together, each as long as one of a step
 
 
-def cost_of(config: RunConfig) -> tuple[object, ...]:
+def cost_of(own: RCIGSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
     """All that a step's cost depends on: equal for two runs of which one tells of the other."""
-    knobs = {name: value for name, value in vars(config.rcig).items() if name not in _COSTLESS}
-    row = find_row(config.dataset)
-    return row.classes, row.grey, config.backbone, config.images_per_class, *knobs.values(), config.device.threads
+    knobs = {name: value for name, value in vars(own.rcig).items() if name not in _COSTLESS}
+    scratch, device = own.scratch, shared.device
+    return (
+        data.classes, data.grey, shared.backbone, shared.images_per_class, *knobs.values(), scratch.resolution,
+        scratch.width, scratch.depth, scratch.flip, device.threads, device.compile,
+    )  # fmt: skip
 
 
-def from_past(config: RunConfig, past: Sequence[tuple[RunFolder, RunConfig, Status]]) -> dict[str, float]:
-    """Seconds and bytes by the names of `Estimate`'s fields, from the newest runs of this cost."""
-    step = statistics.median(status.seconds_per_step for _, _, status in past)
-    reports = {report["backbone"]: report["seconds"] for run, _, _ in past for report in run.eval_reports()}
-    known = list(reports.values())
-    typical = statistics.median(known) if known else 0.0
-    evaluate = sum(reports.get(name, typical) for name in config.evaluate_on)
-    return _fields(config, step, evaluate, max(status.device_memory for _, _, status in past))
+def measured_by(own: RCIGSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
+    """What measured steps depend on, beside network and device."""
+    return [str(cost_of(own, shared, data))]
 
 
-def from_measured(config: RunConfig, found: Measured) -> dict[str, float]:
-    """The same, from measured steps and the seconds per image of a training step from scratch."""
-    images = 2 * config.images_per_class * (find_row(config.dataset).classes or 10)
-    steps = config.scratch.steps or (1000 if config.images_per_class == 1 else 2000)
-    each = steps * min(images, config.scratch.batch) + (find_row(config.dataset).test or 10_000) / 3
-    evaluate = len(config.evaluate_on) * config.scratch.seeds * each * found.forward_seconds
-    return _fields(config, found.seconds[-1], evaluate, found.bytes[-1])
+def from_past(own: RCIGSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
+    """From the newest runs of this cost."""
+    step = statistics.median(one.seconds_per_step for one in past)
+    return _cost(own, shared, data, step, max(one.bytes for one in past), per_image=0.0)
 
 
-def _fields(config: RunConfig, step: float, evaluate: float, memory: int) -> dict[str, float]:
-    prepare = _TRIALS * step / 3
-    total = prepare + config.steps * step + evaluate
-    return {"seconds_per_step": step, "seconds_prepare": prepare, "seconds_evaluate": evaluate, "seconds_total": total,
-            "bytes": memory}  # fmt: skip
+def from_measured(own: RCIGSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
+    """From measured steps, and the seconds per image of a training step from scratch."""
+    return _cost(own, shared, data, found.seconds[-1], found.bytes[-1], per_image=found.forward_seconds)
+
+
+def remedy(cost: Cost) -> str:
+    """What to do where this does not fit into memory."""
+    return "Lower images_per_class or scratch.width, or set rcig.forward_chunk and a smaller rcig.chunk."
+
+
+def _cost(own: RCIGSettings, shared: SharedConfig, data: DataSize, step: float, memory: int, per_image: float) -> Cost:
+    images = (2 if own.scratch.flip else 1) * shared.images_per_class * data.classes
+    live = shared.live.times * (shared.live.steps * images + min(shared.live.test_images, data.test) / 3) * per_image
+    return Cost(
+        seconds_per_step=step,
+        seconds_prepare=_TRIALS * step / 3,
+        seconds_beside=live,
+        bytes=memory,
+        seconds_per_image=per_image,
+    )

@@ -7,7 +7,7 @@ RCIG specification, sections 1 to 3. Legend: N synthetic images with flips, B re
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -91,3 +91,8 @@ def gradients_of(value: Tensor, learned: Mapping[str, Tensor], *, keep: bool = F
         name: torch.zeros_like(leaf) if gradient is None else gradient
         for (name, leaf), gradient in zip(learned.items(), found, strict=True)
     }
+
+
+def mean_of(several: Sequence[Gradients]) -> Gradients:
+    """The mean of several gradients, separately for each thing that is learned."""
+    return {name: torch.stack([one[name] for one in several]).mean(0) for name in several[0]}

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lgm_core.backbones.students.training import with_flips
 from lgm_core.base.interfaces import State, SyntheticSet
 
 
@@ -45,7 +46,6 @@ class LabelledSet(SyntheticSet):
         flip: bool,
         learn_labels: bool,
         decay: float,
-        rates: tuple[float, float, float] = (1.0, 1.0, 10.0),
     ) -> None:
         """`decode`: values to images in [0, 1]; `decay`: of the running mean, 0.99 in the paper."""
         super().__init__()
@@ -57,7 +57,7 @@ class LabelledSet(SyntheticSet):
         for name, leaf in self.leaves().items():
             self.register_buffer(f"mean_{name}", torch.zeros_like(leaf))
         self.flip, self.learn_labels, self.decay = flip, learn_labels, decay
-        self._decode, self._rates = decode, list(rates)
+        self._decode = decode
 
     def leaves(self) -> dict[str, Tensor]:
         """What is learned, by name."""
@@ -86,12 +86,6 @@ class LabelledSet(SyntheticSet):
     def images(self) -> Float[Tensor, "m 3 r r"]:
         return as_pictures(self._decode(self.published().pixels))
 
-    def grow(self, step: int) -> bool:
-        return False
-
-    def rates(self) -> list[float]:
-        return self._rates
-
     def state(self) -> State:
         return {name: tensor.detach() for name, tensor in self.state_dict().items() if name != "labels"}
 
@@ -99,19 +93,7 @@ class LabelledSet(SyntheticSet):
         self.load_state_dict({**state, "labels": self.labels})
 
 
-def with_flips(
-    pixels: Float[Tensor, "m k r r"], targets: Float[Tensor, "m c"]
-) -> tuple[Float[Tensor, "n k r r"], Float[Tensor, "n c"]]:
-    """The images and, after them, their mirror images, with the same labels."""
-    return torch.cat([pixels, pixels.flip(-1)]), torch.cat([targets, targets])
-
-
 def as_pictures(images: Float[Tensor, "m k r r"]) -> Float[Tensor, "m 3 r r"]:
     """Decoded images clamped to [0, 1], grey ones as RGB."""
     images = images.clamp(0, 1)
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-
-
-def centred_targets(labels: Int[Tensor, "m"], classes: int) -> Float[Tensor, "m c"]:
-    """One-hot labels less 1 / C, from which the learned ones start."""
-    return torch.nn.functional.one_hot(labels, classes).float() - 1 / classes

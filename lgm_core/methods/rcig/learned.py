@@ -1,23 +1,32 @@
-"""What a run learned beside its images, as part of its report: RCIG's labels and temperature.
+"""What RCIG learned beside its images, read from a run's details: for its report, and for forks. Needs no torch.
 
->>> learned_labels(run)[:38]
-'<section><h2>Learned labels</h2><p cla'
+>>> title, headings, rows, note = label_table(run.details(), ["tench", "church"], [0, 1])
+>>> learned_at(run.details()[-1], own)["log_temperature"]
+array(0.31, dtype=float32)
 """
 
-from lgm_core.reports.markup import heat_table, section
-from lgm_core.reports.pictures import class_names, labels
-from lgm_core.runs.store import RunFolder
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from lgm_core.methods.rcig.config import RCIGSettings
 
 _MOST = 20  # rows and columns
 
+Table = tuple[str, list[str], list[tuple[str, list[tuple[float | None, str]]]], str]
 
-def learned_labels(run: RunFolder) -> str:
-    """A row per image, or per class where there are many images; "" for a method without, or for many classes."""
-    last = next(reversed(run.details()), {})
+
+def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owners: Sequence[int]) -> Table | None:
+    """Title, headings, rows of (value, text) and a note; None where there are no labels, or too many to be read.
+
+    A row per image, or per class where there are many images. `names`: of the classes; `owners`: class of each image.
+    """
+    last: Mapping[str, Any] = details[-1] if details else {}
     matrix = last.get("labels", [])
     if not 0 < len(matrix) <= _MOST or len(matrix[0]) > _MOST:
-        return ""
-    names, owners = class_names(run), labels(run)
+        return None
     own = owners if last["label_rows"] == "images" and len(owners) == len(matrix) else range(len(matrix))
     across = [_name(names, place) for place in range(len(matrix[0]))]
     rows = [
@@ -28,8 +37,19 @@ def learned_labels(run: RunFolder) -> str:
         "What a network is trained to give, an image per row, a class per column; it began as 1 at the image's own "
         f"class and 0 elsewhere, less 1 / {len(across)}. Temperature of the outer loss: {last['temperature']:.3g}."
     )
-    return section("Learned labels", heat_table(["", *across], rows), note)
+    return "Learned labels", ["", *across], rows, note
 
 
-def _name(names: list[str], label: int) -> str:
+def learned_at(line: Mapping[str, Any], own: RCIGSettings) -> dict[str, Float32[np.ndarray, "..."]]:
+    """Labels [M, C] and log temperature as they were published at a frame, as far as its line of details has them."""
+    found, temperature = {}, line.get("temperature")
+    if temperature:
+        found["log_temperature"] = np.asarray(np.log(temperature), dtype=np.float32)
+    rows = line.get("labels", []) if line.get("label_rows") == "images" and own.rcig.learn_labels else []
+    if rows and all(value is not None for row in rows for value in row):
+        found["targets"] = np.array(rows, dtype=np.float32)
+    return found
+
+
+def _name(names: Sequence[str], label: int) -> str:
     return names[label] if label < len(names) else f"class {label}"

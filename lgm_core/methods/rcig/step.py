@@ -18,13 +18,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lgm_core.base.interfaces import Distiller, State, StepResult, generator
+from lgm_core.base.interfaces import Distiller, SoftSet, State, StepResult, generator
 from lgm_core.datasets.whitened import WhitenedSplit
 from lgm_core.methods.rcig.adam import AdaBelief, Adam
 from lgm_core.methods.rcig.autograd_problem import Literal
 from lgm_core.methods.rcig.config import RCIGConfig
 from lgm_core.methods.rcig.convexified import Convexified
-from lgm_core.methods.rcig.inner_problem import Gradients, InnerProblem, Outer, RealBatch, Rows, Setting
+from lgm_core.methods.rcig.inner_problem import Gradients, InnerProblem, Outer, RealBatch, Rows, Setting, mean_of
 from lgm_core.methods.rcig.labelled import LabelledSet
 from lgm_core.methods.rcig.linearised import Frozen
 from lgm_core.methods.rcig.pool import Pool
@@ -112,10 +112,14 @@ class RCIG(Distiller):
         """For the Watch page: labels, loss traces and gradient norms of the last step."""
         return self._traces.details(self.synthetic)
 
-    def export(self) -> State:
-        """The published set as networks are trained on it."""
+    @torch.no_grad()
+    def export(self) -> SoftSet:
+        """The published set: as pictures, and as networks are trained on it."""
         published = self.synthetic.published()
-        return {"pixels": published.pixels, "targets": published.targets, "log_temperature": published.log_temperature}
+        return SoftSet(
+            self.synthetic.images(), self.synthetic.labels, published.pixels, published.targets,
+            published.log_temperature,
+        )  # fmt: skip
 
     def state(self) -> State:
         state = {f"synthetic.{name}": tensor for name, tensor in self.synthetic.state().items()}
@@ -237,11 +241,6 @@ def clipped(implicit: Tensor, direct: Tensor) -> Tensor:
 def numbers(several: Sequence[Tensor]) -> list[float]:
     """Of scalars on the device, which is waited for once."""
     return torch.stack(list(several)).tolist() if several else []
-
-
-def mean_of(several: Sequence[Gradients]) -> Gradients:
-    """Leaf by leaf."""
-    return {name: torch.stack([one[name] for one in several]).mean(0) for name in several[0]}
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> State:

@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from hashlib import sha256
 
 import streamlit as st
 
@@ -15,9 +14,10 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.places import places
 from lgm_core.config import RunConfig
-from lgm_core.jobs.estimate import Estimate, estimate
+from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.jobs.calibrations import measurement_file
+from lgm_core.jobs.estimate import Estimate, data_size, estimate
 from lgm_core.reports.command import command
-from lgm_core.reports.summary import what_was_trained
 from pages.parts.pickers import backbone_status
 from pages.parts.server import background
 from pages.parts.status import duration, memory
@@ -92,19 +92,20 @@ def _say_what_fits(known: dict[str, Estimate]) -> None:
 
 
 def _offer_measurement(config: RunConfig) -> None:
-    depends = ("backbone", "device", "synthetic")
-    depends += ("dataset", "images_per_class", "rcig") if config.method == "rcig" else ()
-    settings = {name: value for name, value in to_dict(config).items() if name in depends}
-    name = f"estimate-{config.backbone}-{sha256(json.dumps(settings).encode()).hexdigest()[:8]}"
+    try:
+        name = f"estimate-{config.backbone}-{measurement_file(config, data_size(config), places()).stem}"
+    except UserError:  # a name that is not known: said beside its input
+        return
     work = background.look(places(), name)
     if work.running:
         _watch(name, config.backbone)
         return
     if work.error:
         st.error(plain(work.error), icon=":material/speed:")
-    like = "No run like it" if config.method == "rcig" else "No run"
-    st.caption(f"{like} with {plain(config.backbone)} on this machine yet: its time and memory are not known.")
-    ready = backbone_status(config.backbone) == "ready"
+    st.caption(
+        f"No run like this one with {plain(config.backbone)} on this machine yet: its time and memory are not known."
+    )
+    ready = all(backbone_status(network) == "ready" for network in config.networks())
     if st.button("Measure a few steps", key=name, icon=":material/speed:", disabled=not ready, width="stretch"):
         background.start(places(), name, ["estimate", *shlex.split(command(config))[4:]])
         st.rerun()

@@ -10,21 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import streamlit as st
 
 from lgm_core.config import RunConfig
-
-# The groups that a distillation looks at, in the order in which it needs them; and those that a fork may change.
-GROUPS = {
-    "lgm": "Matching", "synthetic": "Images", "pyramid": "Pyramid", "augment": "Views", "data": "Real data",
-    "bank": "Real features", "probe": "Probe", "live": "Live probe", "record": "Recording", "device": "Device",
-}  # fmt: skip
-RCIG_GROUPS = {
-    "rcig": "RCIG", "scratch": "Networks from scratch", "probe": "Heads on frozen backbones", "data": "Real data",
-    "live": "Live network", "record": "Recording", "device": "Device",
-}  # fmt: skip
-OF_METHOD = {"lgm": GROUPS, "rcig": RCIG_GROUPS}
-OF_FORK = {
-    "lgm": ("lgm", "augment", "pyramid", "probe", "live", "record"),
-    "rcig": ("rcig", "scratch", "probe", "live", "record"),
-}
+from lgm_core.methods.catalog import method_of
 
 
 def draw_groups(
@@ -34,7 +20,7 @@ def draw_groups(
 
     The inputs begin with `start`.
     """
-    titles, changes = OF_METHOD[base.method], {}
+    titles, changes = method_of(base).tabs, {}
     groups = groups or tuple(titles)
     for name, tab in zip(groups, st.tabs([titles[name] for name in groups]), strict=True):
         with tab:

@@ -1,6 +1,6 @@
 """What RCIG learns beside the images, live: labels as a heat map, temperature, loss traces, both gradients' lengths.
 
->>> show_rcig(run)  # draws nothing for runs of other methods, or before the first frame
+>>> show(run)  # draws nothing before the first frame
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.methods.rcig.config import LIVE_RATE
+from lgm_core.base.settings import LIVE_RATE
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
@@ -25,9 +25,9 @@ _SHARE = "of the length of both gradients; above 50 % it is clipped to the direc
 _NEW, _OLD = "#3f7fe0", "rgba(127,127,127,0.45)"
 
 
-def show_rcig(run: RunFolder) -> None:
+def show(run: RunFolder) -> None:
     """What the accuracy on the way is, and the panel, which looks again every few seconds while the run goes."""
-    if settings(run).get("method") != "rcig" or not run.details():
+    if not run.details():
         return
     if words := live_caption(settings(run), run.eval_reports()):
         st.caption(words)

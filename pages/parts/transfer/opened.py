@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from lgm_core.reports.summary import what_was_trained
+from lgm_core.evaluation.protocol import column_of, what_was_trained
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
@@ -21,7 +21,7 @@ _SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light
 
 def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
     """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
-    trained = what_was_trained([report["backbone"]])
+    trained = what_was_trained([column_of(report)])
     tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
     spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {trained}" for _, key in tops]
     if len(report["top1_seeds"]) == 1:

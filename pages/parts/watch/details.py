@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from lgm_core.base.knobs import to_dict
+from lgm_core.evaluation.protocol import column_of, what_was_trained
 from lgm_core.presets import PRESETS, preset
 from lgm_core.reports.command import command_of_run, flat
-from lgm_core.reports.summary import what_was_trained
 from lgm_core.runs.store import RunFolder
 
 
@@ -21,7 +21,7 @@ def show_results(run: RunFolder) -> None:
         return
     rows = [
         {
-            "evaluated with": report["backbone"],
+            "evaluated with": column_of(report),
             "top-1": 100 * report["top1"],
             "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
             "top-5": None if report["top5"] is None else 100 * report["top5"],
@@ -32,7 +32,7 @@ def show_results(run: RunFolder) -> None:
     ]
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", "top-5", "worst group")}
-    trained = what_was_trained(report["backbone"] for report in reports)
+    trained = what_was_trained(map(column_of, reports))
     formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over the {trained}")
     st.subheader("What the images are worth", anchor=False)
     st.caption(f"Accuracy on real test images of {trained} that saw nothing but these images.")

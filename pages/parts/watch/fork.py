@@ -10,8 +10,9 @@ import streamlit as st
 
 from lgm_core.base.places import places
 from lgm_core.jobs import local
+from lgm_core.methods.catalog import method_of
 from lgm_core.runs.store import RunFolder
-from pages.parts.launch.form import OF_FORK, draw_fields, draw_groups
+from pages.parts.launch.form import draw_fields, draw_groups
 from pages.parts.status import attempt
 from pages.parts.theme import plain
 
@@ -24,15 +25,13 @@ def fork_dialog(run: RunFolder, step: int) -> None:
         f"A new run takes over the images of **{plain(run.id)}** at step **{step}** and goes on with other settings. "
         "This run is left as it is."
     )
-    if config.method == "rcig":
-        st.caption(
-            "At the last checkpoint all goes on as it was. At another step labels and temperature come along (labels "
-            "of up to 100 images and 50 classes); the optimiser, the networks and their learning rates begin anew."
-        )
+    row = method_of(config)
+    if row.fork_words:
+        st.caption(row.fork_words)
     further = replace(config, steps=2 * config.steps) if step + 1 >= config.steps else config  # else none would be left
     changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"), start=further)
     with st.expander("All settings", icon=":material/tune:"):
-        changes |= draw_groups(config, f"fork_{run.id}", OF_FORK[config.method])
+        changes |= draw_groups(config, f"fork_{run.id}", row.fork_tabs)
     if st.button("Start the fork", type="primary", icon=":material/call_split:"):
         made: list[RunFolder] = []
         if attempt(lambda: made.append(local.fork(run, step, changes, places()))):

@@ -1,0 +1,220 @@
+"""The settings that all methods share: groups of data, device, views, banks, judging and recording, and the run itself.
+
+>>> ProbeConfig(seeds=3).views
+100
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lgm_core.base.knobs import knob
+
+Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
+TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
+LIVE_RATE = 10  # times scratch.learning_rate: the accuracy on the way has few steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """How much of the data set is read, and how."""
+
+    train_per_class: int = knob(0, "real training images per class; 0 takes all", low=0)
+    test_per_class: int = knob(0, "real test images per class; 0 takes all", low=0)
+    resize: int = knob(
+        256, "short side of real images, for an input of 224 px; scaled with it", low=224, high=1024, unit="px"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """Where and how precisely a run computes."""
+
+    device: str = knob("auto", "auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto", "autocast of the backbone; auto: whichever is faster here, measured once"
+    )
+    compile: bool = knob(
+        False, "the steps' network through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
+    )
+    threads: int = knob(0, "CPU threads; 0: as many as cores", low=0, high=1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Differentiable views: flip, crop, noise."""
+
+    flip: bool = knob(True, "mirror half of the views")
+    crop: bool = knob(True, "random resized crops; off: the whole image, resized")
+    area_low: float = knob(0.08, "smallest crop, as a share of the image's area", low=0.01, high=1)
+    crop_inside: bool = knob(True, "keep crops inside the image; off: the reference's crops, which spill into black")
+    noise_std: float = knob(0.2, "standard deviation of the noise", low=0, high=1, unit="of the range [0, 1]")
+    noise_mean: float = knob(0.0, "mean of the noise; the reference's first release had 0.5", low=-1, high=1)
+    noise_probability: float = knob(0.5, "share of views with noise", low=0, high=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankConfig:
+    """Features of augmented views of the real images, computed once and kept."""
+
+    views: int = knob(4, "augmented views per real image", low=1, high=1000)
+    batch: int = knob(64, "images per forward pass", low=1, high=4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """Ways of choosing real images instead of learning synthetic ones."""
+
+    choice: Literal["random", "centroids", "neighbours", "full"] = knob("random", "how the real images are chosen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """The linear head that says what a set of images is worth."""
+
+    epochs: int = knob(1000, "epochs on distilled or chosen images", low=1)
+    full_epochs: int = knob(100, "epochs on the full data", low=1)
+    batch: int = knob(100, "images per step on distilled or chosen images", low=1)
+    full_batch: int = knob(128, "images per step on the full data", low=1)
+    learning_rate: float = knob(1e-3, "Adam's learning rate at batch 256; scaled by batch / 256", low=1e-7, high=10)
+    views: int = knob(100, "cached augmented views per chosen image, from which the epochs draw", low=1, high=1000)
+    full_views: int = knob(4, "cached augmented views per image of the full data", low=1, high=1000)
+    seeds: int = knob(5, "heads trained, each with its own start and order", low=1, high=100)
+    select: Literal["last", "best"] = knob("last", "best: the best test accuracy on the way; biased")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScratchConfig:
+    """Networks trained from scratch on a set, tested on real images: what conv, resnet, vgg, alexnet mean."""
+
+    resolution: int = knob(
+        32, "side of the images; real ones are cropped and averaged to it", low=8, high=256, unit="px"
+    )
+    width: int = knob(
+        128, "channels of a ConvNet's first block, where its name has no width; they double per block", low=1, high=1024
+    )
+    depth: int = knob(
+        0, "blocks of a ConvNet, where its name has no depth; 0: 2 at 8 px, 3 at 32, 4 at 64, 5 at 128", low=0, high=7
+    )
+    transform: Literal["auto", "identity", "standardise", "zca", "block_zca"] = knob(
+        "auto", "what real images go through; auto: standardise grey ones, whiten colour, in four tiles from 128 px"
+    )
+    flip: bool = knob(True, "learn from the mirror images too")
+    learning_rate: float = knob(1e-4, "Adam's peak learning rate", low=1e-8, high=1)
+    steps: int = knob(0, "training steps; 0: 1000 for 10 images, 2000 for others", low=0, high=1_000_000)
+    warmup: int = knob(500, "steps in which the rate rises from 0; at most half of all", low=0)
+    tail: float = knob(
+        0.0, "further steps at the last rate without augmentation, as a share; reference: 1.5", low=0, high=10
+    )
+    batch: int = knob(256, "images per step, where there are more", low=1, high=100_000)
+    seeds: int = knob(5, "networks trained", low=1, high=100)
+
+    def steps_for(self, images: int) -> int:
+        """Training steps on a set of so many images; mirror images do not count."""
+        return self.steps or (1000 if images == 10 else 2000)
+
+    def kind_of_transform(self, grey: bool) -> str:
+        """`transform`, with "auto" decided: grey images standardised, colour whitened, large ones in tiles."""
+        if self.transform != "auto":
+            return self.transform
+        return "standardise" if grey else "block_zca" if self.resolution >= TILED_FROM else "zca"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveConfig:
+    """The probe that runs beside a distillation, for watching only: nothing is chosen by it."""
+
+    times: int = knob(25, "live probes per run; 0 switches them off", low=0, high=10000)
+    test_images: int = knob(500, "test images that they look at, spread over the classes", low=1)
+    steps: int = knob(200, "training steps of a live probe", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """What is written while a run goes."""
+
+    frames: int = knob(120, "pictures of the synthetic set per run, dense early, sparse late", low=2, high=2000)
+    checkpoint_seconds: float = knob(20.0, "time between checkpoints", low=0, unit="s")
+    log_lines: int = knob(1000, "lines of metrics per run, at most", low=1)
+    map_images: int = knob(
+        2000, "real images on the map drawn beside a distillation, at most 4 per step; 0: no map, no trail", low=0
+    )
+    thumbnails: bool = knob(True, "small pictures of the real images, for the maps; made once per data set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """A map of the real images of one split in one backbone, with the images of other runs placed on it."""
+
+    split: Literal["train", "test"] = knob("test", "which real images")
+    images: int = knob(5000, "real images on the map, at most, spread over the classes", low=10, high=1_000_000)
+    umap_neighbours: int = knob(15, "UMAP's neighbours: more shows the whole, fewer the detail", low=2, high=200)
+    umap_min_dist: float = knob(0.1, "UMAP's least distance between points", low=0, high=0.99)
+    k: int = knob(12, "nearest real images listed per synthetic image", low=1, high=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignConfig:
+    """How alike backbones see a data set: linear CKA and mutual nearest neighbours, pair by pair."""
+
+    images: int = knob(2000, "test images compared, at most, spread over the classes", low=10, high=1_000_000)
+    largest_k: int = knob(50, "largest number of neighbours compared", low=1, high=1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedConfig:
+    """A run but for what belongs to its method: what it does, on what, and how it is judged and recorded."""
+
+    kind: Kind = knob("distill", "what the run does")
+    dataset: str = knob("scenes", "data set: a name of `lgm list datasets` or folder:PATH")
+    backbone: str = knob("tf_efficientnet_lite0", "backbone: a name of `lgm list backbones`, timm:NAME, ...")
+    method: str = knob("lgm", "distiller")
+    preset: str = knob("standard", "the preset that the other values departed from")
+    steps: int = knob(1000, "optimisation steps", low=1, high=10_000_000)
+    images_per_class: int = knob(1, "synthetic or chosen images per class", low=1, high=1000)
+    seed: int = knob(0, "seed of everything random", low=0, high=2**31 - 1)
+    normalisation: Literal["native", "imagenet"] = knob("native", "the backbone's own mean and std, or ImageNet's")
+    evaluate_on: tuple[str, ...] = knob((), "backbones that the result is probed on; for align: that are compared")
+    protocol: tuple[str, ...] = knob(
+        (), "how it is judged: paper (linear heads), scratch (networks from scratch); none: what suits each network"
+    )
+    source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from")
+    fork_step: int = knob(0, "the step of the source at which this run takes over", low=0)
+    sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)")
+    study: str = knob("", "name of the set of runs that this one belongs to")
+    name: str = knob("", "name of the run; default: date, method, data set, backbone")
+
+    data: DataConfig = field(default_factory=DataConfig)
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    scratch: ScratchConfig = field(default_factory=ScratchConfig)
+    live: LiveConfig = field(default_factory=LiveConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+
+    def networks(self) -> tuple[str, ...]:
+        """The networks that the run distils with, by which it chooses or maps real images: "A+B" names two.
+
+        A plus sign that belongs to a name, as in a path, is written %2B.
+        """
+        return tuple(name.replace("%2B", "+") for name in self.backbone.split("+"))
+
+
+class MethodSettings(ABC):
+    """The groups of a run's config that one method reads; each implementation is a frozen dataclass of these groups."""
+
+    @abstractmethod
+    def check(self, shared: SharedConfig) -> None:
+        """Raise `ConfigError` for what only several values together can get wrong."""
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Side of the learned images, in pixels."""
+
+    def from_picture(self) -> dict[str, Any]:
+        """Changes of settings, groups as dicts, with which a run goes on from finished images."""
+        return {}

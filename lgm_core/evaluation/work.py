@@ -1,0 +1,46 @@
+"""How long an evaluation takes, told from how long one image takes. Needs no torch.
+
+>>> seconds_of(key, train_images=10, data=data, per_image=0.002)
+31.4
+"""
+
+from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.base.costs import DECODE_SECONDS, HEAD_SECONDS, DataSize
+from lgm_core.base.settings import ScratchConfig
+from lgm_core.evaluation.protocol import Key
+
+_SPEED = {"cpu": 3e10, "cuda": 5e12}  # operations per second: a guess, until a network is measured here
+
+
+def seconds_of(key: Key, *, train_images: int, data: DataSize, per_image: float) -> float:
+    """Seconds of one evaluation of a set of so many images, without the features of the test images.
+
+    `per_image`: seconds of a forward pass through a frozen backbone, or of a training step of a student.
+    """
+    get = key.settings
+    if not is_student(key.network):
+        heads = get["probe.epochs"] * max(train_images / get["probe.batch"], 1) * HEAD_SECONDS
+        return get["probe.views"] * train_images * per_image + heads
+    seen = (2 if get["scratch.flip"] else 1) * train_images
+    each_step = min(seen, get["scratch.batch"]) if train_images > get["scratch.batch"] else seen
+    steps = ScratchConfig(steps=get["scratch.steps"]).steps_for(train_images) * (1 + get["scratch.tail"])
+    return get["scratch.seeds"] * (steps * each_step + data.test / 3) * per_image
+
+
+def seconds_of_test_features(key: Key, data: DataSize, per_image: float) -> float:
+    """Seconds for the features of the test images, which are kept once they are there."""
+    return 0.0 if is_student(key.network) else data.test * (per_image + DECODE_SECONDS)
+
+
+def guessed_per_image(key: Key, kind: str) -> float:
+    """Seconds of a training step per image of a student that was never measured here; `kind`: "cpu" or "cuda".
+
+    Twice the products of a ConvNet's convolutions, three times for the way back.
+    """
+    told, get = student_name(key.network), key.settings
+    side, before, operations = get["scratch.resolution"], 3, 0.0
+    for block in range(told.depth or get["scratch.depth"] or 3):
+        width = (told.width or get["scratch.width"]) * 2**block
+        operations += 2 * 9 * before * width * side**2
+        side, before = max(side // 2, 1), width
+    return 3 * operations / _SPEED[kind]

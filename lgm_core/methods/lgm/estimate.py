@@ -1,0 +1,101 @@
+"""Time and memory of Linear Gradient Matching, from runs of the past or from measured steps. Needs no torch.
+
+All is told per view: a step looks at `views` views of every image, in chunks that memory allows.
+
+>>> from_measured(own, config, data, measured, room).seconds_per_step
+0.42
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from lgm_core.base.costs import BASE_BYTES, DECODE_SECONDS, HEAD_SECONDS, Cost, DataSize, Measured, Past, Room
+from lgm_core.base.settings import SharedConfig
+from lgm_core.methods.lgm.config import LGMSettings
+
+_MOST_MEASURED = 8  # synthetic images in the measured steps
+_FEATURES = ("dataset", "backbone", "data", "bank", "normalisation", "seed")  # and augment: what banks depend on
+
+
+def cost_of(own: LGMSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
+    """What must be equal for one run to tell of another."""
+    device = shared.device
+    return shared.backbone, own.lgm.target == "batch", device.threads, device.precision, device.compile
+
+
+def measured_by(own: LGMSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
+    """What measured steps depend on, beside network and device."""
+    images = min(data.classes * shared.images_per_class, _MOST_MEASURED)
+    return [images, own.synthetic.resolution, shared.normalisation]
+
+
+def from_past(own: LGMSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
+    """From distillations with the same network on this machine. `room`: where this one will compute."""
+    base = BASE_BYTES[room.kind]
+    rates = [one.seconds_per_step / _views(one.own, one.shared, one.data) for one in past]
+    sizes = [max(one.bytes - base, 0) / _at_once(one.own, one.shared, one.data) for one in past]
+    per_view, seconds_known = statistics.median(rates), any(_same_features(own, shared, one) for one in past)
+    return _cost(
+        own, shared, data, room, base=base, bytes_per_view=statistics.median(sizes), forward=per_view / 3,
+        seconds=per_view * _views(own, shared, data), prepared=seconds_known,
+    )  # fmt: skip
+
+
+def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
+    """From steps with one and with three views, measured on noise."""
+    (few, many), (quick, slow), (small, large) = found.views, found.seconds, found.bytes
+    per_view = max((slow - quick) / (many - few), 0.3 * slow / many)
+    seconds = max(quick + per_view * (_views(own, shared, data) - few), per_view)
+    bytes_per_view = max(large - small, 0) / (many - few)
+    if own.lgm.target == "batch":  # the real side is decoded and seen anew at every step
+        seconds += _views(own, shared, data) * (found.forward_seconds + DECODE_SECONDS)
+    return _cost(
+        own, shared, data, room, base=int(small - few * bytes_per_view), bytes_per_view=bytes_per_view,
+        forward=found.forward_seconds, seconds=seconds, prepared=False,
+    )  # fmt: skip
+
+
+def remedy(cost: Cost) -> str:
+    """What would fit into memory where this does not."""
+    if cost.largest:
+        return f"Lower lgm.views to {cost.largest}, or leave lgm.chunk at 0: it goes in smaller passes."
+    return "Lower images_per_class, or take a smaller backbone."
+
+
+def _cost(
+    own: LGMSettings, shared: SharedConfig, data: DataSize, room: Room, *, base: int, bytes_per_view: float,
+    forward: float, seconds: float, prepared: bool,
+) -> Cost:  # fmt: skip
+    images = data.classes * shared.images_per_class
+    views = 0 if own.lgm.target == "batch" else shared.bank.views
+    on_map = min(shared.record.map_images, 4 * shared.steps, data.train)
+    prepare = data.train * (views * forward + DECODE_SECONDS) + (data.test + on_map) * (forward + DECODE_SECONDS)
+    live = shared.live.times * (10 * images * forward + shared.live.steps * HEAD_SECONDS)
+    trail = shared.record.frames * images * forward if on_map else 0.0
+    # per image: the levels and their gradient, two moments, the picture and what is between, in float32
+    pictures = images * 3 * own.synthetic.resolution**2 * 4 * 6
+    fitting = (room.free - base - pictures) / (bytes_per_view * images) if bytes_per_view else own.lgm.views
+    return Cost(
+        seconds_per_step=seconds,
+        seconds_prepare=0.0 if prepared else prepare,
+        seconds_beside=live + trail,
+        bytes=int(base + _at_once(own, shared, data) * bytes_per_view + pictures),
+        seconds_per_image=forward,
+        largest=max(int(fitting), 0) if room.free else own.lgm.views,
+    )
+
+
+def _same_features(own: LGMSettings, shared: SharedConfig, other: Past) -> bool:
+    """Has the other run computed the very features that this one needs?"""
+    same = all(getattr(shared, name) == getattr(other.shared, name) for name in _FEATURES)
+    return same and own.augment == other.own.augment and other.step > 0
+
+
+def _views(own: LGMSettings, shared: SharedConfig, data: DataSize) -> int:
+    return own.views_per_step(shared.images_per_class * data.classes)
+
+
+def _at_once(own: LGMSettings, shared: SharedConfig, data: DataSize) -> int:
+    views = _views(own, shared, data)
+    return min(own.lgm.chunk or views, views)

@@ -1,0 +1,20 @@
+"""What Linear Gradient Matching needs of the images that it learns: they may grow, and their parts have rates.
+
+`pyramid` and `pixels` implement it.
+"""
+
+from abc import abstractmethod
+
+from lgm_core.base.interfaces import SyntheticSet
+
+
+class LearnedImages(SyntheticSet):
+    """A synthetic set whose parameters may become more from step to step."""
+
+    @abstractmethod
+    def grow(self, step: int) -> bool:
+        """Do what is due at the start of `step` (such as adding a level); True if the set of parameters changed."""
+
+    @abstractmethod
+    def rates(self) -> list[float]:
+        """Learning rate of each of `parameters()`, in their order, relative to the distiller's."""
