@@ -8,7 +8,6 @@
 False
 """
 
-import fcntl
 import logging
 import math
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from lgm_core.base.errors import UserError
@@ -71,16 +71,15 @@ class Thumbnails:
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            with FileLock(self._folder / "lock", timeout=0, fallback_to_soft=False):
                 pages = self._pages()
                 if not self._over.is_set():
                     write_json(self.index_file, self._index(pages), indent=None)
-            except BlockingIOError:
-                return
-            except UserError as error:
-                logging.getLogger("lgm").warning("no thumbnails: %s", error)
+        except Timeout:
+            return  # another process is at it
+        except UserError as error:
+            logging.getLogger("lgm").warning("no thumbnails: %s", error)
 
     def _pages(self) -> list[str]:
         wanted = np.zeros(len(self._images), dtype=bool)

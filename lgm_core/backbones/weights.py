@@ -39,7 +39,7 @@ def fetch_weights(row: BackboneRow, places: Places, progress: Progress | None = 
         return found
     folder = places.weights[-1]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{row.file}.lock"):
+    with FileLock(folder / f".{row.file}.lock", fallback_to_soft=False):
         found = find_weights(row, places)  # another process may have fetched them while we waited
         if found and found.suffix == ".safetensors":
             return found

@@ -8,7 +8,6 @@ A reader needs no lock: files are replaced atomically or only grow, and a half-w
 ('finished', 0.0312)
 """
 
-import fcntl
 import os
 import secrets
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, read_lines, write_json
 from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.base.locks import is_held
 from lgm_core.base.names import unknown
 from lgm_core.config import RunConfig
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status, read_status
@@ -69,14 +69,7 @@ class RunFolder:
 
     def has_writer(self) -> bool:
         """Is a process of this machine writing to the run now?"""
-        try:
-            with self.lock_file.open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return False
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
+        return is_held(self.lock_file)
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
         """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
