@@ -1,8 +1,12 @@
-"""What everything stands on: locks that die with their owner."""
+"""What everything stands on: locks that die with their owner, files that are replaced as a whole."""
 
 import subprocess
 import sys
+import threading
 
+import pytest
+
+from lgm_core.base.files import replacing
 from lgm_core.base.locks import is_held, take
 
 _HOLDER = """
@@ -47,3 +51,39 @@ def test_a_child_that_inherits_a_lock_holds_it_to_its_end(tmp_path):
     assert is_held(path) and take(path) is None
     child.communicate(b"\n")
     assert not is_held(path)
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "page.json"
+    tmp_path.chmod(0o750)
+    with replacing(path) as new:
+        new.write_text("first")
+        new.chmod(0o600)
+        assert not path.exists() and not list(tmp_path.glob("*.json"))
+    assert path.read_text() == "first" and path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ZeroDivisionError), replacing(path) as new:
+        new.write_text("half")
+        _ = 1 // 0
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+    with replacing(path, keep_suffix=True) as new:
+        assert new.suffix == ".json" and new.parent == tmp_path
+        new.write_text("second")
+    assert path.read_text() == "second"
+
+
+def test_two_threads_do_not_write_to_one_temporary_file(tmp_path):
+    names = []
+
+    def enter() -> None:
+        with replacing(tmp_path / "index.json") as new:
+            names.append(new)
+            new.write_text("{}")
+            both.wait()
+
+    both = threading.Barrier(2, timeout=20)
+    threads = [threading.Thread(target=enter) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == 2 and [path.name for path in tmp_path.iterdir()] == ["index.json"]

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import write_json
+from lgm_core.base.files import replacing, write_json
 from lgm_core.base.interfaces import ImageSet, generator
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.runs.recorder import Recorder
@@ -101,9 +101,8 @@ class Thumbnails:
         for slot, square in zip(slots.tolist(), squares, strict=True):
             y, x = divmod(slot, COLUMNS)
             sheet[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE] = square.transpose(1, 2, 0)
-        new = self._folder / f".{name}.new"
-        Image.fromarray(sheet).save(new, format="WEBP", quality=80, method=1)
-        new.replace(self._folder / name)
+        with replacing(self._folder / name) as new:
+            Image.fromarray(sheet).save(new, format="WEBP", quality=80, method=1)
 
     def _index(self, pages: list[str]) -> dict:
         images = self._images

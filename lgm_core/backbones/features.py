@@ -23,6 +23,7 @@ from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.base.device import Compute
+from lgm_core.base.files import write_json
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
 from lgm_core.config import AugmentConfig
 from lgm_core.datasets.image_set import load_squares
@@ -152,8 +153,7 @@ def _compute(
             )
         rows[batch.start : batch.stop] = features.half().cpu().numpy()
         rows.flush()
-        done_file.with_suffix(".new").write_text(json.dumps({"done": batch.stop}))
-        done_file.with_suffix(".new").replace(done_file)
+        write_json(done_file, {"done": batch.stop})
         progress(batch.stop, n)
     partial.replace(place / "features.safetensors")
     done_file.unlink(missing_ok=True)
