@@ -26,6 +26,7 @@ from PIL import Image
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import replacing, write_json
 from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.base.names import file_name
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.runs.recorder import Recorder
 from lgm_core.workbench import spread_over_classes
@@ -40,8 +41,7 @@ class Thumbnails:
     """The pages of one split: image i is on page i // 1024, row by row."""
 
     def __init__(self, images: ImageSet, dataset: str, split: str, folder: Path) -> None:
-        plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in dataset)[-60:]
-        self.key = f"{plain}-{split}-{images.fingerprint[:12]}"
+        self.key = f"{file_name(dataset)[-60:]}-{split}-{images.fingerprint[:12]}"
         self._images, self._dataset, self._split = images, dataset, split
         self._folder = folder / self.key
         self._over = threading.Event()

@@ -1,4 +1,4 @@
-"""Kind -> "module:name", and the one way in which an unknown name is answered.
+"""Kind -> "module:name", the one way in which an unknown name is answered, and names that are safe as file names.
 
 >>> load(DISTILLERS, "lgm", "method")
 <function assemble_lgm>
@@ -23,6 +23,14 @@ def load(table: Mapping[str, str], name: str, noun: str) -> Callable[..., Any]:
     require_known(name, table, noun)
     module, attribute = table[name].split(":")
     return getattr(import_module(module), attribute)
+
+
+def file_name(text: str, keep: str = ".-") -> str:
+    """A text as part of a file's name: what is not a letter, a digit, "_" or one of `keep` becomes "_".
+
+    Letters of any alphabet stay. The names of caches and of runs are made with it: another result loses them.
+    """
+    return "".join(letter if letter.isalnum() or letter in keep else "_" for letter in text)
 
 
 def require_known(name: str, known: Iterable[str], noun: str) -> None:

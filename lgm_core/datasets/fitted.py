@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lgm_core.base.files import replacing
 from lgm_core.base.interfaces import ImageSet
+from lgm_core.base.names import file_name
 
 _BATCH = 256
 
@@ -33,8 +34,7 @@ def fitted_pixels(
     `channels` 1: grey. Safe to kill, and to call from several processes at once. Raises `UserError` that names the
     file, if one cannot be read.
     """
-    plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in images.name)[-60:]
-    path = folder / f"{plain}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
+    path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as new:

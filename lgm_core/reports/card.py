@@ -17,6 +17,7 @@ from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import to_dict
+from lgm_core.base.names import file_name
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
 from lgm_core.reports.command import command_of_run
@@ -154,7 +155,7 @@ def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
 
 def plain(name: str) -> str:
     """A class's name as part of a file's name."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)[:60].strip("._") or "class"
+    return file_name(name)[:60].strip("._") or "class"
 
 
 def cell(text: str) -> str:

@@ -19,7 +19,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, read_lines, write_json
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.locks import is_held
-from lgm_core.base.names import unknown
+from lgm_core.base.names import file_name, unknown
 from lgm_core.config import RunConfig
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status, read_status
 
@@ -185,7 +185,7 @@ def run_id(config: RunConfig) -> str:
         if config.kind == "distill"
         else config.kind
     )
-    plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in f"{what}-{config.dataset}-{config.backbone}")
+    plain = file_name(f"{what}-{config.dataset}-{config.backbone}")
     return f"{time.strftime('%Y%m%d-%H%M')}-{plain[:80]}-{secrets.token_hex(2)}"
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lgm_core.base.locks import is_held, take
+from lgm_core.base.names import file_name
 from lgm_core.base.places import PROJECT, Places
 
 _STARTED: list[subprocess.Popen[bytes]] = []
@@ -77,4 +78,4 @@ def _tail(path: Path, size: int = 8192) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_.-" else "_" for c in name).lstrip(".") or "work"
+    return file_name(name).lstrip(".") or "work"
