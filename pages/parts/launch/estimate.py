@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import streamlit as st
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.places import places
 from lgm_core.config import RunConfig
@@ -121,10 +121,7 @@ def _watch(name: str, backbone: str) -> None:
 
 
 def _look(config: RunConfig) -> Estimate | None:
-    try:
-        found = _cached(json.dumps(to_dict(config)), str(places().cache))
-    except UserError:
-        return None
+    found, _ = result_or_why(lambda: _cached(json.dumps(to_dict(config)), str(places().cache)))
     return Estimate(**found) if found else None
 
 
