@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from lgm_core.base.errors import UnknownName, UserError, result_or_why
 from lgm_core.base.files import replacing
 from lgm_core.base.locks import is_held, take
 
@@ -87,3 +88,14 @@ def test_two_threads_do_not_write_to_one_temporary_file(tmp_path):
     for thread in threads:
         thread.join()
     assert len(set(names)) == 2 and [path.name for path in tmp_path.iterdir()] == ["index.json"]
+
+
+def test_a_result_or_the_reason_why_there_is_none():
+    def refuse() -> int:
+        raise UserError("no such thing")
+
+    assert result_or_why(lambda: 3) == (3, "") and result_or_why(refuse) == (None, "no such thing")
+    with pytest.raises(UserError):
+        result_or_why(refuse, but=UnknownName)
+    with pytest.raises(ZeroDivisionError):
+        result_or_why(lambda: 1 // 0)

@@ -6,6 +6,7 @@ targets       three ways to the real side: class means, the whole bank, a fresh 
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB
 assembly      from a config to a distiller that is ready to step
 measure       what a step costs here, in a few steps on noise
+natural_colour  how the colours of natural images go together, as plain numbers (no torch)
 levels        the levels of a checkpoint as pictures (no torch)
 literal_step  the paper's step as its public code does it: oracle and yardstick
 """
