@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.names import file_name
 from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.jobs.study import StudyFlags
@@ -53,7 +54,7 @@ with form:
     study = ""
     if wanted or several:
         flags = replace(flags, **draw_fields(flags, "study", names=("seeds", "draws", "baselines")))
-        made = f"{''.join(c if c.isalnum() else '_' for c in dataset)}-{time.strftime('%m%d-%H%M')}"
+        made = f"{file_name(dataset, keep='')}-{time.strftime('%m%d-%H%M')}"
         study = st.text_input("Name of the study", value=made, key="study_name").strip()
 
 with summary, st.container(border=True, key="lgm_summary"):

@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "methods": (4, "torch"),
     "methods.*.estimate": (4, ""),
     "methods.lgm.levels": (4, ""),
+    "methods.lgm.natural_colour": (4, ""),
     "methods.rcig.learned": (4, ""),
     "methods.rcig.published": (4, ""),
     "evaluation": (4, "torch"),

@@ -1,6 +1,5 @@
 """The player in a real browser: keys, play, zoom, a run that goes on, the address, the time-lapse."""
 
-import fcntl
 import io
 import re
 import urllib.error
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgm_core.base.locks import take
 from lgm_core.runs.frames import save_atlas
 from lgm_core.runs.store import RunStore, read_json, write_json
 from tests.browser import at_rest, expect, pixels, serve, until
@@ -139,8 +139,9 @@ def test_a_run_that_goes_on_is_followed(page: Any, server: str, store: RunStore)
     run = fake_distill(store, "running", name="live", steps=60)
     facts = read_json(run.map_file)
     write_json(run.map_file, facts | {"classes": [name, *facts["classes"][1:]]})
-    with run.lock_file.open("w") as writer:
-        fcntl.flock(writer, fcntl.LOCK_EX)  # however long this takes, the run has a writer
+    writer = take(run.lock_file)
+    assert writer is not None
+    with writer:  # however long this takes, the run has a writer
         player = open_player(page, server, "run=live")
         expect(player.locator(".live")).to_be_visible()
         frame, pictures = run.frame_list()[-1], picture(np.arange(10), 0.9, 48)

@@ -1,10 +1,9 @@
 """Device slots: first come, first served, one run per device, the dead make room; and how much memory is free."""
 
-import fcntl
-
 import pytest
 import torch
 
+from lgm_core.base.locks import take
 from lgm_core.base.machine import free_memory
 from lgm_core.jobs import slots
 
@@ -24,10 +23,11 @@ def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):
         with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "b", waiting):
             pass
         assert calls == [(1, "cpu-0")]
-        with (tmp_path / "queue" / "1-living").open("w") as living:
+        living = take(tmp_path / "queue" / "1-living")
+        assert living is not None
+        with living:
             living.write("cpu-0")
             living.flush()
-            fcntl.flock(living, fcntl.LOCK_EX)
             (tmp_path / "queue" / "0-dead").write_text("cpu-0")
             with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "c", waiting):
                 pass

@@ -1,13 +1,22 @@
 """Colour map, pixels, pyramid: the paper's numbers, the growth schedule, what growth does to the image."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
+from lgm_core.base.files import write_json
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RunConfig
 from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.levels import level_strip
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet, level_sides
+from lgm_core.runs.store import RunFolder
 
 PAPER = PyramidConfig(rescale=True, keep_moments=False, cascade=False)
 
@@ -108,3 +117,18 @@ def test_gradient_reaches_every_level():
     pyramid = _pyramid(PyramidConfig(start=32))
     pyramid.images().square().sum().backward()
     assert all(level.grad.abs().sum() > 0 for level in pyramid.levels)
+
+
+@pytest.mark.parametrize("grown", [13, 40], ids=["half grown", "whole"])
+@pytest.mark.parametrize("pyramid", [PyramidConfig(), PAPER], ids=["cascade", "straight to full size"])
+def test_the_levels_drawn_together_are_the_image_of_the_run(pyramid: PyramidConfig, grown: int, tmp_path: Path):
+    made = _pyramid(pyramid, noise_scale=1.0, resolution=48)
+    for step in range(1, grown):
+        made.grow(step)
+    config = RunConfig(synthetic=made.config, pyramid=pyramid)
+    write_json(tmp_path / "config.json", {"config": to_dict(config), "environment": {}})
+    state = {f"synthetic.{name}": level.contiguous() for name, level in made.state().items()}
+    save_file(state, tmp_path / "checkpoint.safetensors")
+    strip = np.asarray(level_strip(RunFolder(tmp_path), 3, side=48), dtype=np.float32)
+    expected = (made.images()[3].detach() * 255).permute(1, 2, 0).numpy()
+    assert np.abs(strip[50:98, -48:] - expected).mean() < 2 and expected.std() > 10

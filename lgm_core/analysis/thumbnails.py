@@ -8,7 +8,6 @@
 False
 """
 
-import fcntl
 import logging
 import math
 import os
@@ -20,11 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import write_json
+from lgm_core.base.files import replacing, write_json
 from lgm_core.base.interfaces import ImageSet
+from lgm_core.base.names import file_name
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
@@ -39,8 +40,7 @@ class Thumbnails:
     """The pages of one split: image i is on page i // 1024, row by row."""
 
     def __init__(self, images: ImageSet, dataset: str, split: str, folder: Path) -> None:
-        plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in dataset)[-60:]
-        self.key = f"{plain}-{split}-{images.fingerprint[:12]}"
+        self.key = f"{file_name(dataset)[-60:]}-{split}-{images.fingerprint[:12]}"
         self._images, self._dataset, self._split = images, dataset, split
         self._folder = folder / self.key
         self._over = threading.Event()
@@ -70,16 +70,15 @@ class Thumbnails:
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            with FileLock(self._folder / "lock", timeout=0, fallback_to_soft=False):
                 pages = self._pages()
                 if not self._over.is_set():
                     write_json(self.index_file, self._index(pages), indent=None)
-            except BlockingIOError:
-                return
-            except UserError as error:
-                logging.getLogger("lgm").warning("no thumbnails: %s", error)
+        except Timeout:
+            return  # another process is at it
+        except UserError as error:
+            logging.getLogger("lgm").warning("no thumbnails: %s", error)
 
     def _pages(self) -> list[str]:
         wanted = np.zeros(len(self._images), dtype=bool)
@@ -101,9 +100,8 @@ class Thumbnails:
         for slot, square in zip(slots.tolist(), squares, strict=True):
             y, x = divmod(slot, COLUMNS)
             sheet[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE] = square.transpose(1, 2, 0)
-        new = self._folder / f".{name}.new"
-        Image.fromarray(sheet).save(new, format="WEBP", quality=80, method=1)
-        new.replace(self._folder / name)
+        with replacing(self._folder / name) as new:
+            Image.fromarray(sheet).save(new, format="WEBP", quality=80, method=1)
 
     def _index(self, pages: list[str]) -> dict:
         images = self._images

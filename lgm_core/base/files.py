@@ -1,14 +1,37 @@
-"""JSON on disk: replaced atomically, or appended to and read by byte offset.
+"""Files that are replaced atomically, and JSON on disk: replaced, or appended to and read by byte offset.
 
 >>> write_json(path / "status.json", {"state": "queued"})
 >>> read_lines(path / "metrics.jsonl", 120)  # what was appended after byte 120
 ([{'step': 4, 'loss': 0.4}], 151)
+>>> with replacing(path / "page.webp") as new:  # readers see the old file, then the whole new one
+...     picture.save(new, format="WEBP")
 """
 
 import json
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+@contextmanager
+def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
+    """Yields a path beside `path` to write a new file to, which then replaces `path`, or is removed after an error.
+
+    The path is this process's and thread's own. It begins with "." and ends with ".new", so that no pattern such as
+    "*.json" finds it; or, with `keep_suffix`, with the suffix of `path`, for writers that choose their format by it.
+    The file gets the permissions of its folder, less the right to execute: some writers make it their owner's alone.
+    """
+    suffix = path.suffix if keep_suffix else ""
+    new = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.new{suffix}")
+    try:
+        yield new
+        new.chmod(path.parent.stat().st_mode & 0o666)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -21,15 +44,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
     """Replace a JSON file atomically; indent=None for long lists that only programs read."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    new.write_text(json.dumps(values, indent=indent))
-    new.replace(path)
-
-
-def move_into_place(new: Path, path: Path) -> None:
-    """Replace `path`, readable by whoever may read its folder: safetensors files are the owner's alone at first."""
-    new.chmod(path.parent.stat().st_mode & 0o666)
-    new.replace(path)
+    with replacing(path) as new:
+        new.write_text(json.dumps(values, indent=indent))
 
 
 def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -54,6 +70,5 @@ def forget_from(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [line for line in read_lines(path)[0] if line["step"] < step]
-    new = path.with_name(f".{path.name}.new")
-    new.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    new.replace(path)
+    with replacing(path) as new:
+        new.write_text("".join(json.dumps(line) + "\n" for line in kept))

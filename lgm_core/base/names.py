@@ -18,9 +18,12 @@ def load(name: str) -> Callable[..., Any]:
     return getattr(import_module(module), attribute)
 
 
-def file_name(text: str) -> str:
-    """A text as part of a file's name: what is not a letter, a digit, "_", "." or "-" becomes "_"."""
-    return "".join(letter if letter.isalnum() or letter in "_.-" else "_" for letter in text)
+def file_name(text: str, keep: str = ".-") -> str:
+    """A text as part of a file's name: what is not a letter, a digit, "_" or one of `keep` becomes "_".
+
+    Letters of any alphabet stay. The names of caches and of runs are made with it: another result loses them.
+    """
+    return "".join(letter if letter.isalnum() or letter in keep else "_" for letter in text)
 
 
 def require_known(name: str, known: Iterable[str], noun: str) -> None:

@@ -19,6 +19,7 @@ from lgm_core.cli.console import progress_bar
 from lgm_core.cli.flags import parse_changes, parse_config
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
+from lgm_core.jobs.local import require_ended_badly
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.presets import change, preset
 from lgm_core.runs.start import start_all
@@ -147,9 +148,7 @@ def retry(arguments: Sequence[str]) -> int:
 
     name = tyro.cli(read, args=list(arguments), prog="lgm retry", description=retry.__doc__)
     run = RunStore(places().runs).open(name)
-    state = run.status().state
-    if state not in ("failed", "lost"):
-        raise UserError(f"the run {run.id!r} is {state}; only a failed or lost one is tried again")
+    require_ended_badly(run)
     return _work([run])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.base.errors import UnknownName
+from lgm_core.base.errors import UnknownName, result_or_why
 from lgm_core.base.names import unknown
 from lgm_core.base.places import Places
 from lgm_core.datasets import catalog as datasets
@@ -90,11 +90,7 @@ def fetch_one(name: str, places: Places, progress: Callable[[str, int, int | Non
 
 def is_known(find_row: Callable[[str], object], name: str) -> bool:
     """Does a catalogue's `find_row` take this name?"""
-    try:
-        find_row(name)
-    except UnknownName:
-        return False
-    return True
+    return not result_or_why(lambda: find_row(name), but=UnknownName)[1]
 
 
 def _words(changes: dict) -> str:

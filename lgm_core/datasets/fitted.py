@@ -17,7 +17,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from lgm_core.base.files import replacing
 from lgm_core.base.interfaces import ImageSet
+from lgm_core.base.names import file_name
 
 _BATCH = 256
 
@@ -32,21 +34,16 @@ def fitted_pixels(
     `channels` 1: grey. Safe to kill, and to call from several processes at once. Raises `UserError` that names the
     file, if one cannot be read.
     """
-    plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in images.name)[-60:]
-    path = folder / f"{plain}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
+    path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.{os.getpid()}.new")
-        try:
+        with replacing(path) as new:
             pixels = np.lib.format.open_memmap(new, "w+", np.uint8, (len(images), channels, side, side))
             for first in range(0, len(images), _BATCH):
                 part = range(first, min(first + _BATCH, len(images)))
                 pixels[part.start : part.stop] = fit_pixels(images, part, side, channels)
                 progress(part.stop, len(images))
             pixels.flush()
-            new.replace(path)
-        finally:
-            new.unlink(missing_ok=True)
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 

@@ -19,6 +19,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import numpy as np
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.files import replacing
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.listings import incomplete, require_all_classes, require_files, table
@@ -90,15 +91,11 @@ def _map_rows(path: Path) -> np.ndarray:
             return _map_member(path, member.header_offset)
         unpacked = path.with_suffix(".data.npy")
         if not unpacked.exists():
-            partial = path.with_suffix(f".{os.getpid()}.partial")
             try:
-                with archive.open(member) as source, partial.open("wb") as target:
+                with archive.open(member) as source, replacing(unpacked) as new, new.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
-                partial.replace(unpacked)
             except OSError as error:
                 raise UserError(f"{path} is compressed and cannot be unpacked beside itself: {error}") from error
-            finally:
-                partial.unlink(missing_ok=True)
     return np.load(unpacked, mmap_mode="r", allow_pickle=False)
 
 

@@ -9,7 +9,6 @@ Legend: N images, K channels, R side.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from lgm_core.base.files import replacing
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.fitted import fitted_pixels
 from lgm_core.datasets.transforms.fit import Batches, fit, from_state, to_state
@@ -127,9 +127,8 @@ def _transform(
     if not path.exists():
         transform = fit(kind, _told(pixels, f"fitting {kind}", progress), device, lambda what: progress(what, 0, 0))
         folder.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.{os.getpid()}.new")
-        save_file(to_state(transform), new)
-        new.replace(path)
+        with replacing(path) as new:
+            save_file(to_state(transform), new)
     return from_state(kind, load_file(path))
 
 

@@ -11,7 +11,6 @@ have of the rest, such as RCIG's labels and temperature.
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from lgm_core.base.errors import ConfigError, UserError
-from lgm_core.base.files import move_into_place
+from lgm_core.base.files import replacing
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
@@ -53,12 +52,14 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     if exact and checkpointed is not None:
         made = start(change(wanted, {"fork_step": checkpointed}), here)
         if not made.checkpoint.exists():
-            _place(made.checkpoint, lambda new: shutil.copyfile(run.checkpoint, new))
+            with replacing(made.checkpoint) as new:
+                shutil.copyfile(run.checkpoint, new)
         return made
     pictures = frame_pictures(run, step, wanted)
     made = start(change(wanted, {"fork_step": step + 1}, own_settings(wanted).from_picture()), here)
     if not made.start.exists():
-        _place(made.start, lambda new: save_file({"images": pictures, **_along(run, step, wanted)}, new))
+        with replacing(made.start) as new:
+            save_file({"images": pictures, **_along(run, step, wanted)}, new)
     return made
 
 
@@ -113,9 +114,3 @@ def _checkpoint_step(run: RunFolder) -> int | None:
         return None
     with safe_open(run.checkpoint, framework="numpy") as file:
         return int(file.metadata()["next_step"])
-
-
-def _place(path: Path, write: Any) -> None:
-    new = path.with_name(f".{path.name}.new")
-    write(new)
-    move_into_place(new, path)

@@ -63,10 +63,15 @@ def resume(run: RunFolder, here: Places | None = None) -> None:
 
 def retry(run: RunFolder, here: Places | None = None) -> None:
     """Once more, from the last checkpoint, for a run that failed or was lost. Raises `UserError` for other states."""
+    require_ended_badly(run)
+    resume(run, here)
+
+
+def require_ended_badly(run: RunFolder) -> None:
+    """Raise `UserError` unless the run failed or was lost: no other is tried again."""
     state = run.status().state
     if state not in ("failed", "lost"):
         raise UserError(f"the run {run.id!r} is {state}; only a failed or lost one is tried again")
-    resume(run, here)
 
 
 def fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places | None = None) -> RunFolder:

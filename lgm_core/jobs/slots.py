@@ -6,7 +6,6 @@
 ...     os.environ.update(environment_of(slot))  # before torch is imported
 """
 
-import fcntl
 import os
 import subprocess
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from lgm_core.base.locks import is_held, take
 
 POLL_SECONDS = 0.3
 
@@ -71,7 +72,7 @@ def try_slot(folder: Path, wanted: list[str]) -> tuple[str, IO[str]] | None:
 def _first_free(folder: Path, wanted: list[str]) -> tuple[str, IO[str]] | None:
     folder.mkdir(parents=True, exist_ok=True)
     for slot in wanted:
-        lock = _locked(folder / f"{slot}.lock")
+        lock = take(folder / f"{slot}.lock")
         if lock is not None:
             return slot, lock
     return None
@@ -82,7 +83,7 @@ def _ticket(queue: Path, wanted: list[str], run_id: str) -> Iterator[Path]:
     """A place in the queue: a file, locked before it gets its name, so that an unlocked one is a dead worker's."""
     queue.mkdir(parents=True, exist_ok=True)
     new = queue / f".{run_id}.{os.getpid()}"
-    lock = _locked(new)
+    lock = take(new)
     assert lock is not None  # the name is this process's own
     lock.write("\n".join(wanted))
     lock.flush()
@@ -102,26 +103,14 @@ def _waiting(queue: Path, before: str) -> list[list[str]]:
         if path.name.startswith(".") or path.name >= before:
             continue
         try:
-            wanted, lock = path.read_text().split(), _locked(path, shared=True)
+            wanted = path.read_text().split()
         except FileNotFoundError:
             continue  # its owner has just got its device
-        if lock is None:
+        if is_held(path):
             found.append(wanted)
         else:
             path.unlink(missing_ok=True)
-            lock.close()
     return found
-
-
-def _locked(path: Path, shared: bool = False) -> IO[str] | None:
-    """The file, opened and locked, or None where another process holds it."""
-    file = path.open("r" if shared else "a+")
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _cuda_devices() -> list[str]:

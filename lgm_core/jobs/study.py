@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
+from lgm_core.base.names import file_name
 from lgm_core.base.settings import BaselineConfig
 from lgm_core.config import RunConfig
 
@@ -77,4 +78,4 @@ def _baseline(base: RunConfig, choice: str, **values: object) -> RunConfig:
 
 
 def _name(*parts: str) -> str:
-    return "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in part) for part in parts)
+    return "-".join(file_name(part, keep=".") for part in parts)

@@ -11,12 +11,14 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.knobs import to_dict
+from lgm_core.base.names import file_name
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import column_of, what_was_trained
@@ -139,31 +141,24 @@ def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
     """One row for each data set and backbone that the runs use: what, its licence, whom to cite."""
     rows: dict[str, list[str]] = {}
     for config in configs:
-        row = _row(datasets.find_row, config.dataset)
+        row, _ = result_or_why(partial(datasets.find_row, config.dataset))
         rows[config.dataset] = [getattr(row, "title", config.dataset), *_terms(row)]
         for name in (*config.networks(), *config.evaluate_on):
             if is_student(name):  # nobody's weights
                 continue
-            found = _row(backbones.find_row, name)
+            found, _ = result_or_why(partial(backbones.find_row, name))
             rows[name] = [f"{getattr(found, 'title', name)} ({name})", *_terms(found)]
     return list(rows.values())
 
 
 def plain(name: str) -> str:
     """A class's name as part of a file's name."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in name)[:60].strip("._") or "class"
+    return file_name(name)[:60].strip("._") or "class"
 
 
 def cell(text: str) -> str:
     """A text from disk inside Markdown: one line, nothing of it markup."""
     return "".join(f"\\{letter}" if letter in "|<>`*[]#$" else letter for letter in " ".join(str(text).split()))
-
-
-def _row(find_row, name: str):
-    try:
-        return find_row(name)
-    except UserError:
-        return None
 
 
 def _terms(row) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.files import replacing
 from lgm_core.base.names import require_known
 from lgm_core.base.places import Places, places
 from lgm_core.reports.pictures import class_names
@@ -65,13 +66,12 @@ def export(
         raise UserError(f"{run.id} has no frame yet: the film can be made once the first images are drawn")
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / export_name(run, form)
-    new = target.with_name(f".{target.stem}.new{target.suffix}")
     pictures = draw_frames(run, frames, FORMS[form].widest, progress)
-    if form == "mp4":
-        _write_mp4(pictures, new)
-    else:
-        _write_animation(pictures, new, form, len(frames))
-    new.replace(target)
+    with replacing(target, keep_suffix=True) as new:
+        if form == "mp4":
+            _write_mp4(pictures, new)
+        else:
+            _write_animation(pictures, new, form, len(frames))
     return target
 
 

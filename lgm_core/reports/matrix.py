@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.names import file_name
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of
 from lgm_core.methods.catalog import method_of
@@ -109,7 +110,7 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     ]
     model = next((config for _, config in found), None)
     if model is not None and row.choice == "full":
-        named = "-".join("".join(c if c.isalnum() or c in "_." else "_" for c in name) for name in names)
+        named = "-".join(file_name(name, keep=".") for name in names)
         return [replace(model, evaluate_on=names, name=f"{model.study or model.dataset}-full-{named}")]
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]

@@ -19,6 +19,7 @@ from lgm_core.methods.catalog import method_of
 from lgm_core.presets import PRESETS, preset
 from lgm_core.reports.card import licences
 from lgm_core.reports.command import command_of_run, flat
+from lgm_core.reports.confusion import shares, titles_of, worst_classes
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
 from lgm_core.reports.summary import (
@@ -165,20 +166,18 @@ def _classes(run: RunFolder) -> str:
     report = next((report for report in reports if report["backbone"] == own), reports[0] if reports else None)
     if report is None:
         return ""
-    names, confusion = report["classes"], report["confusion"]
+    names = titles_of(report)
     note = f"With {report['backbone']}: how often the class named at the left was taken for the one above."
     if len(names) <= 20:
         rows = [
-            (name, [(count / (sum(row) or 1), str(count) if count else "·") for count in row])
-            for name, row in zip(names, confusion, strict=True)
+            (name, [(share, str(count) if count else "·") for share, count in zip(ratios, counts, strict=True)])
+            for name, ratios, counts in zip(names, shares(report), report["confusion"], strict=True)
         ]
         return section("Confusion", heat_table(["", *names], rows), note)
-    worst = sorted((value, index) for index, value in enumerate(report["per_class"]) if value is not None)[:15]
-    rows = []
-    for value, index in worst:
-        wrong = [(count, other) for other, count in enumerate(confusion[index]) if other != index and count]
-        taken = ", ".join(f"{names[other]} ({count})" for count, other in sorted(wrong, reverse=True)[:3])
-        rows.append([names[index], f"{100 * value:.1f}", taken])
+    rows = [
+        [hard.name, f"{100 * hard.top1:.1f}", ", ".join(f"{name} ({count})" for name, count in hard.taken_for[:3])]
+        for hard in worst_classes(report, 15)
+    ]
     return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {report['backbone']}.")
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from lgm_core.base.files import replacing
+
 _LONGEST_SIDE = 2048  # pixels
 
 
@@ -32,7 +34,6 @@ def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, 
         if tile != side:
             picture = np.asarray(Image.fromarray(picture).resize((tile, tile), Image.Resampling.BOX))
         atlas[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile] = picture
-    new = path.with_name(f".{path.name}.new")
-    Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
-    new.replace(path)
+    with replacing(path) as new:
+        Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
     return {"columns": columns, "rows": rows, "side": tile}

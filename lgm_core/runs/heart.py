@@ -5,7 +5,6 @@
 ...     heart.change(state="running", position=0)
 """
 
-import fcntl
 import os
 import platform
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
+from lgm_core.base.locks import take
 from lgm_core.methods.catalog import method_of
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status
 from lgm_core.runs.store import RunFolder
@@ -57,16 +57,14 @@ class Heart:
 
     def __enter__(self) -> "Heart":
         self.run.path.mkdir(parents=True, exist_ok=True)
-        self._lock = self.run.lock_file.open("w")
         for _ in range(5):
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = take(self.run.lock_file)
+            if lock is not None:
                 break
-            except BlockingIOError:
-                time.sleep(0.1)  # it may be a reader that asks who writes
+            time.sleep(0.1)  # it may be a reader that asks who writes
         else:
-            self._lock.close()
             raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
+        self._lock = lock
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
         self.change()

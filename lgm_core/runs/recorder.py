@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lgm_core.base.files import append_line, forget_from, move_into_place, write_json
+from lgm_core.base.files import append_line, forget_from, replacing, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.settings import RecordConfig
 from lgm_core.runs.frames import frame_steps, save_atlas
@@ -200,6 +200,5 @@ class Recorder:
 
 def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     """Write a safetensors file and move it into place; a kill leaves the old one whole."""
-    new = path.with_name(f".{path.name}.new")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata=metadata or None)
-    move_into_place(new, path)
+    with replacing(path) as new:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata=metadata or None)

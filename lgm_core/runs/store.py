@@ -8,7 +8,6 @@ A reader needs no lock: files are replaced atomically or only grow, and a half-w
 ('finished', 0.0312)
 """
 
-import fcntl
 import os
 import secrets
 import time
@@ -19,7 +18,8 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, read_lines, write_json
 from lgm_core.base.knobs import from_dict, to_dict
-from lgm_core.base.names import unknown
+from lgm_core.base.locks import is_held
+from lgm_core.base.names import file_name, unknown
 from lgm_core.config import RunConfig, renamed
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of
@@ -71,14 +71,7 @@ class RunFolder:
 
     def has_writer(self) -> bool:
         """Is a process of this machine writing to the run now?"""
-        try:
-            with self.lock_file.open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return False
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
+        return is_held(self.lock_file)
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
         """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
@@ -198,7 +191,7 @@ def run_id(config: RunConfig) -> str:
         if config.kind == "distill"
         else config.kind
     )
-    plain = "".join(c if c.isalnum() or c in "_.-" else "_" for c in f"{what}-{config.dataset}-{config.backbone}")
+    plain = file_name(f"{what}-{config.dataset}-{config.backbone}")
     return f"{time.strftime('%Y%m%d-%H%M')}-{plain[:80]}-{secrets.token_hex(2)}"
 
 

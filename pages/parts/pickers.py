@@ -14,7 +14,7 @@ import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.places import places
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import RunFolder, RunStore, read_json
@@ -146,20 +146,14 @@ def pick_backbones(
 
 def dataset_status(name: str) -> str:
     """ "ready", "can be fetched (99 MB)", "manual", or "unknown"."""
-    try:
-        return datasets.status(datasets.find_row(name), places())
-    except UserError:
-        return "unknown"
+    return result_or_why(lambda: datasets.status(datasets.find_row(name), places()))[0] or "unknown"
 
 
 def backbone_status(name: str) -> str:
     """ "ready", "can be fetched", "gated", "missing", or "unknown". Networks trained from scratch need nothing."""
     if is_student(name):
         return "ready"
-    try:
-        return backbones.status(backbones.find_row(name), places())
-    except UserError:
-        return "unknown"
+    return result_or_why(lambda: backbones.status(backbones.find_row(name), places()))[0] or "unknown"
 
 
 def dataset_words(name: str) -> str:

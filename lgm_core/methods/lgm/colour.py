@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# Square root of the colour correlation of natural images, as used in feature visualisation (lucid).
-_CORRELATION_ROOT = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+from lgm_core.methods.lgm.natural_colour import CORRELATION_ROOT
+
+_ROOT = torch.tensor(CORRELATION_ROOT)
 
 
 class Colour(nn.Module):
@@ -19,8 +20,8 @@ class Colour(nn.Module):
 
     def __init__(self, decorrelated: bool) -> None:
         super().__init__()
-        largest_column = _CORRELATION_ROOT.norm(dim=0).max()
-        self.register_buffer("matrix", _CORRELATION_ROOT / largest_column if decorrelated else torch.eye(3))
+        largest_column = _ROOT.norm(dim=0).max()
+        self.register_buffer("matrix", _ROOT / largest_column if decorrelated else torch.eye(3))
 
     def forward(self, values: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n 3 r r"]:
         """Unbounded values -> images in [0, 1]."""

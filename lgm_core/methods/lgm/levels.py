@@ -13,12 +13,12 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
+from lgm_core.methods.lgm.natural_colour import CORRELATION_ROOT
 from lgm_core.runs.store import RunFolder
 
 _PREFIX = "synthetic.level_"
 _GAP = 2  # pixels between pictures
-# As `colour.py` has it, in torch: the square root of the colour correlation of natural images.
-_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+_ROOT = np.array(CORRELATION_ROOT)
 _COLOUR = _ROOT / np.linalg.norm(_ROOT, axis=0).max()
 
 
@@ -32,8 +32,12 @@ def level_facts(run: RunFolder) -> tuple[int, list[int]]:
 
 
 def level_strip(run: RunFolder, image: int, side: int = 160) -> Image.Image:
-    """One column per level, coarse to fine. Raises `IndexError` where the checkpoint has no such image."""
-    decorrelated = run.config().synthetic.decorrelate_colour
+    """One column per level, coarse to fine: the level alone, and the sum of all up to it as the run sums them.
+
+    Raises `IndexError` where the checkpoint has no such image.
+    """
+    config = run.config()
+    decorrelated, full = config.synthetic.decorrelate_colour, config.synthetic.resolution
     with safe_open(run.checkpoint, framework="numpy") as file:
         levels = [_one(file, name, image) for name in sorted(_names(file))]
     if not levels:
@@ -41,12 +45,13 @@ def level_strip(run: RunFolder, image: int, side: int = 160) -> Image.Image:
     strip = Image.new("RGB", (len(levels) * (side + _GAP) - _GAP, 2 * (side + _GAP)))
     total = np.zeros((3, 1, 1), dtype=np.float32)
     for place, level in enumerate(levels):
-        total = _resize(total, level.shape[-1]) + level
+        size = level.shape[-1] if config.pyramid.cascade else full  # else each level goes straight to full size
+        total = _resize(total, size) + _resize(level, size)
         contrast = 1 / max(float(np.quantile(np.abs(level), 0.98)), 1e-6)
         alone = Image.fromarray(_rgb(level * contrast, decorrelated)).resize((side, side), Image.Resampling.NEAREST)
         strip.paste(alone, (place * (side + _GAP), 0))
-        so_far = Image.fromarray(_rgb(total, decorrelated)).resize((side, side), Image.Resampling.BILINEAR)
-        strip.paste(so_far, (place * (side + _GAP), side + _GAP))
+        so_far = Image.fromarray(_rgb(_grown(total, full), decorrelated))
+        strip.paste(so_far.resize((side, side), Image.Resampling.BILINEAR), (place * (side + _GAP), side + _GAP))
     return strip
 
 
@@ -68,6 +73,13 @@ def _one(file: Any, name: str, image: int) -> Float[np.ndarray, "3 r r"]:
 def _rgb(values: Float[np.ndarray, "3 r r"], decorrelated: bool) -> UInt8[np.ndarray, "r r 3"]:
     mixed = np.einsum("dc,cyx->yxd", _COLOUR, values) if decorrelated else values.transpose(1, 2, 0)
     return (255 / (1 + np.exp(-2 * np.clip(mixed, -20, 20)))).round().astype(np.uint8)
+
+
+def _grown(values: Float[np.ndarray, "3 r r"], full: int) -> Float[np.ndarray, "3 s s"]:
+    """Brought to full size as by the finer levels of a cascade that are not there yet; unchanged at full size."""
+    while values.shape[-1] < full:
+        values = _resize(values, min(2 * values.shape[-1], full))
+    return values
 
 
 def _resize(values: Float[np.ndarray, "3 r r"], side: int) -> Float[np.ndarray, "3 s s"]:

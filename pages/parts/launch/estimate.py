@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 import streamlit as st
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.places import places
 from lgm_core.config import RunConfig
@@ -92,10 +92,10 @@ def _say_what_fits(known: dict[str, Estimate]) -> None:
 
 
 def _offer_measurement(config: RunConfig) -> None:
-    try:
-        name = f"estimate-{config.backbone}-{measurement_file(config, data_size(config), places()).stem}"
-    except UserError:  # a name that is not known: said beside its input
+    file, _ = result_or_why(lambda: measurement_file(config, data_size(config), places()))
+    if file is None:  # a name that is not known: said beside its input
         return
+    name = f"estimate-{config.backbone}-{file.stem}"
     work = background.look(places(), name)
     if work.running:
         _watch(name, config.backbone)
@@ -122,10 +122,7 @@ def _watch(name: str, backbone: str) -> None:
 
 
 def _look(config: RunConfig) -> Estimate | None:
-    try:
-        found = _cached(json.dumps(to_dict(config)), str(places().cache))
-    except UserError:
-        return None
+    found, _ = result_or_why(lambda: _cached(json.dumps(to_dict(config)), str(places().cache)))
     return Estimate(**found) if found else None
 
 

@@ -5,12 +5,13 @@
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED, is_student
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.places import places
 from lgm_core.datasets import catalog as datasets
 from pages.parts.images import frame_sprite, real_image_html, sprite_html, thumb_index, thumb_keys, tiles_html
@@ -24,10 +25,9 @@ _GATED = "Its owner wants a person to accept the licence first: do so on the hub
 
 def show_dataset(name: str) -> bool:
     """The card of a data set, with a button that fetches it; is it here?"""
-    try:
-        row = datasets.find_row(name)
-    except UserError as error:
-        st.error(plain(error), icon=":material/error:")
+    row, why = result_or_why(lambda: datasets.find_row(name))
+    if row is None:
+        st.error(plain(why), icon=":material/error:")
         return False
     status = dataset_status(name)
     counts = [
@@ -65,11 +65,8 @@ def show_backbones(names: Sequence[str], dataset: str) -> bool:
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)
-        if status == "unknown":
-            try:
-                backbones.find_row(name)
-            except UserError as error:
-                st.error(plain(error), icon=":material/error:")
+        if status == "unknown" and (why := result_or_why(partial(backbones.find_row, name))[1]):
+            st.error(plain(why), icon=":material/error:")
         _fetch_progress(name)
     return fine
 

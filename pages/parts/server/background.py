@@ -7,7 +7,6 @@ The process holds a file lock as long as it lives, so that every session, and th
 Work(running=True, share=0.41, words='fetching imagenette2-320.tgz')
 """
 
-import fcntl
 import re
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lgm_core.base.locks import is_held, take
+from lgm_core.base.names import file_name
 from lgm_core.base.places import PROJECT, Places
 
 _STARTED: list[subprocess.Popen[bytes]] = []
@@ -35,16 +36,14 @@ def start(places: Places, name: str, arguments: Sequence[str], module: str = "lg
     """Run `python -m MODULE ARGUMENTS` in a process of its own, unless it runs already."""
     folder = places.cache / "background"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{_plain(name)}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        with (folder / f"{_plain(name)}.log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=PROJECT, start_new_session=True, pass_fds=[lock.fileno()],
-            )  # fmt: skip
+    lock = take(folder / f"{_plain(name)}.lock")
+    if lock is None:
+        return
+    with lock, (folder / f"{_plain(name)}.log").open("w") as log:
+        process = subprocess.Popen(  # it inherits the lock, and holds it to its end
+            [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            cwd=PROJECT, start_new_session=True, pass_fds=[lock.fileno()],
+        )  # fmt: skip
     _STARTED.append(process)
     _STARTED[:] = [process for process in _STARTED if process.poll() is None]  # buries the dead
 
@@ -55,7 +54,7 @@ def look(places: Places, name: str) -> Work:
     if not log.exists():
         return Work()
     text = _tail(log)
-    running = _held(log.with_suffix(".lock"))
+    running = is_held(log.with_suffix(".lock"))
     bars = _BAR.findall(text)
     errors = [line.removeprefix("lgm: ") for line in re.split(r"[\r\n]+", text) if line.startswith("lgm: ")]
     crash = text.strip().splitlines()[-1] if "Traceback (most recent call last)" in text else ""
@@ -72,17 +71,6 @@ def forget(places: Places, name: str) -> None:
     (places.cache / "background" / f"{_plain(name)}.log").unlink(missing_ok=True)
 
 
-def _held(path: Path) -> bool:
-    try:
-        with path.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look do not take each other for it
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
 def _tail(path: Path, size: int = 8192) -> str:
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - size, 0))
@@ -90,4 +78,4 @@ def _tail(path: Path, size: int = 8192) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "_.-" else "_" for c in name).lstrip(".") or "work"
+    return file_name(name).lstrip(".") or "work"

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.evaluation.protocol import column_of, what_was_trained
+from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
@@ -38,28 +39,21 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         _confusion(report, key)
     with right:
         _worst(report)
-    _images(source or run, [str(name) for name in report["classes"]], trained)
+    _images(source or run, titles_of(report), trained)
 
 
 def _confusion(report: dict[str, Any], key: str) -> None:
-    names, counts = [str(name) for name in report["classes"]], report["confusion"]
+    names = titles_of(report)
     if len(names) > _MOST_NAMED:
-        pairs = [
-            (counts[a][b], names[a], names[b])
-            for a in range(len(names))
-            for b in range(len(names))
-            if a != b and counts[a][b]
-        ]
         st.markdown("**Most frequent confusions**")
-        rows = [{"class": a, "taken for": b, "times": n} for n, a, b in sorted(pairs, reverse=True)[:20]]
+        rows = [{"class": a, "taken for": b, "times": n} for n, a, b in most_confused(report, 20)]
         st.dataframe(rows, hide_index=True)
         return
-    shares = [[count / (sum(row) or 1) for count in row] for row in counts]
     names = [escape(name) for name in names]  # Plotly reads some HTML
     short = [name if len(name) < 18 else f"{name[:16]}…" for name in names]
     figure = go.Figure(
         go.Heatmap(
-            z=shares, customdata=counts, colorscale=_SCALE, zmin=0, zmax=1, showscale=False,
+            z=shares(report), customdata=report["confusion"], colorscale=_SCALE, zmin=0, zmax=1, showscale=False,
             text=[[names[b] for b in range(len(names))] for _ in names], xgap=2, ygap=2,
             hovertemplate="taken for %{text}: %{customdata}<extra></extra>",
         )
@@ -74,14 +68,14 @@ def _confusion(report: dict[str, Any], key: str) -> None:
 
 
 def _worst(report: dict[str, Any]) -> None:
-    names, counts = [str(name) for name in report["classes"]], report["confusion"]
-    ranked = sorted((value, i) for i, value in enumerate(report["per_class"]) if value is not None)[:10]
-    rows = []
-    for value, i in ranked:
-        wrong = max(((n, j) for j, n in enumerate(counts[i]) if j != i), default=(0, i))
-        rows.append(
-            {"class": names[i], "top-1, %": round(100 * value, 1), "taken for": names[wrong[1]] if wrong[0] else ""}
-        )
+    rows = [
+        {
+            "class": hard.name,
+            "top-1, %": round(100 * hard.top1, 1),
+            "taken for": hard.taken_for[0][0] if hard.taken_for else "",
+        }
+        for hard in worst_classes(report, 10)
+    ]
     st.markdown("**Worst classes**")
     st.dataframe(rows, hide_index=True)
     if report["per_group"]:

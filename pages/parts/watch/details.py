@@ -11,6 +11,7 @@ from lgm_core.base.knobs import to_dict
 from lgm_core.evaluation.protocol import column_of, what_was_trained
 from lgm_core.presets import PRESETS, preset
 from lgm_core.reports.command import command_of_run, flat
+from lgm_core.reports.confusion import weakest_class
 from lgm_core.runs.store import RunFolder
 
 
@@ -57,8 +58,8 @@ def show_details(run: RunFolder) -> None:
 
 
 def _weakest(report: dict) -> str:
-    worst = min(range(len(report["per_class"])), key=report["per_class"].__getitem__)
-    return f"{report['classes'][worst]} ({100 * report['per_class'][worst]:.0f} %)"
+    found = weakest_class(report)
+    return f"{found.name} ({100 * found.top1:.0f} %)" if found else ""
 
 
 def _two_columns(values: dict) -> pd.DataFrame:

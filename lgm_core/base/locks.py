@@ -1,0 +1,50 @@
+"""Locks that filelock does not offer: the only module that imports fcntl.
+
+A lock belongs to an open file; closing the file, or the death of every process that has it open, frees the lock, and
+the file stays. Where one simply waits for another process, `filelock.FileLock` is used. It is not enough where
+
+- somebody asks whether a lock is held: filelock would have to take it, and whoever wants it at that moment would find
+  it taken; a shared lock, which filelock does not have, disturbs neither the writer nor others that ask;
+- the locked file is written to and renamed, as a ticket of the queue is before others may see it;
+- the lock is handed on to a child process: on release filelock unlocks the child's as well.
+
+>>> lock = take(folder / "writer.lock")  # an open file, or None where another process has it
+>>> is_held(folder / "writer.lock")
+True
+>>> lock.close()
+"""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+
+def take(path: Path) -> IO[str] | None:
+    """Open the file, made where there is none, and lock it for oneself; None, at once, where somebody else has it.
+
+    Close the file to free the lock. A child process that is given the descriptor holds the lock as long as it lives.
+    """
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def is_held(path: Path) -> bool:
+    """Does anybody hold the lock of this file now? False where there is no such file. Nobody is kept out by asking,
+    but for an instant: `take` may then be tried again.
+    """
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,101 @@
+"""What everything stands on: locks that die with their owner, files that are replaced as a whole."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from lgm_core.base.errors import UnknownName, UserError, result_or_why
+from lgm_core.base.files import replacing
+from lgm_core.base.locks import is_held, take
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from lgm_core.base.locks import take
+lock = take(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lock_is_freed_by_the_death_of_its_owner(tmp_path):
+    path = tmp_path / "writer.lock"
+    assert not is_held(path) and not path.exists()  # to ask makes no file
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == "held\n"
+        assert is_held(path) and take(path) is None
+        owner.kill()
+    assert not is_held(path) and path.exists()
+    with take(path) as lock:  # type: ignore[union-attr]
+        assert not lock.closed and is_held(path)
+    assert not is_held(path)
+
+
+def test_a_lock_survives_a_rename_and_those_that_ask(tmp_path):
+    first, second = tmp_path / ".new", tmp_path / "ticket"
+    with take(first) as lock:  # type: ignore[union-attr]
+        lock.write("cpu-0")
+        lock.flush()
+        first.rename(second)
+        assert is_held(second) and is_held(second) and second.read_text() == "cpu-0"
+    with second.open("r") as one, second.open("r") as other:
+        assert not is_held(second) and not one.closed and not other.closed
+
+
+def test_a_child_that_inherits_a_lock_holds_it_to_its_end(tmp_path):
+    path = tmp_path / "fetch.lock"
+    with take(path) as lock:  # type: ignore[union-attr]
+        wait = [sys.executable, "-c", "input()"]
+        child = subprocess.Popen(wait, stdin=subprocess.PIPE, pass_fds=[lock.fileno()])
+    assert is_held(path) and take(path) is None
+    child.communicate(b"\n")
+    assert not is_held(path)
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "page.json"
+    tmp_path.chmod(0o750)
+    with replacing(path) as new:
+        new.write_text("first")
+        new.chmod(0o600)
+        assert not path.exists() and not list(tmp_path.glob("*.json"))
+    assert path.read_text() == "first" and path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ZeroDivisionError), replacing(path) as new:
+        new.write_text("half")
+        _ = 1 // 0
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+    with replacing(path, keep_suffix=True) as new:
+        assert new.suffix == ".json" and new.parent == tmp_path
+        new.write_text("second")
+    assert path.read_text() == "second"
+
+
+def test_two_threads_do_not_write_to_one_temporary_file(tmp_path):
+    names = []
+
+    def enter() -> None:
+        with replacing(tmp_path / "index.json") as new:
+            names.append(new)
+            new.write_text("{}")
+            both.wait()
+
+    both = threading.Barrier(2, timeout=20)
+    threads = [threading.Thread(target=enter) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == 2 and [path.name for path in tmp_path.iterdir()] == ["index.json"]
+
+
+def test_a_result_or_the_reason_why_there_is_none():
+    def refuse() -> int:
+        raise UserError("no such thing")
+
+    assert result_or_why(lambda: 3) == (3, "") and result_or_why(refuse) == (None, "no such thing")
+    with pytest.raises(UserError):
+        result_or_why(refuse, but=UnknownName)
+    with pytest.raises(ZeroDivisionError):
+        result_or_why(lambda: 1 // 0)
