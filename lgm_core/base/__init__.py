@@ -3,7 +3,8 @@
 errors      what may go wrong that a user can mend
 names       unknown names are answered with the nearest known ones; names that are safe as file names
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
-files       JSON on disk, replaced atomically or appended to
+files       JSON on disk, replaced atomically or appended to; what is damaged is named, and set aside
+remembered  what was read from a file, kept in memory until the file changes
 places      where things lie on this machine; the only reader of environment variables for paths
 download    files from elsewhere: resumed, verified, moved into place only when whole
 machine     how much memory is free here (no torch)

@@ -20,7 +20,7 @@ from lgm_core.runs.store import RunFolder, RunStore
 
 def do(run: RunFolder, places: Places) -> int:
     """Do the run; returns the exit code. What goes wrong is in the run's status and log."""
-    config = run.config()
+    config = run.config_to_work_on()
     sent_for = run.status().state == "queued"  # then a wish is meant for this worker
     with soft_signals() as (stop, code), Heart(run, state="queued", heed=sent_for) as heart:
         try:

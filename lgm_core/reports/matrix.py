@@ -9,12 +9,11 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.reports.summary import Cell, Row, Table, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
@@ -119,13 +118,10 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
 
 def config_of(run: RunFolder) -> RunConfig:
     """The run's config, read once: it is never edited."""
-    return _config(str(run.path), run.config_file.stat().st_mtime_ns)
+    return _CONFIGS.of(run.config_file)
 
 
-@lru_cache(maxsize=4096)
-def _config(path: str, stamp: int) -> RunConfig:
-    del stamp  # part of the cache's key
-    return RunFolder(Path(path)).config()
+_CONFIGS = Remembered(lambda path: RunFolder(path.parent).config())
 
 
 def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:

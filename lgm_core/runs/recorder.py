@@ -23,7 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lgm_core.base.files import append_line, forget_from, move_into_place, write_json
+from lgm_core.base.files import append_line, forget_from, move_into_place, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.config import RecordConfig
 from lgm_core.runs.frames import frame_steps, save_atlas
@@ -155,7 +155,8 @@ class Recorder:
                 next_step = int(file.metadata()["next_step"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
-            forget_from(path, next_step)
+            if note := forget_from(path, next_step):
+                self.note(note)
         return next_step, state
 
     def result(self, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"], learned: State | None = None) -> None:
@@ -166,13 +167,13 @@ class Recorder:
 
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""
-        write_json(self.run.choice, values)
+        self._replace(self.run.choice, values)
 
     def map(self, values: dict[str, Any], axes: State) -> None:
         """The real images' places on the run's map, and the tensors with which new images are placed on it."""
         if axes:
             save_atomically(axes, self.run.map_axes, {})
-        write_json(self.run.map_file, values, indent=None)
+        self._replace(self.run.map_file, values, indent=None)
 
     def trail(self, step: int, values: dict[str, Any]) -> None:
         """Where the synthetic images lie on the map at a frame."""
@@ -185,12 +186,18 @@ class Recorder:
 
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""
-        write_json(self.run.alignment_file, values)
+        self._replace(self.run.alignment_file, values)
 
     def evaluation(self, name: str, report: dict[str, Any]) -> None:
         """The report of one probe, under a name that tells its backbone and data set."""
         self.run.evals.mkdir(exist_ok=True)
-        write_json(self.run.evals / f"{name}.json", report)
+        self._replace(self.run.evals / f"{name}.json", report)
+
+    def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
+        """Replace a JSON file; a damaged one is set aside."""
+        if note := set_aside_damaged(path):
+            self.note(note)
+        write_json(path, values, indent)
 
     def _draw(self, step: int, pixels: UInt8[np.ndarray, "n r r 3"]) -> None:
         name = f"{step:06d}.webp"

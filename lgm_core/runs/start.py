@@ -22,7 +22,8 @@ from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 def start(config: RunConfig, places: Places) -> RunFolder:
     """The run of this config: the one that is there already (finished or to be resumed), or a new folder.
 
-    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings;
+    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings, or by one
+    of another version that this one cannot go on with (`UserError`);
     `Unavailable`, and makes no folder, where the data or the weights are not here.
     """
     config = validate(config)
@@ -32,8 +33,9 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     if run is None:
         require_here(config, places)
         return store.create(config, environment())
-    if identity(run.config()) != identity(config):
-        lines = "\n  ".join(differences(run.config(), config)[:8])
+    there = run.config_to_work_on()
+    if identity(there) != identity(config):
+        lines = "\n  ".join(differences(there, config)[:8])
         raise ConfigError(
             f"the run {run.id!r} exists with other settings (there / asked for):\n  {lines}\ntake another --name"
         )
