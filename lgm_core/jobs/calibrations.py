@@ -18,7 +18,7 @@ from pathlib import Path
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import Unavailable, UserError
-from lgm_core.base.files import read_json, write_json
+from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
@@ -40,6 +40,7 @@ class Measured:
 
 def measured_here(config: RunConfig, classes: int, places: Places) -> Measured | None:
     """What was measured for this backbone, size and device before, or None."""
+    set_aside_damaged(_file(config, classes, places))
     found = read_json(_file(config, classes, places))
     if "seconds" not in found:
         return None
