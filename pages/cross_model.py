@@ -99,7 +99,12 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
     show_problems(*map(named.get, slot.runs))
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
-        st.info("No run was asked for this cell yet.", icon=":material/grid_on:")
+        words = (
+            "The run of this cell has no result that can be read."
+            if slot.runs
+            else "No run was asked for this cell yet."
+        )
+        st.info(words, icon=":material/grid_on:")
         if configs:
             needed.launch("Launch it", configs, key="cell")
         return

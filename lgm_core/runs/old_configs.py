@@ -6,7 +6,6 @@
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -66,7 +65,7 @@ def read_config(values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, str]]:
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values under today's names. What has the new name already keeps it; the input is left as it is."""
-    renewed = deepcopy(dict(values))
+    renewed = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
     for old, new in RENAMED.items():
         group, name = _place(renewed, old)
         target, new_name = _place(renewed, new, make=name in group)

@@ -17,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -26,7 +25,7 @@ from torch import Tensor
 from lgm_core.base.files import append_line, forget_from, move_into_place, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.config import RecordConfig
-from lgm_core.runs.frames import frame_steps, save_atlas
+from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.store import RunFolder
 
@@ -136,7 +135,7 @@ class Recorder:
     def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
         """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        self._drawn = self._drawing.submit(self._draw, step, pixels)
+        self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
 
     def checkpoint(self, next_step: int, state: State) -> None:
         """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on.
@@ -198,12 +197,6 @@ class Recorder:
         if note := set_aside_damaged(path):
             self.note(note)
         write_json(path, values, indent)
-
-    def _draw(self, step: int, pixels: UInt8[np.ndarray, "n r r 3"]) -> None:
-        name = f"{step:06d}.webp"
-        self.run.frames.mkdir(exist_ok=True)
-        facts = save_atlas(pixels, self.run.frames / name)
-        append_line(self.run.frame_index, {"step": step, "file": name, "count": len(pixels), **facts})
 
 
 def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

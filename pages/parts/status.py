@@ -31,8 +31,9 @@ def show_failure(run: RunFolder) -> None:
     if status.state == "failed":
         st.error(plain(status.error or "The worker ended without a word."), icon=":material/error:")
     elif status.state == "lost":
-        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds:"
-        st.warning(f"{words} Resume goes on from the last checkpoint.", icon=":material/link_off:")
+        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds"
+        then = "." if run.why_not_resumed() else ": Resume goes on from the last checkpoint."
+        st.warning(f"{words}{then}", icon=":material/link_off:")
     else:
         return
     with st.expander("The last lines of the log", icon=":material/notes:"):
