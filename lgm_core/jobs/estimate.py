@@ -90,11 +90,12 @@ def _past_runs(config: RunConfig, places: Places) -> list[tuple[RunFolder, RunCo
     """The newest distillations that cost the same per view."""
     found = []
     kind = wanted_slots(config.device.device)[0].partition("-")[0]
-    for run in reversed(RunStore(places.runs).runs()):
+    for run, facts in reversed(RunStore(places.runs).listed()):
         status = run.status()
-        if status.seconds_per_step and status.host == platform.node() and status.device.startswith(kind):
+        alike = (facts.kind, facts.method) == ("distill", config.method)
+        if alike and status.seconds_per_step and status.host == platform.node() and status.device.startswith(kind):
             past = run.config()
-            if past.kind == "distill" and _cost_group(past) == _cost_group(config):
+            if _cost_group(past) == _cost_group(config):
                 found.append((run, past, status))
         if len(found) == _RECENT:
             break
