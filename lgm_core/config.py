@@ -43,25 +43,37 @@ RENAMED = {f"rcig.{name}": f"scratch.{name}" for name in ("resolution", "width",
 
 
 def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings with today's names in place of those of earlier versions.
+    """Nested settings with today's names in place of those of earlier versions; what has the new name already keeps it.
 
     Earlier, networks that judge had a width of their own, `scratch.width`, with 0 for that of `rcig.width`. Where both
     are given, the network that distils bears its width in its name: "conv:width32".
     """
     found = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-    judges = found.get("scratch", {})
-    if "width" in judges and not judges["width"]:
+    judges = found.get("scratch")
+    if isinstance(judges, dict) and judges.get("width", 1) == 0:
         del judges["width"]
+    backbone, own = str(found.get("backbone", "")), found.get("rcig")
+    both = all(isinstance(group, dict) and "width" in group for group in (judges, own))
+    if both and is_student(backbone):
+        found["backbone"] = f"{backbone}:width{own['width']}"
     for old, new in RENAMED.items():
-        (group, name), (other, _) = old.split("."), new.split(".")
-        if not isinstance(found.get(group), dict) or name not in found[group]:
-            continue
-        value = found[group].pop(name)
-        if name == "width" and "width" in judges and is_student(str(found.get("backbone", ""))):
-            found["backbone"] = f"{found['backbone']}:width{value}"
-        elif name not in found.setdefault(other, {}):
-            found[other][name] = value
+        group, name = _place(found, old)
+        target, new_name = _place(found, new, make=name in group)
+        if name in group and new_name not in target:
+            target[new_name] = group[name]
+        group.pop(name, None)
     return found
+
+
+def _place(values: dict[str, Any], dotted: str, make: bool = False) -> tuple[dict[str, Any], str]:
+    """The group that a dotted name lies in, and its name there; an empty group where there is none."""
+    *groups, name = dotted.split(".")
+    for group in groups:
+        inner = values.setdefault(group, {}) if make else values.get(group, {})
+        if not isinstance(inner, dict):
+            return {}, name
+        values = inner
+    return values, name
 
 
 def validate(config: RunConfig) -> RunConfig:

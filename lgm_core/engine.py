@@ -58,7 +58,7 @@ def work(
     One writer at a time. Safe to kill at any moment; `stop`, once set, ends it at the next safe point. `heart`: a
     worker's, which holds the run since it began to wait for the device.
     """
-    config = run.config()
+    config = run.config_to_work_on()
     with Recorder(run, config.record, steps=config.steps, listener=listener, stop=stop, heart=heart) as recorder:
         log.info("run %s on %s", run.id, platform.node())
         bench = Workbench(config, places, recorder)

@@ -9,8 +9,8 @@ from lgm_core.reports.summary import LOWER_BOUND
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
-from pages.parts.pickers import all_runs, pick_backbones, settings
-from pages.parts.status import show_failure
+from pages.parts.pickers import facts, listed_runs, pick_backbones
+from pages.parts.status import show_failure, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.matrix import transfer_matrix
@@ -34,12 +34,11 @@ _MOST_BESIDE = 3  # backbones whose two matrices fit beside each other on a smal
 def choices() -> dict[str, list[RunFolder]]:
     """Studies by name, and all runs of a data set: what can fill a matrix."""
     found: dict[str, list[RunFolder]] = {}
-    for run in all_runs()[::-1]:
-        values = settings(run)
-        if values["kind"] in ("distill", "baseline", "evaluate"):
-            if values.get("study"):
-                found.setdefault(values["study"], []).append(run)
-            found.setdefault(f"dataset:{values['dataset']}", []).append(run)
+    for run, its in listed_runs()[::-1]:
+        if its.kind in ("distill", "baseline", "evaluate"):
+            if its.study:
+                found.setdefault(its.study, []).append(run)
+            found.setdefault(f"dataset:{its.dataset}", []).append(run)
     return dict(sorted(found.items(), key=lambda item: item[0].startswith("dataset:")))
 
 
@@ -47,7 +46,7 @@ def members(chosen: str) -> list[RunFolder]:
     """The runs of a choice, and those which evaluate their images."""
     runs = choices().get(chosen, [])
     known = {run.id for run in runs}
-    later = [run for run in all_runs() if settings(run)["kind"] == "evaluate" and settings(run)["source"] in known]
+    later = [run for run, its in listed_runs() if its.kind == "evaluate" and its.source in known]
     return runs + [run for run in later if run.id not in known]
 
 
@@ -93,14 +92,20 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
                 st.segmented_control("Run", slot.runs, default=chosen, key=f"of_{key}", format_func=plain) or chosen
             )
         run = named[chosen]
-        report = next(report for report in run.eval_reports() if column_of(report) == column)
-        open_report(
-            run, report, named.get(settings(run)["source"]) if settings(run)["kind"] == "evaluate" else None, key=key
-        )
+        show_problems(*map(named.get, slot.runs))
+        report = next((report for report in run.eval_reports() if column_of(report) == column), None)
+        if report:
+            open_report(run, report, named.get(facts(run).source) if facts(run).kind == "evaluate" else None, key=key)
         return
+    show_problems(*map(named.get, slot.runs))
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
-        st.info("No run was asked for this cell yet.", icon=":material/grid_on:")
+        words = (
+            "The run of this cell has no result that can be read."
+            if slot.runs
+            else "No run was asked for this cell yet."
+        )
+        st.info(words, icon=":material/grid_on:")
         if configs:
             needed.launch("Launch it", configs, key="cell")
         return
@@ -141,7 +146,7 @@ runs = members(chosen)
 known = study_matrix(runs).columns
 with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
-dataset = settings(runs[0])["dataset"]
+dataset = facts(runs[0]).dataset
 left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
 with left:
     st.subheader("Transfer", anchor=False)

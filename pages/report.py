@@ -11,7 +11,8 @@ from lgm_core.reports.page import evaluations_of, run_report, study_report
 from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
-from pages.parts.pickers import all_runs, pick_run, pick_runs, pick_study, settings, shows_images
+from pages.parts.pickers import all_runs, listed_runs, pick_run, pick_runs, pick_study, shows_images
+from pages.parts.status import show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
 
@@ -62,6 +63,7 @@ def one_run() -> None:
     state = run.status().state
     if state != "finished":
         st.markdown(f"{state_words(state)} The report shows how far the run has come.")
+    show_problems(run)
     offer(report_of_run(str(run.path), stamp_of([run])), run.id)
 
 
@@ -72,7 +74,8 @@ def one_study() -> None:
               label="Launch a study", icon="grid_on")  # fmt: skip
         return
     store = RunStore(places().runs)
-    runs = [run for run in all_runs() if settings(run).get("study") == name]
+    runs = [run for run, its in listed_runs() if its.study == name]
+    show_problems(*runs)
     offer(report_of_study(name, str(store.root), stamp_of(runs)), name)
 
 
@@ -119,7 +122,7 @@ def the_set() -> None:
 
 
 header("Report", "Give me the page to share")
-if not any(settings(run)["kind"] in ("distill", "baseline") for run in all_runs()):
+if not any(its.kind in ("distill", "baseline") for _, its in listed_runs()):
     empty(
         "Nothing to report yet",
         "When a run has begun, this page makes one HTML file of it: pictures, time-lapse, curves, accuracies, "

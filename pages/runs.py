@@ -3,10 +3,13 @@
 import streamlit as st
 
 from pages.parts.listing.run_list import column_config, keep_fresh, run_rows, table
-from pages.parts.theme import STATE_COLOURS, empty, header
+from pages.parts.pickers import left_out
+from pages.parts.theme import STATE_COLOURS, empty, header, plain
 
 header("Runs", "What has been run, and what is running?")
 rows = run_rows()
+for problem in left_out():
+    st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
 if not rows:
     empty(
         "No run yet",

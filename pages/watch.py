@@ -7,7 +7,7 @@ from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import pick_run, settings, worth_watching
 from pages.parts.player.player import player
-from pages.parts.status import show_failure, show_status
+from pages.parts.status import show_failure, show_problems, show_status
 from pages.parts.theme import empty, header
 from pages.parts.watch.details import show_details, show_results
 from pages.parts.watch.export import show_export
@@ -31,6 +31,7 @@ if run is None:
 
 show_failure(run)
 show_status(run)
+show_problems(run)
 kind = settings(run)["kind"]
 if kind in ("distill", "baseline"):
     asked = player(run, key=f"player_{run.id}", fork=kind == "distill")

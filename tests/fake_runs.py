@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from lgm_core.base.knobs import to_dict
+from lgm_core.base.files import append_line
+from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import RunConfig
-from lgm_core.runs.frames import frame_steps, save_atlas
-from lgm_core.runs.store import RunFolder, RunStore, Status, run_id, write_json
+from lgm_core.runs.frames import add_frame, frame_steps
+from lgm_core.runs.store import RunFolder, RunStore, Status, write_json
 
 CLASSES = (
     "tench", "English springer", "cassette player", "chain saw", "church",
@@ -39,29 +40,25 @@ def fake_distill(
 ) -> RunFolder:  # fmt: skip
     """A distillation in a state: "queued", "running", "paused", "stopped", "failed", "finished" or "lost"."""
     run = _create(store, state, steps, {"kind": "distill", "dataset": "imagenette", "steps": steps} | values)
-    config = json.loads(run.config_file.read_text())["config"]
+    config = run.config()
     done = _done(state, steps)
-    labels = np.repeat(np.arange(classes), config["images_per_class"])
+    labels = np.repeat(np.arange(classes), config.images_per_class)
     names = [CLASSES[c % 10] + (f" {c // 10}" if c >= 10 else "") for c in range(classes)]
-    (run.path / "frames").mkdir()
     drawn = [step for step in sorted(frame_steps(steps, frames)) if step < done]
-    lines = []
     for step in drawn:
-        pictures = picture(labels, (step + 1) / steps, SIDE)
-        facts = save_atlas(pictures, run.path / "frames" / f"{step:06d}.webp")
-        lines.append({"step": step, "file": f"{step:06d}.webp", **facts})
-    write_lines(run.path / "frames" / "index.jsonl", lines)
-    write_lines(run.path / "metrics.jsonl", [_metric(step, steps, accuracy) for step in range(done)])
-    (run.path / "log.txt").write_text(f"2026-11-20 06:00:00 INFO run {run.id} on vm\n" + _trouble(state))
+        add_frame(picture(labels, (step + 1) / steps, SIDE), step, run.frame_index)
+    for step in range(done):
+        append_line(run.metrics_file, _metric(step, steps, accuracy))
+    run.log_file.write_text(f"2026-11-20 06:00:00 INFO run {run.id} on vm\n" + _trouble(state))
     if trail and done:
         _write_map(run, store, config, labels, names, drawn, steps)
     if done:
         levels = {f"synthetic.level_{side:04d}": _level(labels, side) for side in (1, 4, 16, SIDE)}
-        save_file(levels, run.path / "checkpoint.safetensors", {"next_step": str(done)})
+        save_file(levels, run.checkpoint, {"next_step": str(done)})
     if state == "finished":
         images = np.ascontiguousarray(picture(labels, 1.0, SIDE).transpose(0, 3, 1, 2), np.float32) / 255
-        save_file({"images": images, "labels": labels.astype(np.int64)}, run.path / "synthetic.safetensors")
-        for place, backbone in enumerate(config["evaluate_on"]):
+        save_file({"images": images, "labels": labels.astype(np.int64)}, run.synthetic)
+        for place, backbone in enumerate(config.evaluate_on):
             fake_eval(run, backbone, names, accuracy - 0.05 * place)
     return run
 
@@ -85,12 +82,12 @@ def fake_embed(store: RunStore, source: RunFolder, state: str = "finished", **va
     }  # fmt: skip
     key = fake_thumbs(store, "imagenette", "test")
     values = {
-        "thumbs": key, "split": "test", "backbone": json.loads(run.config_file.read_text())["config"]["backbone"],
+        "thumbs": key, "split": "test", "backbone": run.config().backbone,
         "classes": list(CLASSES), "indices": indices.tolist(), "labels": labels.tolist(), "groups": None,
         "group_names": [], "pca": pca.tolist(), "umap": umap.tolist(), "wrong": random.uniform(size=REAL).tolist(),
         "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
     }  # fmt: skip
-    write_json(run.path / "map.json", values)
+    write_json(run.map_file, values)
     near = (indices[:, None] + 10 * np.arange(1, k + 1)) % REAL  # of the same class
     cosines = np.tile(np.linspace(0.95, 0.5, k), (REAL, 1)).astype(np.float16)
     save_file({"indices": near.astype(np.int32), "similarity": cosines}, run.near_file)
@@ -105,9 +102,7 @@ def fake_align(store: RunStore, backbones: tuple[str, ...] = BACKBONES, state: s
     pairs = [[(1.0 if i == j else 0.3 + 0.1 * (i + j)) if min(i, j) < done else None for j in range(count)]
              for i in range(count)]  # fmt: skip
     mutual = {str(k): pairs for k in (1, 5, 10, 20, 50)}
-    write_json(
-        run.path / "alignment.json", {"backbones": list(backbones), "images": 500, "cka": pairs, "mutual_knn": mutual}
-    )
+    write_json(run.alignment_file, {"backbones": list(backbones), "images": 500, "cka": pairs, "mutual_knn": mutual})
     return run
 
 
@@ -136,7 +131,7 @@ def fake_eval(run: RunFolder, backbone: str, names: list[str], accuracy: float) 
     count, each = len(names), 50
     right = round(each * accuracy)
     confusion = np.diag([right] * count) + np.roll(np.diag([each - right] * count), 1, axis=1)
-    (run.path / "evals").mkdir(exist_ok=True)
+    run.evals.mkdir(exist_ok=True)
     report = {
         "backbone": backbone, "dataset": "imagenette", "train_images": count, "test_images": each * count,
         "select": "last", "seconds": 5.0, "classes": names, "groups": [], "top1": accuracy, "top1_std": 0.004,
@@ -144,7 +139,7 @@ def fake_eval(run: RunFolder, backbone: str, names: list[str], accuracy: float) 
         "top5_std": 0.001, "per_class": [accuracy] * count, "confusion": confusion.tolist(), "worst_group": None,
         "per_group": None,
     }  # fmt: skip
-    write_json(run.path / "evals" / f"{backbone}-on-imagenette.json", report)
+    write_json(run.evals / f"{backbone}-on-imagenette.json", report)
 
 
 def fake_thumbs(store: RunStore, dataset: str, split: str) -> str:
@@ -190,24 +185,18 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _create(store: RunStore, state: str, steps: int, values: dict[str, Any]) -> RunFolder:
-    config = to_dict(RunConfig(evaluate_on=BACKBONES[:2]))
-    config |= values if "baseline" not in values else values | {"baseline": config["baseline"] | values["baseline"]}
-    if not config["name"]:
-        plain = RunConfig(**{k: config[k] for k in ("dataset", "backbone", "method")})
-        config["name"] = run_id(plain).replace("lgm", config["kind"] if config["kind"] != "distill" else "lgm")
-    run = RunFolder(store.root / config["name"])
-    run.path.mkdir(parents=True)
-    now = time.time()  # nobody beats for the run: however slow the test, it is not lost
-    beat = now + (-600 if state == "lost" else 600)
-    done = _done(state, steps)
-    facts = {"state": "running" if state == "lost" else state, "step": max(done - 1, 0), "steps": steps}
-    facts |= {"heartbeat": beat, "started": now - 30, "pid": os.getpid(), "host": platform.node()}
-    facts |= {"phase": "distilling"} if state in ("running", "lost") else {}
-    facts |= {"error": ERROR} if state == "failed" else {}
-    facts |= {"seconds_per_step": 0.25, "device": "cpu", "device_memory": 812 * 2**20}
-    write_json(run.status_file, asdict(Status()) | facts)
-    versions = {"lgm_core": "0.1.0", "python": "3.11.7", "torch": "2.15.0"}
-    write_json(run.config_file, {"config": config, "environment": versions})
+    base = to_dict(RunConfig(evaluate_on=BACKBONES[:2]))
+    merged = {name: base[name] | value if isinstance(base[name], dict) else value for name, value in values.items()}
+    config = from_dict(RunConfig, base | merged)
+    run = store.create(config, {"lgm_core": "0.1.0", "python": "3.11.7", "torch": "2.15.0"})
+    now, done = time.time(), _done(state, steps)  # nobody beats for the run: however slow the test, it is not lost
+    status = Status(
+        state="running" if state == "lost" else state, step=max(done - 1, 0), steps=steps, started=now - 30,
+        heartbeat=now + (-600 if state == "lost" else 600), pid=os.getpid(), host=platform.node(),
+        phase="distilling" if state in ("running", "lost") else "", error=ERROR if state == "failed" else "",
+        seconds_per_step=0.25, device="cpu", device_memory=812 * 2**20,
+    )  # fmt: skip
+    write_json(run.status_file, asdict(status))
     return run
 
 
@@ -233,17 +222,18 @@ def _level(labels: np.ndarray, side: int) -> np.ndarray:
     return np.random.default_rng(side).normal(size=(len(labels), 3, side, side)).astype(np.float32)
 
 
-def _write_map(run: RunFolder, store: RunStore, config: dict, labels, names, drawn: list[int], steps: int) -> None:
+def _write_map(run: RunFolder, store: RunStore, config: RunConfig, labels, names, drawn: list[int], steps: int) -> None:
     real = np.arange(REAL) % 10
     points = _centres(real) + np.random.default_rng(0).normal(size=(REAL, 2)) * 0.4
     key = fake_thumbs(store, "imagenette", "train")
-    facts = {"thumbs": key, "split": "train", "backbone": config["backbone"], "classes": names}
+    facts = {"thumbs": key, "split": "train", "backbone": config.backbone, "classes": names}
     facts |= {"explained": [0.3, 0.2], "indices": list(range(REAL)), "labels": real.tolist(), "points": points.tolist()}
-    write_json(run.path / "map.json", facts)
+    write_json(run.map_file, facts)
     lines = []
     for step in drawn:
         place = 1.3 * _centres(labels % 10) * ((step + 1) / steps) ** 0.5
         nearest = [[int(label % 10 + 10 * j) for j in range(5)] for label in labels]
         lines.append({"step": step, "points": place.tolist(), "nearest": nearest})
         lines[-1] |= {"similarity": [[0.9 - 0.05 * j for j in range(5)]] * len(labels), "radius": [1.3] * len(labels)}
-    write_lines(run.path / "trail.jsonl", lines)
+    for line in lines:
+        append_line(run.trail_file, line)

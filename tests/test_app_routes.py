@@ -150,7 +150,7 @@ def test_wrong_questions_get_a_sentence(store: RunStore, client: TestClient):
 
 def test_a_run_without_files_answers(store: RunStore, client: TestClient):
     run: RunFolder = fake_distill(store, "queued", name="one", trail=False)
-    run.metrics_file.unlink()
+    assert not run.metrics_file.exists()
     for what in ("metrics", "frames", "trail"):
         assert client.get(f"/api/runs/one/{what}").json()["lines"] == []
     assert client.get("/api/runs/one/map").status_code == 404

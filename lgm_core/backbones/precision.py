@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from lgm_core.base.device import Compute
-from lgm_core.base.files import read_json, write_json
+from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.interfaces import Backbone
 
 _WORTH = 1.15  # bfloat16 has to be this much faster: it costs digits
@@ -28,6 +28,7 @@ _SECONDS = 1.0  # enough of it
 def choose_precision(backbone: Backbone, compute: Compute, folder: Path) -> str:
     """ "bfloat16" or "float32". The same answer for the same backbone, device and torch as long as `folder` is kept."""
     file = folder / f"precision-{_key(backbone, compute)}.json"
+    set_aside_damaged(file)
     if not read_json(file):
         seconds = {name: min(times[1:]) for name, times in _measure(backbone, compute).items()}
         faster = seconds["float32"] > _WORTH * seconds["bfloat16"]

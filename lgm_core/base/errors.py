@@ -27,6 +27,10 @@ class UnknownName(UserError):
     """A name that no catalogue holds; the text offers the nearest ones."""
 
 
+class DamagedFile(UserError):
+    """A file that is there and cannot be read as what it should be: not text, not JSON, not what belongs into it."""
+
+
 class Unavailable(UserError):
     """Weights or data that are not here and could not be fetched; the text says what to put where."""
 

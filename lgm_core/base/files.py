@@ -1,4 +1,6 @@
-"""Files that are replaced atomically, and JSON on disk: replaced, or appended to and read by byte offset.
+"""Files that are replaced atomically; JSON on disk, replaced, or appended to and read by byte offset.
+
+What is damaged never passes for missing.
 
 >>> write_json(path / "status.json", {"state": "queued"})
 >>> read_lines(path / "metrics.jsonl", 120)  # what was appended after byte 120
@@ -9,11 +11,22 @@
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from lgm_core.base.errors import DamagedFile
+
+
+class Lines(NamedTuple):
+    """What a file of lines holds: the good ones, the byte offset after the last whole one, how many are damaged."""
+
+    good: list[dict[str, Any]]
+    end: int
+    damaged: int
 
 
 @contextmanager
@@ -35,11 +48,16 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; {} where there is none."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    """The object in a JSON file; {} where there is no file. Raises `DamagedFile` where it is no JSON object."""
+    text = _bytes(path)
+    if text is None:
         return {}
+    try:
+        return _object(text)
+    except ValueError as error:
+        raise DamagedFile(
+            f"{path} is damaged ({error}); move it away, or copy it back from where it is still whole"
+        ) from None
 
 
 def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
@@ -48,15 +66,36 @@ def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> No
         new.write_text(json.dumps(values, indent=indent))
 
 
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Whole JSON lines from a byte offset on, and the offset after the last whole one."""
-    if not path.exists():
-        return [], offset
-    with path.open("rb") as file:
-        file.seek(offset)
-        text = file.read()
+def readable_lines(path: Path, offset: int = 0) -> Lines:
+    """Whole lines from a byte offset on, without the damaged: a good one is a JSON object with a whole "step"."""
+    text = _bytes(path, offset)
+    if text is None:
+        return Lines([], offset, 0)
     end = text.rfind(b"\n") + 1
-    return [json.loads(line) for line in text[:end].splitlines() if line.strip()], offset + end
+    written = [line for line in text[:end].split(b"\n") if line.strip()]
+    good = [values for line in written if (values := _line(line)) is not None]
+    return Lines(good, offset + end, len(written) - len(good))
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Whole JSON lines from a byte offset on, and the offset after the last. Raises `DamagedFile` for a damaged one."""
+    found = readable_lines(path, offset)
+    if found.damaged:
+        raise DamagedFile(f"{path} has {count_of_lines(found.damaged)} after byte {offset}")
+    return found.good, found.end
+
+
+def starts_line(path: Path, offset: int) -> bool:
+    """Does a line begin at this byte? False where the file is shorter, or was written anew with other lines."""
+    if offset == 0:
+        return True
+    before = _bytes(path, offset - 1, 1)
+    return before == b"\n"
+
+
+def count_of_lines(damaged: int) -> str:
+    """Such as "2 damaged lines"."""
+    return f"{damaged} damaged line{'s' if damaged > 1 else ''}"
 
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
@@ -65,10 +104,79 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
         file.write(json.dumps(values) + "\n")
 
 
-def forget_from(path: Path, step: int) -> None:
-    """Keep only the lines before `step`, atomically."""
+def forget_from(path: Path, step: int) -> str:
+    """Keep only the lines before `step`, atomically. Where lines are damaged, the old file is set aside.
+
+    Returns a sentence that says so, "" otherwise.
+    """
     if not path.exists():
-        return
-    kept = [line for line in read_lines(path)[0] if line["step"] < step]
+        return ""
+    found = readable_lines(path)
+    note = ""
+    if found.damaged:
+        aside = _free_name(path)
+        shutil.copyfile(path, aside)
+        note = f"{path.name} had {count_of_lines(found.damaged)}, now left out; the file as it was is {aside.name}."
     with replacing(path) as new:
-        new.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        new.write_text("".join(json.dumps(line) + "\n" for line in found.good if line["step"] < step))
+    return note
+
+
+def set_aside_damaged(path: Path) -> str:
+    """For whoever is about to replace a JSON file: one that is damaged is renamed to NAME.damaged first.
+
+    Returns a sentence that says so, "" where the file is whole or not there.
+    """
+    try:
+        read_json(path)
+    except DamagedFile:
+        return set_aside(path)
+    return ""
+
+
+def set_aside(path: Path) -> str:
+    """Rename a damaged file, such that nothing is lost; returns a sentence that says so."""
+    aside = _free_name(path)
+    path.rename(aside)
+    return f"{path.name} was damaged and is written anew; what it held is kept as {aside.name}."
+
+
+def _free_name(path: Path) -> Path:
+    aside, number = path.with_name(f"{path.name}.damaged"), 2
+    while aside.exists():
+        aside, number = path.with_name(f"{path.name}.damaged-{number}"), number + 1
+    return aside
+
+
+def _bytes(path: Path, offset: int = 0, most: int = -1) -> bytes | None:
+    """At most `most` bytes from an offset on; None where there is no file. Raises `DamagedFile` if unreadable."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(most)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedFile(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """Raises `ValueError`, in words, for anything but a JSON object in UTF-8."""
+    try:
+        values = json.loads(text.decode())
+    except UnicodeDecodeError:
+        raise ValueError("not text in UTF-8") from None
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON" if text.strip() else "empty") from None
+    if not isinstance(values, dict):
+        raise ValueError("JSON, but not an object")
+    return values
+
+
+def _line(text: bytes) -> dict[str, Any] | None:
+    try:
+        values = _object(text)
+    except ValueError:
+        return None
+    step = values.get("step")
+    return values if isinstance(step, int) and not isinstance(step, bool) else None

@@ -10,6 +10,7 @@ lgm_core.base.errors.ConfigError: volume must be between 0 and 11; 12 was given
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lgm_core.base.errors import ConfigError
@@ -17,10 +18,16 @@ from lgm_core.base.names import unknown
 
 
 def knob(
-    default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = ""
-) -> Any:
-    """A field with its help, its limits (both inclusive) and its unit."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit})
+    default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = "",
+    before: Any = dataclasses.MISSING,
+) -> Any:  # fmt: skip
+    """A field with its help, its limits (both inclusive) and its unit.
+
+    `before`: the value with which versions without this knob computed, where that is not the default: what a run of
+    such a version is read with.
+    """
+    past = {} if before is dataclasses.MISSING else {"before": before}
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | past)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -29,10 +36,17 @@ def to_dict(config: Any) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
+
+
 def from_dict(cls: type, values: Mapping[str, Any], path: str = "") -> Any:
     """Build `cls` from nested values. Missing keys take the default; unknown ones are errors with a suggestion."""
-    hints = get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints, fields = _hints(cls), {f.name: f for f in dataclasses.fields(cls)}
     built = {}
     for key, value in values.items():
         if key not in fields:
@@ -48,13 +62,58 @@ def from_dict(cls: type, values: Mapping[str, Any], path: str = "") -> Any:
     return cls(**built)
 
 
+def read_dict(cls: type, values: Mapping[str, Any], path: str = "") -> tuple[Any, dict[str, str]]:
+    """Build `cls` from nested values of any version: never raises, but tells what it could not take over.
+
+    Returns the config and notes, a sentence by the setting's name. A setting that this version does not know is left
+    out; one whose value it does not accept takes the default; one that is missing takes the knob's `before`.
+    """
+    hints, fields = _hints(cls), {f.name: f for f in dataclasses.fields(cls)}
+    names = {key: f"{path}.{key}" if path else key for key in [*values, *fields]}
+    notes = {
+        names[key]: f"{names[key]} = {_shortly(value)} is no setting of this version: left out"
+        for key, value in values.items()
+        if key not in fields
+    }
+    built = {}
+    for key, one in fields.items():
+        built[key], found = _read(names[key], hints[key], one, values)
+        notes |= found
+    return cls(**built), notes
+
+
+def _read(name: str, hint: Any, one: dataclasses.Field, values: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    given = values.get(one.name, {})
+    if dataclasses.is_dataclass(hint) and isinstance(given, Mapping):
+        return read_dict(hint, given, name)  # type: ignore[arg-type]
+    if dataclasses.is_dataclass(hint):
+        note = f"{name} is a group of settings, {_shortly(given)} was given: read as the defaults"
+        return read_dict(hint, {}, name)[0], {name: note}  # type: ignore[arg-type]
+    if one.name not in values:
+        return one.metadata.get("before", one.default), {}
+    try:
+        return _checked(name, hint, one.metadata, given), {}
+    except (ConfigError, OverflowError) as error:
+        return one.default, {name: f"{error}: read as {one.default!r}"}
+
+
+def _shortly(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> Any:
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
             raise ConfigError(f"{name} is one of {', '.join(get_args(hint))}; {value!r} was given")
         return value
     if get_origin(hint) is tuple:
-        if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{name} is a list of names; {value!r} was given")
         return tuple(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

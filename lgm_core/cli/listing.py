@@ -60,12 +60,13 @@ def list_datasets(places: Places) -> Listing:
 
 
 def list_runs(places: Places) -> Listing:
-    """The newest forty runs, newest last."""
-    rows = []
-    for run in RunStore(places.runs).runs()[-40:]:
-        status, config = run.status(), run.config()
+    """The newest forty runs, newest last; after them, folders that cannot be read as a run."""
+    rows, store = [], RunStore(places.runs)
+    for run, facts in store.listed()[-40:]:
+        status = run.status()
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_file.stat().st_mtime))
-        rows.append([run.id, config.kind, status.state, f"{status.step}/{status.steps}", config.study, when])
+        rows.append([run.id, facts.kind, status.state, f"{status.step}/{status.steps}", facts.study, when])
+    rows += [["left out", problem, "", "", "", ""] for problem in store.unreadable()]
     return ["run", "kind", "state", "step", "study", "created"], rows
 
 

@@ -78,13 +78,15 @@ def show_run(name: str) -> int:
         return 0
     run = store.open(name)
     status, config = run.status(), run.config()
+    for sentence in filter(None, [*run.notes(), run.why_not_resumed(), *run.problems(), *status.notes]):
+        print(f"note: {sentence}")
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
     print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
-    configs = {other: other.config() for other in store.runs()}
-    looking = [other for other, its in configs.items() if its.source == run.id and its.kind != "distill"]  # no forks
-    related = [run, *looking]
-    table = result_table(related, {other.id: its for other, its in configs.items()})
+    listed = store.listed()
+    looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
+    sources = {other.id: other.config() for other, _ in listed if other.id == config.source}
+    table = result_table([run, *looking], sources)
     if table.rows:
         print_table(table, f"top-1 in %, mean ± spread over the {what_was_trained(table.columns)}")
     return 0

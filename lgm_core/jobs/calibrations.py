@@ -19,7 +19,7 @@ from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.costs import DataSize, Measured
 from lgm_core.base.errors import Unavailable, UserError
-from lgm_core.base.files import read_json, write_json
+from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
@@ -31,7 +31,9 @@ _PATIENCE = 600  # seconds
 
 def measured_here(config: RunConfig, data: DataSize, places: Places) -> Measured | None:
     """What was measured for this method, network, size and device before, or None."""
-    found = read_json(measurement_file(config, data, places))
+    file = measurement_file(config, data, places)
+    set_aside_damaged(file)
+    found = read_json(file)
     if "seconds" not in found:
         return None
     return Measured(

@@ -104,18 +104,16 @@ def _past_runs(config: RunConfig, method: ModuleType, places: Places) -> list[tu
     """The newest distillations of this machine that cost the same per step, or per view."""
     found, wanted = [], method.cost_of(own_settings(config), config, data_size(config))
     kind = wanted_slots(config.device.device)[0].partition("-")[0]
-    for run in reversed(RunStore(places.runs).runs()):
+    for run, facts in reversed(RunStore(places.runs).listed()):
         status = run.status()
-        if status.seconds_per_step and status.host == platform.node() and status.device.startswith(kind):
+        alike = (facts.kind, facts.method) == ("distill", config.method)
+        if alike and status.seconds_per_step and status.host == platform.node() and status.device.startswith(kind):
             past = run.config()
-            if past.kind == "distill" and past.method == config.method:
-                own, data = own_settings(past), data_size(past)
-                if method.cost_of(own, past, data) == wanted:
-                    seconds, memory = status.seconds_per_step, status.device_memory
-                    one = Past(
-                        own=own, shared=past, data=data, seconds_per_step=seconds, bytes=memory, step=status.step
-                    )
-                    found.append((run, one))
+            own, data = own_settings(past), data_size(past)
+            if method.cost_of(own, past, data) == wanted:
+                seconds, memory = status.seconds_per_step, status.device_memory
+                one = Past(own=own, shared=past, data=data, seconds_per_step=seconds, bytes=memory, step=status.step)
+                found.append((run, one))
         if len(found) == _RECENT:
             break
     return found

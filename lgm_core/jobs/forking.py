@@ -49,6 +49,8 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
             raise ConfigError(f"a fork keeps {name} = {getattr(before, name)!r}; start a new run to change it")
     checkpointed = _checkpoint_step(run)
     exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)
+    if exact and (why := run.why_not_resumed()):
+        raise UserError(f"{why}. A fork from an earlier frame takes over the pictures alone, with today's settings")
     if exact and checkpointed is not None:
         made = start(change(wanted, {"fork_step": checkpointed}), here)
         if not made.checkpoint.exists():

@@ -20,6 +20,7 @@ from lgm_core.config import RunConfig
 from lgm_core.jobs.forking import prepare_fork
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.start import start_all
+from lgm_core.runs.status import set_aside_status
 from lgm_core.runs.store import RunFolder, RunStore
 
 LEAVES_WITHIN = 20.0  # seconds between a worker's last word and its end, at most
@@ -51,8 +52,9 @@ def stop(run: RunFolder) -> None:
 def resume(run: RunFolder, here: Places | None = None) -> None:
     """Go on with a run that is paused, stopped, failed, lost, or was never begun; takes back an unheard wish.
 
-    Raises `UserError` for a finished run.
+    Raises `UserError` for a finished run, and for one of another version that this one cannot go on with.
     """
+    run.config_to_work_on()
     if run.status().state == "finished":
         raise UserError(f"the run {run.id!r} is finished; fork it with more steps to go on")
     if _has_worker(run):
@@ -120,8 +122,11 @@ def _has_worker(run: RunFolder) -> bool:
 def _spawn(run: RunFolder, here: Places) -> None:
     """A worker in a session of its own: closing the dashboard or the terminal leaves it alone."""
     run.ask("resume")  # forgets what was asked of an earlier worker
-    now = time.time()
-    status = replace(run.status(), state="queued", heartbeat=now, started=now, pid=0, position=0, error="")
+    now, before = time.time(), run.status()
+    notes = set_aside_status(run.status_file)
+    status = replace(
+        before, state="queued", heartbeat=now, started=now, pid=0, position=0, error="", notes=(*before.notes, *notes)
+    )
     write_json(run.status_file, asdict(status))
     with run.log_file.open("ab") as log:
         worker = subprocess.Popen(

@@ -22,7 +22,7 @@ def do(run: RunFolder, places: Places, listener: Listener | None = None) -> int:
 
     `listener` is told of all progress, for a progress bar.
     """
-    config = run.config()
+    config = run.config_to_work_on()
     sent_for = run.status().state == "queued"  # then a wish is meant for this worker
     with soft_signals() as (stop, code), Heart(run, state="queued", heed=sent_for) as heart:
         try:

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from lgm_core.base.knobs import to_dict
+from lgm_core.base.knobs import flat, to_dict
 from lgm_core.config import RunConfig
 from lgm_core.presets import PRESETS, preset
 from lgm_core.runs.store import RunFolder
@@ -64,11 +64,3 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [f"--{flag}", *map(str, value)]
     return [f"--{flag}", str(value)]
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found

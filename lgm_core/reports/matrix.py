@@ -9,13 +9,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import file_name
+from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of
 from lgm_core.methods.catalog import method_of
@@ -123,13 +122,10 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
 
 def config_of(run: RunFolder) -> RunConfig:
     """The run's config, read once: it is never edited."""
-    return _config(str(run.path), run.config_file.stat().st_mtime_ns)
+    return _CONFIGS.of(run.config_file)
 
 
-@lru_cache(maxsize=4096)
-def _config(path: str, stamp: int) -> RunConfig:
-    del stamp  # part of the cache's key
-    return RunFolder(Path(path)).config()
+_CONFIGS = Remembered(lambda path: RunFolder(path.parent).config())
 
 
 def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:

@@ -49,14 +49,15 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
     judged = [run, *evaluations]
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _accuracies(judged), _note(judged)) + _classes(run) + _of_method(run)
+    body += section("Accuracy", _problems(evaluations) + _accuracies(judged), _note(judged))
+    body += _classes(run) + _of_method(run)
     return page(f"{run.id}: report", body + _origin([run]), home=home)
 
 
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
     body = _head(name, f"a study of {len(runs)} runs", runs) + section(
-        "Distilled with, evaluated with", _matrix(runs), _note(runs)
+        "Distilled with, evaluated with", _problems(runs) + _matrix(runs), _note(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
     for run in distilled[:_MOST_STUDY_RUNS]:
@@ -101,7 +102,13 @@ def _facts(run: RunFolder) -> str:
     facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts)
     error = f'<p class="error">{escape(status.error)}</p>' if status.error else ""
-    return f'{error}<div class="facts">{shown}</div>'
+    return f'{error}{_problems([run])}<div class="facts">{shown}</div>'
+
+
+def _problems(runs: Iterable[RunFolder]) -> str:
+    """Damaged files that the report had to leave out, and settings of another version."""
+    found = [(run, sentence) for run in runs for sentence in (*run.problems(), *run.notes())]
+    return "".join(f'<p class="error">{escape(f"{run.id}: {sentence}")}</p>' for run, sentence in found)
 
 
 def _pictures(run: RunFolder, title: str = "Images") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from lgm_core.base.files import replacing
+from lgm_core.base.files import append_line, replacing
 
 _LONGEST_SIDE = 2048  # pixels
 
@@ -20,6 +20,14 @@ def frame_steps(steps: int, frames: int) -> set[int]:
     """Which steps get a frame: dense early, sparse late (quadratic), the first and the last among them."""
     last = steps - 1
     return {round(last * (k / (frames - 1)) ** 2) for k in range(frames)}
+
+
+def add_frame(pictures: UInt8[np.ndarray, "n r r 3"], step: int, index: Path) -> None:
+    """Write the atlas of a step beside `index`, the file that lists the frames, and its line into that."""
+    index.parent.mkdir(exist_ok=True)
+    name = f"{step:06d}.webp"
+    facts = save_atlas(pictures, index.parent / name)
+    append_line(index, {"step": step, "file": name, "count": len(pictures), **facts})
 
 
 def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, int]:

@@ -17,7 +17,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import method_of
-from lgm_core.runs.status import HEARTBEAT_SECONDS, Status
+from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
 _JUDGING_REMEDY = "Lower bank.batch (images per forward pass), or probe.views (kept views of each image)."
@@ -51,6 +51,7 @@ class Heart:
             started=time.time(),
             seconds_per_step=before.seconds_per_step,
             device=before.device,
+            notes=before.notes if before.state == "queued" else (),  # of whoever sent for this writer
         )
         self._guard, self._over = threading.Lock(), threading.Event()
         self._last_look, self._wish = 0.0, ""
@@ -67,7 +68,7 @@ class Heart:
         self._lock = lock
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
-        self.change()
+        self.change(notes=(*self.status.notes, *set_aside_status(self.run.status_file)))
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
         return self

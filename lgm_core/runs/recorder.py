@@ -17,16 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lgm_core.base.files import append_line, forget_from, replacing, write_json
+from lgm_core.base.files import append_line, forget_from, replacing, set_aside_damaged, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.settings import RecordConfig
-from lgm_core.runs.frames import frame_steps, save_atlas
+from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.source_runs import tensors_of
 from lgm_core.runs.store import RunFolder
@@ -137,7 +136,7 @@ class Recorder:
     def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
         """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        self._drawn = self._drawing.submit(self._draw, step, pixels)
+        self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
 
     def checkpoint(self, next_step: int, state: State) -> None:
         """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on.
@@ -156,7 +155,8 @@ class Recorder:
                 next_step = int(file.metadata()["next_step"])
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
-            forget_from(path, next_step)
+            if note := forget_from(path, next_step):
+                self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
@@ -165,13 +165,13 @@ class Recorder:
 
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""
-        write_json(self.run.choice, values)
+        self._replace(self.run.choice, values)
 
     def map(self, values: dict[str, Any], axes: State) -> None:
         """The real images' places on the run's map, and the tensors with which new images are placed on it."""
         if axes:
             save_atomically(axes, self.run.map_axes, {})
-        write_json(self.run.map_file, values, indent=None)
+        self._replace(self.run.map_file, values, indent=None)
 
     def trail(self, step: int, values: dict[str, Any]) -> None:
         """Where the synthetic images lie on the map at a frame."""
@@ -184,18 +184,18 @@ class Recorder:
 
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""
-        write_json(self.run.alignment_file, values)
+        self._replace(self.run.alignment_file, values)
 
     def evaluation(self, name: str, report: dict[str, Any]) -> None:
         """The report of one probe, under a name that tells its backbone and data set."""
         self.run.evals.mkdir(exist_ok=True)
-        write_json(self.run.evals / f"{name}.json", report)
+        self._replace(self.run.evals / f"{name}.json", report)
 
-    def _draw(self, step: int, pixels: UInt8[np.ndarray, "n r r 3"]) -> None:
-        name = f"{step:06d}.webp"
-        self.run.frames.mkdir(exist_ok=True)
-        facts = save_atlas(pixels, self.run.frames / name)
-        append_line(self.run.frame_index, {"step": step, "file": name, "count": len(pixels), **facts})
+    def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
+        """Replace a JSON file; a damaged one is set aside."""
+        if note := set_aside_damaged(path):
+            self.note(note)
+        write_json(path, values, indent)
 
 
 def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -24,7 +24,8 @@ from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 def start(config: RunConfig, places: Places) -> RunFolder:
     """The run of this config: the one that is there already (finished or to be resumed), or a new folder.
 
-    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings;
+    Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings, or by one
+    of another version that this one cannot go on with (`UserError`);
     `Unavailable`, and makes no folder, where the data or the weights are not here.
     """
     config = validate(config)
@@ -33,13 +34,14 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     if run is None:
         require_here(config, places)
         return store.create(config, environment())
-    there, asked = identity(run.config()), identity(config)
+    there = run.config_to_work_on()
+    known, asked = identity(there), identity(config)
     if config.kind == "baseline":  # what judges a choice is not the choice
-        there, asked = (
-            {**one, "evaluate_on": (), "protocol": (), "probe": (), "scratch": ()} for one in (there, asked)
+        known, asked = (
+            {**one, "evaluate_on": (), "protocol": (), "probe": (), "scratch": ()} for one in (known, asked)
         )
-    if there != asked:
-        lines = "\n  ".join(differences(run.config(), config)[:8])
+    if known != asked:
+        lines = "\n  ".join(differences(there, config)[:8])
         raise ConfigError(
             f"the run {run.id!r} exists with other settings (there / asked for):\n  {lines}\ntake another --name"
         )

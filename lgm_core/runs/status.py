@@ -13,7 +13,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lgm_core.base.files import read_json
+from lgm_core.base.errors import DamagedFile
+from lgm_core.base.files import read_json, set_aside
+from lgm_core.base.remembered import Remembered
 
 HEARTBEAT_SECONDS = 2.0
 LOST_AFTER_SECONDS = 15.0
@@ -49,17 +51,50 @@ class Status:
 def read_status(path: Path, has_writer: Callable[[], bool] = bool) -> Status:
     """The status in a file. "lost": it should have a writer, but that is dead, or silent and not seen at work.
 
-    `has_writer()` sees a writer on this machine: compiled code may hold up the heartbeat of one that is well.
+    `has_writer()` sees a writer on this machine: compiled code may hold up the heartbeat of one that is well. A damaged
+    file says nothing of the run: "running" with a writer, "lost" without, so that it can be resumed.
     """
-    found = read_json(path)
-    known = {f.name for f in fields(Status)}
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items() if k in known}
-    status = Status(**values)
+    status = _WRITTEN.of(path)
+    if status is None:
+        return Status(state="running" if has_writer() else "lost")
     expected = status.state == "running" or (status.state == "queued" and status.heartbeat > 0)
     silent, is_here = time.time() - status.heartbeat, status.host == platform.node()
     gone = silent > 2 * HEARTBEAT_SECONDS and is_here and _is_dead(status.pid)
     gone = gone or (silent > LOST_AFTER_SECONDS and not (is_here and has_writer()))
     return replace(status, state="lost", position=0) if expected and gone else status
+
+
+def written_status(path: Path) -> Status:
+    """The status in a file as it was written; the default where there is none. Raises `DamagedFile`."""
+    known = {f.name: f.default for f in fields(Status)}
+    values: dict[str, Any] = {key: value for key, value in read_json(path).items() if key in known}
+    for key, value in values.items():
+        values[key] = value = tuple(value) if isinstance(value, list) else value
+        if not isinstance(value, int | float if isinstance(known[key], float) else type(known[key])):
+            raise DamagedFile(f"{path} is damaged ({key} = {value!r}); move it away, and resume the run")
+    status = Status(**values)
+    if status.state not in STATES:
+        raise DamagedFile(f"{path} is damaged (the state {status.state!r} is none); move it away, and resume the run")
+    return status
+
+
+def set_aside_status(path: Path) -> tuple[str, ...]:
+    """For whoever is about to write a status: a damaged one is set aside; returns the note on it, or nothing."""
+    try:
+        written_status(path)
+    except DamagedFile:
+        return (set_aside(path),)
+    return ()
+
+
+def _written(path: Path) -> Status | None:
+    try:
+        return written_status(path)
+    except DamagedFile:
+        return None
+
+
+_WRITTEN = Remembered(_written)
 
 
 def _is_dead(pid: int) -> bool:

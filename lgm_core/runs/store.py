@@ -8,7 +8,6 @@ A reader needs no lock: files are replaced atomically or only grow, and a half-w
 ('finished', 0.0312)
 """
 
-import os
 import secrets
 import time
 from dataclasses import asdict
@@ -17,53 +16,89 @@ from typing import Any
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, read_lines, write_json
-from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.base.knobs import flat, to_dict
 from lgm_core.base.locks import is_held
 from lgm_core.base.names import file_name, unknown
-from lgm_core.config import RunConfig, renamed
+from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of
+from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
+from lgm_core.runs.index import Facts, Index, digest_of
+from lgm_core.runs.old_configs import open_config
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status, read_status
 
 __all__ = [
-    "HEARTBEAT_SECONDS", "LOST_AFTER_SECONDS", "STATES", "RunFolder", "RunStore", "Status", "differences", "identity",
-    "read_json", "read_lines", "run_id", "write_json",
+    "HEARTBEAT_SECONDS", "LOST_AFTER_SECONDS", "STATES", "Facts", "RunFolder", "RunStore", "Status", "differences",
+    "identity", "read_json", "read_lines", "run_id", "write_json",
 ]  # fmt: skip
 
 
+class _File:
+    """A path inside a run's folder, joined when it is asked for: a list of ten thousand runs needs few of them."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, run: "RunFolder", owner: type | None = None) -> Path:
+        return run.path.joinpath(*self._parts)
+
+
 class RunFolder:
-    """One run directory, for reading."""
+    """One run directory, for reading. What is damaged is left out; `problems` names it."""
+
+    config_file = _File("config.json")
+    status_file = _File("status.json")
+    control_file = _File("control.json")
+    metrics_file = _File("metrics.jsonl")
+    frames = _File("frames")
+    frame_index = _File("frames", "index.jsonl")
+    checkpoint = _File("checkpoint.safetensors")
+    synthetic = _File("synthetic.safetensors")
+    choice = _File("choice.json")
+    evals = _File("evals")
+    map_file = _File("map.json")
+    map_axes = _File("map.safetensors")
+    near_file = _File("neighbours.safetensors")
+    trail_file = _File("trail.jsonl")
+    details_file = _File("details.jsonl")
+    alignment_file = _File("alignment.json")
+    start = _File("start.safetensors")
+    log_file = _File("log.txt")
+    lock_file = _File("writer.lock")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
-        self.config_file = path / "config.json"
-        self.status_file = path / "status.json"
-        self.control_file = path / "control.json"
-        self.metrics_file = path / "metrics.jsonl"
-        self.frames = path / "frames"
-        self.frame_index = path / "frames" / "index.jsonl"
-        self.checkpoint = path / "checkpoint.safetensors"
-        self.synthetic = path / "synthetic.safetensors"
-        self.choice = path / "choice.json"
-        self.evals = path / "evals"
-        self.map_file = path / "map.json"
-        self.map_axes = path / "map.safetensors"
-        self.near_file = path / "neighbours.safetensors"
-        self.trail_file = path / "trail.jsonl"
-        self.details_file = path / "details.jsonl"
-        self.alignment_file = path / "alignment.json"
-        self.start = path / "start.safetensors"
-        self.log_file = path / "log.txt"
-        self.lock_file = path / "writer.lock"
 
     def config(self) -> RunConfig:
-        """The run's config; missing keys take today's defaults."""
-        return from_dict(RunConfig, renamed(self._config_json()["config"]))
+        """The run's config in this version's terms. Raises `UserError` where the folder is no run that it can read."""
+        return open_config(self.config_file).config
+
+    def notes(self) -> list[str]:
+        """What of the config this version does not know or accept, a sentence each."""
+        return list(open_config(self.config_file).notes.values())
+
+    def why_not_resumed(self) -> str:
+        """Why this version cannot go on with the run, and what to do; "" where it can."""
+        return open_config(self.config_file).why_not_resumed(self.id)
+
+    def config_to_work_on(self) -> RunConfig:
+        """The config, for whoever goes on with the run. Raises `UserError` where this version cannot."""
+        if why := self.why_not_resumed():
+            raise UserError(why)
+        return self.config()
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine, as written at the start."""
-        return self._config_json()["environment"]
+        return open_config(self.config_file).environment
+
+    def problems(self) -> list[str]:
+        """A sentence for each damaged file, with what to do."""
+        reports = sorted(self.evals.glob("*.json"))
+        return problems_in(
+            [self.status_file, self.choice, self.map_file, self.alignment_file, *reports],
+            [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
+        )
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
@@ -75,39 +110,38 @@ class RunFolder:
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
         """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
-        return read_lines(self.metrics_file, offset)[0]
+        return lines_or_none(self.metrics_file, offset)
 
     def trail(self, offset: int = 0) -> list[dict[str, Any]]:
         """Where the synthetic images lay on the run's map, a line per frame, from a byte offset on."""
-        return read_lines(self.trail_file, offset)[0]
+        return lines_or_none(self.trail_file, offset)
 
     def details(self, offset: int = 0) -> list[dict[str, Any]]:
         """What a method says of its steps beside the metrics, a line per frame, from a byte offset on."""
-        return read_lines(self.details_file, offset)[0]
+        return lines_or_none(self.details_file, offset)
 
     def map(self) -> dict[str, Any]:
         """The real images of the run's map; {} without one."""
-        return read_json(self.map_file)
+        return read_or_empty(self.map_file)
 
     def alignment(self) -> dict[str, Any]:
         """What an align run has found so far; {} before its start."""
-        return read_json(self.alignment_file)
+        return read_or_empty(self.alignment_file)
 
     def frame_list(self) -> list[dict[str, Any]]:
         """Frames that exist: step, file, columns, rows, side in pixels."""
-        return read_lines(self.frame_index)[0]
+        return lines_or_none(self.frame_index)
 
     def eval_reports(self) -> list[dict[str, Any]]:
         """All evaluation reports in this run, in the order of their file names."""
-        return [report for path in sorted(self.evals.glob("*.json")) if (report := read_json(path))]
+        return reports_in(self.evals)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the worker's log."""
         if not self.log_file.exists():
             return ""
         with self.log_file.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(file.tell() - 64 * 1024, 0))
+            file.seek(max(self.log_file.stat().st_size - 64 * 1024, 0))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
     def ask(self, wish: str) -> None:
@@ -118,15 +152,7 @@ class RunFolder:
 
     def wish(self) -> str:
         """What the writer was asked for last: "pause", "stop", "resume", or ""."""
-        return read_json(self.control_file).get("wish", "")
-
-    def _config_json(self) -> dict[str, Any]:
-        found = read_json(self.config_file)
-        if not found:
-            raise UserError(
-                f"{self.config_file} is missing or not readable: {self.path} is not a run; delete the folder"
-            )
-        return found
+        return str(read_or_empty(self.control_file).get("wish", ""))
 
 
 class RunStore:
@@ -134,13 +160,26 @@ class RunStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._index = Index(root, identity)
 
     def runs(self) -> list[RunFolder]:
-        """All runs, oldest first. A folder without a config is not a run."""
-        if not self.root.exists():
-            return []
-        found = [RunFolder(path) for path in self.root.iterdir() if (path / "config.json").exists()]
-        return sorted(found, key=lambda run: (run.config_file.stat().st_mtime_ns, run.id))
+        """All runs that this version can read, oldest first. A folder without a config is not a run."""
+        return [run for run, _ in self.listed()]
+
+    def listed(self) -> list[tuple[RunFolder, Facts]]:
+        """The same, each with its config in short."""
+        return [(RunFolder(self.root / entry.id), entry.facts) for entry in self._index.entries() if entry.facts]
+
+    def unreadable(self) -> list[str]:
+        """Why a folder with a config is none of `runs`, a sentence each."""
+        return [entry.problem for entry in self._index.entries() if entry.problem]
+
+    def facts(self, name: str) -> Facts:
+        """A run's config in short, as the last listing found it. Raises `UserError` where it cannot be read."""
+        entry = self._index.entry(name)
+        if entry is None or entry.facts is None:
+            raise UserError(entry.problem if entry else f"there is no run {name!r} in {self.root}")
+        return entry.facts
 
     def open(self, name: str) -> RunFolder:
         """The run of this id, or whose id begins or whose name is so; the newest where several do."""
@@ -168,18 +207,16 @@ class RunStore:
         if config.name:
             run = RunFolder(self.root / config.name)
             return run if run.config_file.exists() else None
-        for run in reversed(self.runs()):
-            if identity(run.config()) == identity(config):
-                return run
-        return None
+        digest = digest_of(identity(config))
+        return next((run for run, facts in reversed(self.listed()) if facts.digest == digest), None)
 
     def evaluations(self, source: str) -> list[RunFolder]:
         """The evaluate runs that judge the images of a run, oldest first."""
-        return [run for run in self.runs() if (config := run.config()).kind == "evaluate" and config.source == source]
+        return [run for run, facts in self.listed() if (facts.kind, facts.source) == ("evaluate", source)]
 
     def study(self, study: str) -> list[RunFolder]:
         """The runs of a study, oldest first."""
-        return [run for run in self.runs() if run.config().study == study]
+        return [run for run, facts in self.listed() if facts.study == study]
 
 
 def run_id(config: RunConfig) -> str:
@@ -213,12 +250,5 @@ def identity(config: RunConfig) -> dict[str, Any]:
 
 def differences(left: RunConfig, right: RunConfig) -> list[str]:
     """One line per setting that differs, such as "lgm.views: 3 / 10"."""
-    a, b = _flat(to_dict(left)), _flat(to_dict(right))
+    a, b = flat(to_dict(left)), flat(to_dict(right))
     return [f"{key}: {a[key]} / {b[key]}" for key in a if a[key] != b[key]]
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

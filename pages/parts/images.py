@@ -15,7 +15,8 @@ from urllib.parse import quote
 import streamlit as st
 
 from lgm_core.base.places import places
-from lgm_core.runs.store import RunFolder, read_json
+from lgm_core.runs.damage import read_or_empty
+from lgm_core.runs.store import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +123,5 @@ def tiles_html(tiles: list[str]) -> str:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _index(path: str, stamp: int) -> dict[str, Any]:
     del stamp  # part of the cache's key
-    return read_json(Path(path)) | {"key": Path(path).parent.name}
+    found = read_or_empty(Path(path))
+    return found | {"key": Path(path).parent.name} if found else {}

@@ -4,9 +4,7 @@
 >>> backbones = pick_backbones(key="backbones", default=["mobilenet_v2"])
 """
 
-import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +12,47 @@ import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.base.errors import result_or_why
+from lgm_core.base.errors import UserError, result_or_why
+from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import places
+from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
-from lgm_core.runs.store import RunFolder, RunStore, read_json
+from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url
 from pages.parts.theme import STATE_ICONS
-
-_SETTLED = 2 * 10**9  # nanoseconds
 
 
 def all_runs() -> list[RunFolder]:
     """All runs here that can be read, newest first."""
-    root = places().runs
-    if not root.exists():
-        return []
-    stamp = root.stat().st_mtime_ns  # a folder that has just come may be without its config yet: look again then
-    settled = time.time_ns() - stamp > _SETTLED
-    return [run for run in (_listed(str(root), stamp) if settled else RunStore(root).runs()[::-1]) if settings(run)]
+    return [run for run, _ in listed_runs()]
+
+
+def listed_runs() -> list[tuple[RunFolder, Facts]]:
+    """The same, each with its config in short: what a list needs, however many there are."""
+    return RunStore(places().runs).listed()[::-1]
+
+
+def left_out() -> list[str]:
+    """Why a folder among the runs is not listed, a sentence each."""
+    return RunStore(places().runs).unreadable()
+
+
+def facts(run: RunFolder) -> Facts:
+    """A run's config in short, as it was listed last."""
+    return RunStore(run.path.parent).facts(run.id)
 
 
 def settings(run: RunFolder) -> dict[str, Any]:
-    """The run's config as plain values, without checks: what a list of hundreds needs. {} where unreadable.
+    """The run's whole config as plain values, in this version's terms; {} where unreadable. For a list take `facts`.
 
     Kept in memory, so do not change it.
     """
-    try:
-        return _settings(str(run.config_file), run.config_file.stat().st_mtime_ns)
-    except OSError:
-        return {}
+    return _SETTINGS.of(run.config_file)
 
 
 def has_images(run: RunFolder) -> bool:
     """All real data at once have no images of their own to look at; every other run has them, or will."""
-    return settings(run)["kind"] == "distill" or settings(run)["baseline"]["choice"] != "full"
+    return facts(run).choice != "full"
 
 
 def shows_images(run: RunFolder) -> bool:
@@ -65,7 +70,7 @@ def pick_run(
     where: Callable[[RunFolder], bool] | None = None, first: Callable[[RunFolder], bool] | None = None,
 ) -> RunFolder | None:  # fmt: skip
     """One run of these kinds, the newest at first, or the newest that is as `first` asks; None where there is none."""
-    runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds and (where is None or where(run))}
+    runs = {run.id: run for run, its in listed_runs() if its.kind in kinds and (where is None or where(run))}
     if not runs:
         return None
     take_from_url(key, runs)
@@ -84,7 +89,7 @@ def pick_runs(
     first: Callable[[RunFolder], bool] | None = None,
 ) -> list[RunFolder]:  # fmt: skip
     """Several runs of these kinds; at first the newest `default` of them, or of those that are as `first` asks."""
-    runs = {run.id: run for run in all_runs() if settings(run)["kind"] in kinds}
+    runs = {run.id: run for run, its in listed_runs() if its.kind in kinds}
     if not runs:
         return []
     take_from_url(key, runs, many=True)
@@ -98,7 +103,7 @@ def pick_runs(
 
 def pick_study(key: str = "study", label: str = "Study") -> str:
     """The name of a study, "" where there is none."""
-    names = list(dict.fromkeys(str(settings(run)["study"]) for run in all_runs() if settings(run).get("study")))
+    names = list(dict.fromkeys(its.study for _, its in listed_runs() if its.study))
     if not names:
         return ""
     take_from_url(key, names)
@@ -183,13 +188,11 @@ def _status_words(status: str) -> str:
     return status.replace("can be fetched", "fetch").replace("manual", "by hand")
 
 
-@lru_cache(maxsize=16)
-def _listed(root: str, stamp: int) -> list[RunFolder]:
-    del stamp  # part of the cache's key: changes when a run comes or goes
-    return RunStore(Path(root)).runs()[::-1]
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        return to_dict(RunFolder(path.parent).config())
+    except UserError:
+        return {}
 
 
-@lru_cache(maxsize=4096)  # Streamlit's own cache takes longer than reading would
-def _settings(path: str, stamp: int) -> dict[str, Any]:
-    del stamp  # part of the cache's key: a config is never edited
-    return read_json(Path(path)).get("config", {})
+_SETTINGS = Remembered(_settings, most=4096)

@@ -31,12 +31,24 @@ def show_failure(run: RunFolder) -> None:
     if status.state == "failed":
         st.error(plain(status.error or "The worker ended without a word."), icon=":material/error:")
     elif status.state == "lost":
-        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds:"
-        st.warning(f"{words} Resume goes on from the last checkpoint.", icon=":material/link_off:")
+        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds"
+        then = "." if run.why_not_resumed() else ": Resume goes on from the last checkpoint."
+        st.warning(f"{words}{then}", icon=":material/link_off:")
     else:
         return
     with st.expander("The last lines of the log", icon=":material/notes:"):
         st.code(run.log_tail(40) or "The log is empty.", language=None, wrap_lines=True)
+
+
+def show_problems(*runs: RunFolder | None) -> None:
+    """Damaged files of these runs, and what else of them this version cannot read: left out of the page, named here."""
+    found = {run.id: (run.problems(), run.notes()) for run in runs if run}
+    for run_id, (problems, notes) in found.items():
+        of = f"{plain(run_id)}: " if len(found) > 1 else ""
+        for sentence in problems:
+            st.warning(f"{of}{plain(sentence)}", icon=":material/broken_image:")
+        for sentence in notes:
+            st.caption(f":material/info: {of}{plain(sentence)}")
 
 
 def figures(status: Status) -> list[tuple[str, str, str]]:
@@ -112,7 +124,7 @@ def _panel(path: str, before: tuple) -> None:
             st.error(plain(refused), icon=":material/error:")
         if status.active:
             st.progress(_share(status))
-        for note in status.notes:
+        for note in (*status.notes, *filter(None, [run.why_not_resumed()])):
             st.caption(f":material/info: {plain(note)}")
 
 
@@ -125,16 +137,24 @@ def _buttons(run: RunFolder, status: Status) -> None:
         _action("Pause", "pause", lambda: local.pause(run), "Writes a checkpoint and leaves the device")
         _action("Stop", "stop", lambda: local.stop(run), "Ends the run; it can still be resumed")
     elif status.state == "failed":
-        _action("Retry", "refresh", lambda: local.retry(run), "Once more, from the last checkpoint", primary=True)
+        help = "Once more, from the last checkpoint"
+        _action("Retry", "refresh", lambda: local.retry(run), help, primary=True, refused=run.why_not_resumed())
     elif status.state in ("paused", "stopped", "lost"):
-        _action("Resume", "play_arrow", lambda: local.resume(run), "From the last checkpoint", primary=True)
+        help = "From the last checkpoint"
+        _action("Resume", "play_arrow", lambda: local.resume(run), help, primary=True, refused=run.why_not_resumed())
 
 
-def _action(label: str, icon: str, action: Callable[[], object], help: str, primary: bool = False) -> None:
-    """A button that is heard even where the panel is drawn anew meanwhile: callbacks come before fragments."""
+def _action(
+    label: str, icon: str, action: Callable[[], object], help: str, primary: bool = False, refused: str = ""
+) -> None:
+    """A button that is heard even where the panel is drawn anew meanwhile: callbacks come before fragments.
+
+    `refused`: why it cannot be pressed.
+    """
     st.button(
-        label, icon=f":material/{icon}:", help=help, type="primary" if primary else "secondary", on_click=_do,
-        args=(action,), key=f"do_{label.lower().replace(' ', '_')}",
+        label, icon=f":material/{icon}:", help=plain(refused) if refused else help,
+        type="primary" if primary else "secondary", on_click=_do, args=(action,), disabled=bool(refused),
+        key=f"do_{label.lower().replace(' ', '_')}",
     )  # fmt: skip
 
 

@@ -5,16 +5,16 @@
 ('demo-full', 'finished')
 """
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from lgm_core.runs.store import RunFolder
+from lgm_core.base.remembered import Remembered
+from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
-from pages.parts.pickers import all_runs, settings
+from pages.parts.pickers import listed_runs
 from pages.parts.theme import STATE_COLOURS
 
 COLUMNS = ["picture", "run", "state", "accuracy", "progress", "dataset", "backbone", "kind", "study", "made"]
@@ -22,7 +22,7 @@ COLUMNS = ["picture", "run", "state", "accuracy", "progress", "dataset", "backbo
 
 def run_rows() -> list[dict[str, Any]]:
     """One row per run, newest first: picture (an address), state, progress in per cent, best accuracy, config."""
-    return [_row(run) for run in all_runs()]
+    return [_row(run, its) for run, its in listed_runs()]
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -55,9 +55,8 @@ def keep_fresh(before: list[dict[str, Any]]) -> None:
         st.rerun()
 
 
-def _row(run: RunFolder) -> dict[str, Any]:
-    config, status = settings(run), run.status()
-    newest, accuracy = _newest(str(run.path), _stamp(run.frame_index)), _accuracy(str(run.path), _stamp(run.evals))
+def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
+    status, newest, accuracy = run.status(), _NEWEST.of(run.frame_index), _ACCURACY.of(run.evals)
     share = 1.0 if status.state == "finished" else status.step / status.steps if status.steps else 0.0
     return {
         "picture": frame_url(run, newest) if newest else None,
@@ -65,25 +64,21 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "state": [status.state],
         "progress": round(100 * min(share, 1.0)),
         "accuracy": None if accuracy is None else 100 * accuracy,
-        "dataset": config.get("dataset"),
-        "backbone": config.get("backbone"),
-        "kind": config["baseline"]["choice"] if config.get("kind") == "baseline" else config.get("kind"),
-        "study": config.get("study") or None,
+        "dataset": its.dataset,
+        "backbone": its.backbone,
+        "kind": its.choice or its.kind,
+        "study": its.study or None,
         "made": pd.Timestamp(run.config_file.stat().st_mtime, unit="s", tz="UTC"),
     }
 
 
-def _stamp(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-@lru_cache(maxsize=4096)
-def _newest(path: str, stamp: int) -> dict[str, Any] | None:
-    frames = RunFolder(Path(path)).frame_list() if stamp else []
+def _newest(index: Path) -> dict[str, Any] | None:
+    frames = RunFolder(index.parent.parent).frame_list()
     return frames[-1] if frames else None
 
 
-@lru_cache(maxsize=4096)
-def _accuracy(path: str, stamp: int) -> float | None:
-    reports = RunFolder(Path(path)).eval_reports() if stamp else []
-    return max((report["top1"] for report in reports), default=None)
+def _accuracy(evals: Path) -> float | None:
+    return max((report["top1"] for report in RunFolder(evals.parent).eval_reports()), default=None)
+
+
+_NEWEST, _ACCURACY = Remembered(_newest), Remembered(_accuracy)

@@ -13,7 +13,7 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import from_dict
 from lgm_core.config import RunConfig
 from lgm_core.runs.store import RunFolder
-from pages.parts.pickers import all_runs, settings
+from pages.parts.pickers import listed_runs, settings
 from pages.parts.theme import plain
 
 _MOST_SOURCES = 8
@@ -22,13 +22,13 @@ _MOST_SOURCES = 8
 def known_datasets() -> list[str]:
     """Data sets on which anything was distilled, chosen or mapped; the newest first."""
     kinds = ("distill", "baseline", "embed")
-    return list(dict.fromkeys(values["dataset"] for values in _all() if values["kind"] in kinds))
+    return list(dict.fromkeys(its.dataset for _, its in listed_runs() if its.kind in kinds))
 
 
 def known_backbones(dataset: str, most: int = 3) -> list[str]:
     """The frozen backbones to begin with: those with a map, else those distilled with, of this data set."""
     for kinds in (("embed",), ("distill",), ("baseline",)):
-        found = [values["backbone"] for values in _all() if values["dataset"] == dataset and values["kind"] in kinds]
+        found = [its.backbone for _, its in listed_runs() if its.dataset == dataset and its.kind in kinds]
         found = [name for name in found if not is_student(name)]
         if found:
             return list(dict.fromkeys(found))[:most]
@@ -48,19 +48,14 @@ def with_features(names: Sequence[str], purpose: str) -> list[str]:
 
 def embed_runs(dataset: str, backbone: str) -> list[RunFolder]:
     """The embed runs of a data set in a backbone, newest first."""
-    return [
-        run
-        for run in all_runs()
-        if (values := settings(run))["kind"] == "embed"
-        and values["dataset"] == dataset
-        and values["backbone"] == backbone
-    ]
+    return [run for run, its in listed_runs() if (its.kind, its.dataset, its.backbone) == ("embed", dataset, backbone)]
 
 
 def sources_of(dataset: str, kinds: Sequence[str] = ("distill", "baseline")) -> list[RunFolder]:
     """Runs on this data set that have images to place on a map: distilled ones first, the newest first."""
-    runs = [run for run in all_runs() if _fits(run, dataset, kinds) and run.synthetic.exists()]
-    return sorted(runs, key=lambda run: settings(run)["kind"] != "distill")[:_MOST_SOURCES]
+    fitting = [(run, its) for run, its in listed_runs() if its.dataset == dataset and its.kind in kinds]
+    runs = [(run, its) for run, its in fitting if run.synthetic.exists()]
+    return [run for run, _ in sorted(runs, key=lambda pair: pair[1].kind != "distill")[:_MOST_SOURCES]]
 
 
 def embed_config(dataset: str, backbone: str, sources: Sequence[RunFolder]) -> RunConfig:
@@ -70,12 +65,3 @@ def embed_config(dataset: str, backbone: str, sources: Sequence[RunFolder]) -> R
         first = settings(sources[0])
         values |= {name: first[name] for name in ("data", "device", "normalisation") if name in first}
     return from_dict(RunConfig, values | {"sources": [run.id for run in sources]})
-
-
-def _fits(run: RunFolder, dataset: str, kinds: Sequence[str]) -> bool:
-    values = settings(run)
-    return values["dataset"] == dataset and values["kind"] in kinds
-
-
-def _all() -> list[dict[str, Any]]:
-    return [settings(run) for run in all_runs()]

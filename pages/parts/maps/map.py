@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from lgm_core.backbones import catalog
-from lgm_core.runs.store import RunFolder, read_json
+from lgm_core.runs.store import RunFolder
 from pages.parts.images import frame_sprite, thumb_index, thumb_url
 from pages.parts.theme import backbone_colour, class_colour
 
@@ -216,4 +216,4 @@ def _text(values: Any, kind: Any) -> str:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _load(path: str, stamp: int) -> Mapping[str, Any]:
     del stamp  # part of the cache's key
-    return read_json(Path(path))
+    return RunFolder(Path(path).parent).map()

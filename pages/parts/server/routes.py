@@ -8,7 +8,6 @@ link that leads out are "not found".
 """
 
 import io
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,12 +20,14 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.files import readable_lines, starts_line
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
-from lgm_core.runs.store import RunFolder, RunStore, read_json, read_lines
+from lgm_core.runs.store import RunFolder, RunStore, read_json
 
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_FACTS = ("kind", "dataset", "backbone", "method", "study", "source")
 
 
 class NotHere(Exception):
@@ -118,21 +119,20 @@ def site(request: Request) -> Response:
 
 @endpoint
 def runs(request: Request) -> Response:
-    """All runs, oldest first: id, what they do, state."""
-    found = []
-    for run in RunStore(places().runs).runs():
-        config, status = read_json(run.config_file).get("config", {}), run.status()
-        facts = {name: config.get(name) for name in ("kind", "dataset", "backbone", "method", "study", "source")}
+    """All runs, oldest first: id, what they do, state; and a sentence for each folder that is left out."""
+    found, store = [], RunStore(places().runs)
+    for run, its in store.listed():
+        status, facts = run.status(), {name: getattr(its, name) for name in _FACTS}
         found.append({"id": run.id, **facts, "state": status.state, "step": status.step, "steps": status.steps})
-    return _json({"runs": found})
+    return _json({"runs": found, "left_out": store.unreadable()})
 
 
 @endpoint
 def run(request: Request) -> Response:
-    """One run: config, status, environment, and what it was asked for."""
+    """One run: config as written, status, environment, what it was asked for, and what is wrong with its files."""
     found = _run(request)
-    values = read_json(found.config_file)
-    return _json({"id": found.id, **values, "status": asdict(found.status()), "wish": found.wish()})
+    values, told = read_json(found.config_file), {"notes": found.notes(), "problems": found.problems()}
+    return _json({"id": found.id, **values, **told, "status": asdict(found.status()), "wish": found.wish()})
 
 
 @endpoint
@@ -160,7 +160,8 @@ def lines_of(name: str) -> Callable[[Request], Response]:
 
     `name`: the attribute of `RunFolder` that holds its path.
 
-    Where the file has become shorter, as when a run goes on from a checkpoint, it starts anew, and says `reset`.
+    Where the file has become shorter, as when a run goes on from a checkpoint, or the offset lies inside a line, it
+    starts anew, and says `reset`. Damaged lines are left out and counted.
     """
 
     @endpoint
@@ -171,13 +172,9 @@ def lines_of(name: str) -> Callable[[Request], Response]:
         if not path.exists():
             return _json({"lines": [], "offset": 0, "reset": offset > 0})
         inside(path.parent, path.name)
-        try:
-            reset = offset > path.stat().st_size
-            lines, end = read_lines(path, 0 if reset else offset)
-        except json.JSONDecodeError:  # the offset lies inside a line of a file that was written anew
-            lines, end = read_lines(path)
-            reset = True
-        return _json({"lines": lines, "offset": end, "reset": reset})
+        reset = not starts_line(path, offset)
+        found = readable_lines(path, 0 if reset else offset)
+        return _json({"lines": found.good, "offset": found.end, "reset": reset, "damaged": found.damaged})
 
     return answer
 

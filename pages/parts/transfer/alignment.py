@@ -15,7 +15,7 @@ from lgm_core.reports.matrix import Matrix, correlation
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.maps.neighbourhood import title_of
-from pages.parts.pickers import all_runs, settings
+from pages.parts.pickers import listed_runs, settings
 from pages.parts.theme import backbone_colour
 from pages.parts.transfer.matrix import alignment_matrix
 from pages.parts.ways import pick_way
@@ -26,9 +26,8 @@ Values = dict[tuple[str, str], float]
 def align_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
     """The newest align run on a data set that compares all of these backbones; a finished one first."""
     runs = [
-        run for run in all_runs()
-        if (values := settings(run))["kind"] == "align" and values["dataset"] == dataset
-        and set(backbones) <= set(values["evaluate_on"])
+        run for run, its in listed_runs()
+        if (its.kind, its.dataset) == ("align", dataset) and set(backbones) <= set(its.evaluate_on)
     ]  # fmt: skip
     return next((run for run in runs if run.status().state == "finished"), runs[0] if runs else None)
 

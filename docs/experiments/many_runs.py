@@ -1,0 +1,55 @@
+"""What a long record costs: N run folders in a temporary folder, and the seconds that lists of them take.
+
+python docs/experiments/many_runs.py 10000
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lgm_core.base.files import read_json, write_json
+from lgm_core.config import RunConfig
+from lgm_core.runs import index
+from lgm_core.runs.store import RunStore
+
+
+def make(store: RunStore, count: int) -> None:
+    """Finished runs of forty studies, as workers leave them, but without results."""
+    for number in range(count):
+        config = RunConfig(name=f"run-{number:06d}", study=f"study-{number % 40}", seed=number, evaluate_on=("a", "b"))
+        run = store.create(config, {"lgm_core": "0.1.0"})
+        write_json(run.status_file, read_json(run.status_file) | {"state": "finished", "step": 999})
+
+
+def listing(store: RunStore) -> int:
+    """What `lgm list runs`, the page Runs and /api/runs need of every run."""
+    return sum(run.status().state == "finished" and bool(facts.dataset) for run, facts in store.listed())
+
+
+def told(words: str, action: Callable[[], object]) -> None:
+    began = time.perf_counter()
+    found = action()
+    print(f"{words:<48} {time.perf_counter() - began:8.3f} s   {found if isinstance(found, int) else ''}", flush=True)
+
+
+def main(count: int) -> None:
+    with TemporaryDirectory() as folder:
+        store = RunStore(Path(folder) / "runs")
+        told(f"making {count} runs", lambda: make(store, count))
+        time.sleep(3)  # files that have just been written are not yet kept in memory
+        told("first listing ever", lambda: listing(store))
+        index._MEMORY.clear()
+        told("first listing of a process, from the index", lambda: listing(store))
+        told("listing again", lambda: listing(store))
+        told("one study", lambda: len(store.study("study-7")))
+        wanted = replace(RunConfig(), seed=count + 1, evaluate_on=("a", "b"))
+        told("same(): none is", lambda: store.same(wanted))
+        told("same(): the oldest is", lambda: store.same(replace(wanted, seed=0)) is not None)
+        told("one run more", lambda: store.create(replace(wanted, name="new"), {}) and len(store.runs()))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)

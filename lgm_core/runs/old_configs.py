@@ -1,0 +1,62 @@
+"""config.json of any version, read in today's terms. Reading forgives; what a user gives is checked strictly.
+
+>>> found = open_config(run.config_file)
+>>> found.config.lgm.views, found.notes
+(5, {'lgm.sharpness': 'lgm.sharpness = 2 is no setting of this version: left out'})
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from lgm_core.base.errors import DamagedFile, UserError
+from lgm_core.base.files import read_json
+from lgm_core.base.knobs import read_dict
+from lgm_core.base.settings import Kind
+from lgm_core.config import RunConfig
+
+# Groups and settings that cannot change the bits of a run: what it is called, what is written, and by what it is judged
+_HARMLESS = ("name", "study", "record", "live", "probe", "scratch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundConfig:
+    """What config.json of a run says. `notes`: what this version could not take over, a sentence by setting."""
+
+    config: RunConfig
+    notes: dict[str, str]
+    environment: dict[str, Any]
+
+    def why_not_resumed(self, run_id: str) -> str:
+        """Why this version cannot go on with the run to the same bits, and what to do; "" where it can."""
+        matters = method_of(self.config).distils_by if self.config.kind == "distill" else ()
+        harmful = [name for name in self.notes if name.split(".")[0] not in _HARMLESS or name in matters]
+        if not harmful:
+            return ""
+        wrote = self.environment.get("lgm_core", "unknown")
+        return (
+            f"the run {run_id!r} was made by version {wrote} of this program with settings that this version, "
+            f"{VERSION}, does not know or accept: {', '.join(harmful)}. It can be looked at, but going on "
+            f"with it would change it unseen; start it anew under another name, or go on with it in version {wrote}"
+        )
+
+
+def open_config(path: Path) -> FoundConfig:
+    """Read a config.json. Raises `UserError` where it is missing or damaged, or is of a kind of run not known here."""
+    remedy = "copy config.json back from where it is still whole, or delete the folder"
+    found = read_json(path)
+    if not found:
+        raise UserError(f"{path} is missing or empty, so that {path.parent} is not a run; {remedy}")
+    values, environment = found.get("config"), found.get("environment")
+    if not isinstance(values, dict):
+        raise DamagedFile(f'{path} has no group of settings called "config", so that it is not a run; {remedy}')
+    if values.get("kind", "distill") not in get_args(Kind):
+        raise UserError(f"{path} is of a run of the kind {values['kind']!r}, which this version does not know")
+    config, notes = read_config(values)
+    return FoundConfig(config=config, notes=notes, environment=environment if isinstance(environment, dict) else {})
+
+
+def read_config(values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, str]]:
+    """A config of any version, as plain values, in today's terms; and notes on what could not be taken over."""
+    return read_dict(RunConfig, renamed(values))
