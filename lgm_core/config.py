@@ -49,12 +49,11 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     are given, the network that distils bears its width in its name: "conv:width32".
     """
     found = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-    judges = found.get("scratch")
-    if isinstance(judges, dict) and judges.get("width", 1) == 0:
+    judges, own = (group if isinstance(group := found.get(name), dict) else {} for name in ("scratch", "rcig"))
+    if judges.get("width", 1) == 0:
         del judges["width"]
-    backbone, own = str(found.get("backbone", "")), found.get("rcig")
-    both = all(isinstance(group, dict) and "width" in group for group in (judges, own))
-    if both and is_student(backbone):
+    backbone = str(found.get("backbone", ""))
+    if "width" in judges and "width" in own and is_student(backbone):
         found["backbone"] = f"{backbone}:width{own['width']}"
     for old, new in RENAMED.items():
         group, name = _place(found, old)

@@ -1,6 +1,6 @@
 """READ FIRST. One run, from its config to its results, resumable at any step.
 
-A run is a folder (runs/store.py) that holds a config (config.py). `work` takes the folder and does what the config
+A run is a folder (runs/folder.py) that holds a config (config.py). `work` takes the folder and does what the config
 says: `distill` learns images, `baseline` chooses real ones, `evaluate` takes the images of another run. All three end
 in `_judge`: each network that was asked for is trained on the images, and tested on real ones. Beside them, `embed`
 maps real images with the others' among them, and `align` compares backbones (analysis/).

@@ -7,7 +7,7 @@ import streamlit as st
 
 from lgm_core.base.places import places
 from lgm_core.reports.card import card, export_zip
-from lgm_core.reports.page import evaluations_of, run_report, study_report
+from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
@@ -24,7 +24,7 @@ def report_of_run(path: str, stamp: float) -> str:
     """The report of a run as its files are now; `stamp` changes when they do."""
     del stamp
     run = RunFolder(Path(path))
-    return run_report(run, evaluations_of(run, RunStore(run.path.parent)))
+    return run_report(run, RunStore(run.path.parent).evaluations(run.id))
 
 
 @st.cache_data(max_entries=4, show_spinner="Putting the report together …")

@@ -1,26 +1,20 @@
 """One run or one study as a single HTML file: readable offline, printable, with everything inside it.
 
 >>> Path("demo.html").write_text(study_report("demo", store.study("demo")))
->>> Path("run.html").write_text(run_report(run, evaluations_of(run, store)))
+>>> Path("run.html").write_text(run_report(run, store.evaluations(run.id)))
 """
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
 
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import load
-from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import column_of, what_is_unlike, what_was_trained
 from lgm_core.methods.catalog import method_of
-from lgm_core.presets import PRESETS, preset
-from lgm_core.reports.card import licences
-from lgm_core.reports.command import command_of_run, flat
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
+from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
 from lgm_core.reports.summary import (
     LOWER_BOUND,
@@ -32,15 +26,10 @@ from lgm_core.reports.summary import (
     row_label,
     top1_words,
 )
-from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
 _MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
-
-
-def evaluations_of(run: RunFolder, store: RunStore) -> list[RunFolder]:
-    """The evaluate runs that judged the images of `run`."""
-    return store.evaluations(run.id)
 
 
 def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
@@ -51,7 +40,7 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
     body += section("Accuracy", _problems(evaluations) + _accuracies(judged), _note(judged))
     body += _classes(run) + _of_method(run)
-    return page(f"{run.id}: report", body + _origin([run]), home=home)
+    return page(f"{run.id}: report", body + origin([run]), home=home)
 
 
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
@@ -66,7 +55,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
     if len(distilled) > _MOST_STUDY_RUNS:
         left = len(distilled) - _MOST_STUDY_RUNS
         body += f'<p class="note">{left} further distillations are counted above and not pictured.</p>'
-    return page(f"{name}: report", body + _origin(runs), home=home)
+    return page(f"{name}: report", body + origin(runs), home=home)
 
 
 def _note(runs: Sequence[RunFolder]) -> str:
@@ -219,34 +208,3 @@ def _matrix(runs: Sequence[RunFolder]) -> str:
         head = ["relative to all real images, %" if relative else "top-1, %", *found.columns]
         parts.append(heat_table(head, rows))
     return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'
-
-
-def _origin(runs: Sequence[RunFolder]) -> str:
-    """What is needed to do it again: command, settings, versions, licences."""
-    shown = runs[:40]
-    body = "".join(f"<pre>{escape(command_of_run(run))}</pre>" for run in shown)
-    parts = section(
-        "Do it again", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
-    )
-    config = runs[0].config()
-    changed = settings(config)
-    everything = json.dumps(to_dict(config), indent=1)
-    body = table(["setting", "value", f"in {config.preset}"], changed) if changed else ""
-    body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
-    parts += section("Settings", body, "Where they depart from the preset.")
-    parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
-    return parts + section(
-        "Licences and sources", table(["of", "licence", "source"], licences([run.config() for run in runs]))
-    )
-
-
-def settings(config: RunConfig) -> list[list[str]]:
-    """Settings that depart from the run's preset: name, value, the preset's value."""
-    base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
-    own = flat(to_dict(config))
-    said = ("dataset", "backbone", "name", "kind")  # they stand above
-    return [[key, _words(own[key]), _words(base[key])] for key in own if own[key] != base[key] and key not in said]
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -14,7 +14,7 @@ from PIL import Image
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.card import plain, zipped
 from lgm_core.reports.markup import page
-from lgm_core.reports.page import evaluations_of, run_report, study_report
+from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.pictures import as_bytes, frame, pictures
 from lgm_core.reports.summary import row_label
 from lgm_core.runs.store import RunFolder, RunStore
@@ -29,7 +29,7 @@ def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = "Distill
     cards = []
     for run in runs:
         name = plain(run.id)
-        related = evaluations_of(run, RunStore(run.path.parent))
+        related = RunStore(run.path.parent).evaluations(run.id)
         (folder / "runs" / f"{name}.html").write_text(run_report(run, related, home="../index.html"))
         cover = _cover(run)
         if cover is not None:

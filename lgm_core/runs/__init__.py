@@ -1,6 +1,8 @@
 """Runs on disk: the record. The reading side needs no torch.
 
-store     all file names of a run folder; reading it
+store     all runs in one folder: found, listed, made
+folder    one run: all file names of its folder; reading it
+identity  when two runs are the same
 status    what a run says of itself: state, step, heartbeat
 old_configs  config.json of any version, read in today's terms
 index     what lists need to know of all runs, without reading all configs

@@ -13,8 +13,10 @@ from typing import Any, get_args
 from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.files import read_json
 from lgm_core.base.knobs import read_dict
+from lgm_core.base.places import VERSION
 from lgm_core.base.settings import Kind
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, renamed
+from lgm_core.methods.catalog import method_of
 
 # Groups and settings that cannot change the bits of a run: what it is called, what is written, and by what it is judged
 _HARMLESS = ("name", "study", "record", "live", "probe", "scratch")

@@ -1,0 +1,49 @@
+"""What is needed to do a run again, as part of its report: commands, settings, versions, licences.
+
+>>> origin([run])[:37]
+'<section><h2>Do it again</h2><pre>pyt'
+"""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from lgm_core.base.knobs import flat, to_dict
+from lgm_core.config import RunConfig
+from lgm_core.presets import PRESETS, preset
+from lgm_core.reports.card import licences
+from lgm_core.reports.command import command_of_run
+from lgm_core.reports.markup import section, table
+from lgm_core.runs.store import RunFolder
+
+
+def origin(runs: Sequence[RunFolder]) -> str:
+    """What is needed to do it again: command, settings, versions, licences."""
+    shown = runs[:40]
+    body = "".join(f"<pre>{escape(command_of_run(run))}</pre>" for run in shown)
+    parts = section(
+        "Do it again", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
+    )
+    config = runs[0].config()
+    changed = settings(config)
+    everything = json.dumps(to_dict(config), indent=1)
+    body = table(["setting", "value", f"in {config.preset}"], changed) if changed else ""
+    body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
+    parts += section("Settings", body, "Where they depart from the preset.")
+    parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
+    return parts + section(
+        "Licences and sources", table(["of", "licence", "source"], licences([run.config() for run in runs]))
+    )
+
+
+def settings(config: RunConfig) -> list[list[str]]:
+    """Settings that depart from the run's preset: name, value, the preset's value."""
+    base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
+    own = flat(to_dict(config))
+    said = ("dataset", "backbone", "name", "kind")  # they stand above
+    return [[key, _words(own[key]), _words(base[key])] for key in own if own[key] != base[key] and key not in said]
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

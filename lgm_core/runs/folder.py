@@ -1,0 +1,142 @@
+"""One run directory: the only module that knows its file names. Reading is here; writing is the recorder's.
+
+A reader needs no lock: files are replaced atomically or only grow, and a half-written last line is left for later.
+
+>>> run = RunStore(places().runs).open("20261120-1432-lgm-scenes-mobilenet_v2-k3f9")
+>>> run.status().state, run.metrics()[-1]["loss"]
+('finished', 0.0312)
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import write_json
+from lgm_core.base.locks import is_held
+from lgm_core.config import RunConfig
+from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
+from lgm_core.runs.old_configs import open_config
+from lgm_core.runs.status import Status, read_status
+
+
+class _File:
+    """A path inside a run's folder, joined when it is asked for: a list of ten thousand runs needs few of them."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = parts
+
+    def __get__(self, run: "RunFolder", owner: type | None = None) -> Path:
+        return run.path.joinpath(*self._parts)
+
+
+class RunFolder:
+    """One run directory, for reading. What is damaged is left out; `problems` names it."""
+
+    config_file = _File("config.json")
+    status_file = _File("status.json")
+    control_file = _File("control.json")
+    metrics_file = _File("metrics.jsonl")
+    frames = _File("frames")
+    frame_index = _File("frames", "index.jsonl")
+    checkpoint = _File("checkpoint.safetensors")
+    synthetic = _File("synthetic.safetensors")
+    choice = _File("choice.json")
+    evals = _File("evals")
+    map_file = _File("map.json")
+    map_axes = _File("map.safetensors")
+    near_file = _File("neighbours.safetensors")
+    trail_file = _File("trail.jsonl")
+    details_file = _File("details.jsonl")
+    alignment_file = _File("alignment.json")
+    start = _File("start.safetensors")
+    log_file = _File("log.txt")
+    lock_file = _File("writer.lock")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+
+    def config(self) -> RunConfig:
+        """The run's config in this version's terms. Raises `UserError` where the folder is no run that it can read."""
+        return open_config(self.config_file).config
+
+    def notes(self) -> list[str]:
+        """What of the config this version does not know or accept, a sentence each."""
+        return list(open_config(self.config_file).notes.values())
+
+    def why_not_resumed(self) -> str:
+        """Why this version cannot go on with the run, and what to do; "" where it can."""
+        return open_config(self.config_file).why_not_resumed(self.id)
+
+    def config_to_work_on(self) -> RunConfig:
+        """The config, for whoever goes on with the run. Raises `UserError` where this version cannot."""
+        if why := self.why_not_resumed():
+            raise UserError(why)
+        return self.config()
+
+    def environment(self) -> dict[str, Any]:
+        """Versions and machine, as written at the start."""
+        return open_config(self.config_file).environment
+
+    def problems(self) -> list[str]:
+        """A sentence for each damaged file, with what to do."""
+        reports = sorted(self.evals.glob("*.json"))
+        return problems_in(
+            [self.status_file, self.choice, self.map_file, self.alignment_file, *reports],
+            [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
+        )
+
+    def status(self) -> Status:
+        """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
+        return read_status(self.status_file, self.has_writer)
+
+    def has_writer(self) -> bool:
+        """Is a process of this machine writing to the run now?"""
+        return is_held(self.lock_file)
+
+    def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
+        """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
+        return lines_or_none(self.metrics_file, offset)
+
+    def trail(self, offset: int = 0) -> list[dict[str, Any]]:
+        """Where the synthetic images lay on the run's map, a line per frame, from a byte offset on."""
+        return lines_or_none(self.trail_file, offset)
+
+    def details(self, offset: int = 0) -> list[dict[str, Any]]:
+        """What a method says of its steps beside the metrics, a line per frame, from a byte offset on."""
+        return lines_or_none(self.details_file, offset)
+
+    def map(self) -> dict[str, Any]:
+        """The real images of the run's map; {} without one."""
+        return read_or_empty(self.map_file)
+
+    def alignment(self) -> dict[str, Any]:
+        """What an align run has found so far; {} before its start."""
+        return read_or_empty(self.alignment_file)
+
+    def frame_list(self) -> list[dict[str, Any]]:
+        """Frames that exist: step, file, columns, rows, side in pixels."""
+        return lines_or_none(self.frame_index)
+
+    def eval_reports(self) -> list[dict[str, Any]]:
+        """All evaluation reports in this run, in the order of their file names."""
+        return reports_in(self.evals)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the worker's log."""
+        if not self.log_file.exists():
+            return ""
+        with self.log_file.open("rb") as file:
+            file.seek(max(self.log_file.stat().st_size - 64 * 1024, 0))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+
+    def ask(self, wish: str) -> None:
+        """Ask the writer for "pause", "stop" or, taking either back, "resume"."""
+        if wish not in ("pause", "stop", "resume"):
+            raise ValueError(f"a run can be asked to pause, stop or resume, not to {wish!r}")
+        write_json(self.control_file, {"wish": wish, "time": time.time()})
+
+    def wish(self) -> str:
+        """What the writer was asked for last: "pause", "stop", "resume", or ""."""
+        return str(read_or_empty(self.control_file).get("wish", ""))
