@@ -14,13 +14,16 @@ import tyro
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import to_dict
+from lgm_core.base.names import load
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.cli.flags import parse_changes, parse_config
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
+from lgm_core.datasets.catalog import find_row
 from lgm_core.jobs.local import require_ended_badly
 from lgm_core.jobs.signals import soft_signals
+from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
 from lgm_core.runs.start import start_all
 from lgm_core.runs.store import RunFolder, RunStore
@@ -62,32 +65,21 @@ def evaluate(arguments: Sequence[str]) -> int:
 
 
 def import_(arguments: Sequence[str]) -> int:
-    """Take up a published RCIG checkpoint as a run: lgm import FILE DATASET [settings]."""
-    from lgm_core.datasets.catalog import find_row
-    from lgm_core.methods.rcig.presets import paper_preset
-    from lgm_core.methods.rcig.published import read_published
-
+    """Take up a published set as a run: lgm import FILE DATASET [settings]."""
     words = list(arguments)
     if {"-h", "--help"} & set(words):
         parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
         raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
     file = Path(words[0]).expanduser().resolve()
-    found = read_published(file)
-    if not found.step:
-        raise UserError(f"{file} holds the images before the first step; take a later checkpoint")
-    images, classes = len(found.values["targets"]), find_row(words[1]).classes or found.values["targets"].shape[1]
-    per_class, side = max(images // classes, 1), found.values["pixels"].shape[-1]
-    with_preset = [] if "--preset" in words else ["--preset", paper_preset(words[1], per_class, side)]
-    config = parse_config(
-        [words[1], "conv", *with_preset, *words[2:]], prog="lgm import FILE", positional=("dataset", "backbone")
-    )
-    steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.step
-    if steps < found.step:
-        raise UserError(f"{file.name} was learned for {found.step} steps already; give more --steps to go on, or none")
-    own = {"rcig": {"published": str(file)}, "scratch": {"resolution": side}}
-    known = {"method": "rcig", "steps": steps, "images_per_class": per_class, **own}
-    return _start_and_work([change(config, known)])
+    row = next(row for row in METHODS.values() if row.importer)  # so far one method's sets are published
+    found = load(row.importer)(file, words[1], find_row(words[1]).classes)
+    given = [*words[2:]] if "--preset" in words else ["--preset", found.preset, *words[2:]]
+    config = parse_config([words[1], found.network, *given], prog="lgm import FILE", positional=("dataset", "backbone"))
+    steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.steps
+    if steps < found.steps:
+        raise UserError(f"{file.name} was learned for {found.steps} steps already; give more --steps to go on, or none")
+    return _start_and_work([change(config, {"method": row.name, "steps": steps}, found.settings)])
 
 
 def embed(arguments: Sequence[str]) -> int:
@@ -160,7 +152,8 @@ def bench(arguments: Sequence[str]) -> int:
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:
-    return _work([run for config in configs for run in start_all(config, places())])
+    runs = [run for config in configs for run in start_all(config, places())]
+    return _work(runs) or (show_run(runs[0].id) if len(configs) == 1 < len(runs) else 0)
 
 
 def _work(runs: Sequence[RunFolder]) -> int:

@@ -19,6 +19,16 @@ from lgm_core.methods.rcig.config import RCIGSettings
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedSet:
+    """What a run has to know of a published set: preset and network that it was made with, steps done, settings."""
+
+    preset: str
+    network: str
+    steps: int
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """One way to distil. Functions are named as "module:name", a module by its name: they are loaded when needed.
 
@@ -36,6 +46,7 @@ class Method:
     memory_remedy  what to do when the device runs out of memory
     loss           what its loss is, in words
     by             how a table names it beside a backbone
+    importer       (file, data set, its classes or None) -> a published set of the authors as `ImportedSet`
     page_part      draws what only its runs have on Watch; `report_part`: its tables in a report
     card_words     what an export says of its further tensors
     """
@@ -63,6 +74,7 @@ class Method:
     memory_remedy: str
     loss: str
     by: str = ""
+    importer: str = ""
     page_part: str = ""
     report_part: str = ""
     card_words: tuple[str, ...] = field(default=())
@@ -123,6 +135,7 @@ _RCIG = Method(
     "pass), or lower scratch.width.",
     loss="cross-entropy on real images",
     by=" by RCIG",
+    importer="lgm_core.methods.rcig.published:imported",
     page_part="pages.parts.methods.rcig:show",
     report_part="lgm_core.methods.rcig.learned:label_table",
     card_words=(

@@ -15,6 +15,8 @@ import msgpack
 import numpy as np
 
 from lgm_core.base.errors import UserError
+from lgm_core.methods.catalog import ImportedSet
+from lgm_core.methods.rcig.presets import paper_preset
 
 _ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # Flax's extension types
 _NAMES = {"x_proto": "pixels", "y_proto": "targets", "log_temp": "log_temperature"}
@@ -58,6 +60,23 @@ def read_published(path: Path) -> PublishedSet:
         first={name: array for mu, _ in moments for name, array in _named(mu).items()},
         second={name: array for _, nu in moments for name, array in _named(nu).items()},
     )
+
+
+def imported(file: Path, dataset: str, classes: int | None) -> ImportedSet:
+    """What a run has to be told to take the file up. `classes`: of the data set, None where unknown.
+
+    Raises `UserError` for a file that cannot be taken up.
+    """
+    found = read_published(file)
+    if not found.step:
+        raise UserError(f"{file} holds the images before the first step; take a later checkpoint")
+    images, learned = found.values["targets"].shape
+    per_class, side = max(images // (classes or learned), 1), found.values["pixels"].shape[-1]
+    settings = {
+        "images_per_class": per_class, "rcig": {"published": str(file)}, "scratch": {"resolution": side},
+    }  # fmt: skip
+    preset = paper_preset(dataset, per_class, side)
+    return ImportedSet(preset=preset, network="conv", steps=found.step, settings=settings)
 
 
 def _named(tree: dict[str, Any]) -> Arrays:
