@@ -1,0 +1,218 @@
+"""The key of an evaluation: what it is made of, what is done, what is judged alike; and what it costs."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lgm_core.base.costs import DataSize, Measured
+from lgm_core.base.errors import ConfigError, UnknownName
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import Places
+from lgm_core.cli.flags import parse_config
+from lgm_core.config import RunConfig, renamed, validate
+from lgm_core.engine import work
+from lgm_core.evaluation.from_scratch import recipe_of
+from lgm_core.evaluation.protocol import (
+    Key,
+    column_of,
+    differing,
+    key_for,
+    key_of_report,
+    keys_of,
+    unlike,
+)
+from lgm_core.evaluation.work import seconds_of
+from lgm_core.jobs import estimate as estimates
+from lgm_core.jobs.calibrations import measurement_file
+from lgm_core.methods.catalog import METHODS
+from lgm_core.presets import change, preset
+from lgm_core.runs.heart import Heart, plain
+from lgm_core.runs.start import start, start_all
+from lgm_core.runs.store import RunFolder, RunStore, identity
+
+MIXED = preset("preview", evaluate_on=("mobilenet_v2", "conv:depth2"))
+
+
+def _finish(run: RunFolder, here: Places) -> RunFolder:
+    assert work(run, here) == "finished", run.log_tail()
+    return run
+
+
+def test_a_key_is_a_network_its_protocol_data_fraction_and_settings():
+    frozen, student = keys_of(MIXED)
+    assert (frozen.network, frozen.protocol, frozen.dataset) == ("mobilenet_v2", "paper", "scenes")
+    assert (student.network, student.protocol, student.settings["scratch.depth"]) == ("conv:depth2", "scratch", 2)
+    assert frozen.file_stem == f"mobilenet_v2-paper-on-scenes-{frozen.digest}"
+    assert [frozen.column, student.column] == ["mobilenet_v2", "conv:depth2"]
+    other = replace(frozen, fraction=0.1)
+    assert other.column == "mobilenet_v2, 10 % of labels" and other.file_stem != frozen.file_stem
+    assert replace(frozen, protocol="nearest").column == "mobilenet_v2, nearest"
+
+
+def test_a_digest_depends_on_what_is_judged_by_and_on_nothing_else():
+    before = keys_of(MIXED)[0].digest
+    assert keys_of(change(MIXED, {"probe": {"seeds": 9}}))[0].digest != before
+    assert keys_of(change(MIXED, {"probe": {"views": 9}}))[0].digest != before
+    for changes in ({"lgm": {"views": 9}}, {"scratch": {"steps": 9}}, {"seed": 9}, {"live": {"times": 9}}):
+        assert keys_of(change(MIXED, changes))[0].digest == before
+    reordered = Key(**{**vars(keys_of(MIXED)[0]), "settings": dict(reversed(keys_of(MIXED)[0].settings.items()))})
+    assert reordered.digest == before
+
+
+def test_more_heads_are_another_evaluation_but_judge_alike():
+    more = change(MIXED, {"probe": {"seeds": 9}, "scratch": {"seeds": 9}})
+    assert unlike([MIXED, more], "mobilenet_v2") == unlike([MIXED, more], "conv") == []
+    assert differing([key_for(MIXED, "mobilenet_v2"), key_for(change(MIXED, {"probe": {"views": 4}}), "mobilenet_v2")])
+
+
+def test_a_report_without_a_protocol_keeps_its_place():
+    for key in keys_of(MIXED):
+        old = {"backbone": key.network, "dataset": "scenes", "top1": 0.5}
+        assert key_of_report(old, MIXED).digest == key.digest and column_of(old) == key.column
+        new = json.loads(json.dumps({**key.facts(), "top1": 0.5}))
+        assert key_of_report(new, preset("paper")).digest == key.digest
+
+
+def test_protocols_that_do_not_fit_are_refused_by_name():
+    with pytest.raises(UnknownName, match="'papr' is not known; did you mean 'paper'"):
+        validate(change(MIXED, {"protocol": ("papr",)}))
+    with pytest.raises(ConfigError, match=r"conv:depth2 cannot be judged by paper; .* suits it \(scratch\)"):
+        validate(change(MIXED, {"protocol": ("paper",)}))
+    both = validate(change(MIXED, {"protocol": ("scratch", "paper")}))
+    assert [key.protocol for key in keys_of(both)] == ["paper", "scratch"]
+    assert parse_config(["scenes", "mobilenet_v2", "--protocol", "paper"], prog="x",
+                        positional=("dataset", "backbone")).protocol == ("paper",)  # fmt: skip
+
+
+def test_what_only_judges_is_no_part_of_a_distillation():
+    base = preset("rcig_digits")
+    judging = [{"probe": {"views": 9}}, {"scratch": {"learning_rate": 1e-2, "steps": 7, "seeds": 1}}]
+    judging += [{"evaluate_on": ("vgg",)}, {"data": {"test_per_class": 3}}, {"protocol": ("scratch",)}]
+    for changes in judging:
+        assert identity(change(base, changes)) == identity(base)
+    for name, value in (("width", 9), ("depth", 2), ("resolution", 16)):  # which RCIG distils with
+        assert identity(change(base, {"scratch": {name: value}})) != identity(base)
+    linear = preset("preview")
+    assert identity(change(linear, {"scratch": {"width": 9}})) == identity(linear)
+
+
+def test_a_further_judge_never_distils_again(small_run: RunConfig, here: Places):
+    first = _finish(start(small_run, here), here)
+    before = first.synthetic.stat().st_mtime_ns
+    assert [run.id for run in start_all(small_run, here)] == [first.id]
+    more = change(small_run, {"evaluate_on": (*small_run.evaluate_on, "conv"), "scratch": {"steps": 5, "seeds": 1}})
+    again, further = start_all(more, here)
+    assert again.id == first.id and further.config().kind == "evaluate" and further.config().evaluate_on == ("conv",)
+    report = _finish(further, here).eval_reports()[0]
+    assert (report["backbone"], report["protocol"], report["steps"]) == ("conv", "scratch", 5)
+    assert first.synthetic.stat().st_mtime_ns == before
+    assert [run.id for run in start_all(more, here)] == [first.id]  # all that it asks for is done
+    other = start_all(change(small_run, {"probe": {"views": 2}}), here)  # other settings of judging: the same set
+    assert other[0].id == first.id and other[1].config().probe.views == 2
+    assert len(RunStore(here.runs).evaluations(first.id)) == 2
+
+
+def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Places):
+    run = _finish(start(small_run, here), here)
+    file = next(run.evals.iterdir())
+    old = {name: value for name, value in read_json(file).items() if name not in ("protocol", "fraction", "settings")}
+    file.unlink()
+    write_json(run.evals / "toy-on-digits.json", old)
+    _finish(run, here)
+    assert [path.name for path in run.evals.iterdir()] == ["toy-on-digits.json"]
+
+
+def test_all_real_images_are_judged_further_by_a_run_of_their_own(small_run: RunConfig, here: Places):
+    full = change(small_run, {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"})
+    start(full, here)
+    first, further = start_all(change(full, {"evaluate_on": (*full.evaluate_on, "conv")}), here)
+    assert (first.id, further.id, further.config().kind) == ("all", "all-conv", "baseline")
+
+
+def test_settings_under_their_names_of_before_are_understood():
+    old = {
+        "backbone": "conv",
+        "rcig": {"resolution": 8, "width": 16, "flip": False, "pool": 3},
+        "scratch": {"width": 0},
+    }
+    assert renamed(old) == {"backbone": "conv", "rcig": {"pool": 3},
+                            "scratch": {"resolution": 8, "width": 16, "flip": False}}  # fmt: skip
+    two = renamed({"backbone": "conv:batch", "rcig": {"width": 16}, "scratch": {"width": 64}})
+    assert two == {"backbone": "conv:batch:width16", "rcig": {}, "scratch": {"width": 64}}
+    assert preset("rcig_digits", rcig={"width": 24, "flip": True}).scratch.width == 24
+    words = ["digits", "conv", "--preset", "rcig_digits", "--rcig.width", "24", "--rcig.flip", "--rcig.depth=1"]
+    config = parse_config(words, prog="lgm distill", positional=("dataset", "backbone"))
+    assert (config.scratch.width, config.scratch.flip, config.scratch.depth) == (24, True, 1)
+    assert not parse_config([*words[:-2], "--no-rcig.flip"], prog="x", positional=("dataset", "backbone")).scratch.flip
+    with pytest.raises(ConfigError, match="such as conv:width32"):
+        parse_config([*words, "--scratch.width", "3"], prog="x", positional=("dataset", "backbone"))
+
+
+def test_a_run_of_before_is_the_run_that_the_same_command_means_today(here: Places):
+    """The config as it was written before networks that judge had these settings, and the command as it is now."""
+    config = preset("rcig_digits", seed=5)
+    values = to_dict(config)
+    moved = {name: values["scratch"].pop(name) for name in ("resolution", "depth", "transform", "flip")}
+    values["rcig"] |= moved | {"width": values["scratch"]["width"]}
+    values["scratch"]["width"] = 0
+    del values["protocol"]
+    run = RunFolder(here.runs / "old")
+    run.path.mkdir(parents=True)
+    write_json(run.config_file, {"config": values, "environment": {"lgm_core": "0.1.0"}})
+    assert run.config() == config and run.notes() == [] and run.why_not_resumed() == ""
+    assert start(config, here).id == "old"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_remedy_for_memory_is_the_methods(method: str, here: Places):
+    run = RunStore(here.runs).create(preset(METHODS[method].default_preset, name=method), {})
+    with Heart(run, state="running") as heart:
+        heart.end(MemoryError())
+    told = run.status().error
+    assert METHODS[method].memory_remedy in told and ("lgm." in told) == (method == "lgm")
+    assert "bank.batch" in plain(MemoryError())
+
+
+def test_steps_from_scratch_are_one_number_for_estimate_and_worker():
+    for dataset, classes in (("cifar10", 10), ("cifar100", 100), ("cub2011", 200), ("scenes", 16)):
+        config = preset("rcig_depth_3", dataset=dataset, images_per_class=1, evaluate_on=("conv",))
+        data, key = estimates.data_size(config), keys_of(config)[0]
+        assert data.classes == classes
+        recipe = recipe_of(config.scratch, "conv", classes)
+        passes = recipe.seeds * (recipe.steps * 2 * classes + data.test / 3)
+        assert seconds_of(key, train_images=classes, data=data, per_image=1.0) == pytest.approx(passes)
+    assert recipe.steps == 2000
+
+
+def _measured(**judges: float) -> Measured:
+    return Measured(views=(10, 30), seconds=(1.0, 3.0), bytes=(10**9, 2 * 10**9), forward_seconds=0.01,
+                    device="cpu, 1 thread", judges=judges)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["preview", "rcig_digits"])
+def test_every_judge_costs_what_its_own_protocol_does(name: str, here: Places, monkeypatch: pytest.MonkeyPatch):
+    seen = _measured(mobilenet_v2=0.02, conv=0.001)
+    monkeypatch.setattr(estimates, "measured_here", lambda config, data, places: seen)
+    config = preset(name, live={"times": 0}, evaluate_on=())
+    alone = estimates.estimate(config, here)
+    assert alone is not None and alone.seconds_evaluate == 0
+    data = estimates.data_size(config)
+    images = data.classes * config.images_per_class
+    for judge, per_image in seen.judges.items():
+        asked = replace(config, evaluate_on=(judge,))
+        found = estimates.estimate(asked, here)
+        assert found is not None
+        known = seconds_of(keys_of(asked)[0], train_images=images, data=data, per_image=per_image)
+        new = 0 if judge in config.networks() or judge == "conv" else data.test * (per_image + 0.003)
+        assert found.seconds_evaluate == pytest.approx(known + new)
+        assert found.seconds_total - alone.seconds_total == pytest.approx(found.seconds_evaluate)
+
+
+def test_compiling_is_measured_apart(here: Places):
+    for name in ("preview", "rcig_digits"):
+        plain_run = preset(name)
+        compiled = change(plain_run, {"device": {"compile": True}})
+        data = DataSize(classes=10, train=100, test=100, grey=False)
+        assert measurement_file(plain_run, data, here) != measurement_file(compiled, data, here)
