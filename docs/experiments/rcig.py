@@ -119,7 +119,7 @@ def _one_draw(real: Whitened, config: RunConfig, seed: int) -> tuple[str, str, f
         flip=False, learn_labels=True, decay=config.rcig.ema,
     )  # fmt: skip
     before, began = _worth(learned, config, real), time.perf_counter()
-    shape = shape_of(config, "conv", real, softplus=config.rcig.softplus)
+    shape = shape_of("conv", config.scratch, real, softplus=config.rcig.softplus)
     pool = Pool(build_student(shape, random=drawn), size=config.rcig.pool, life=config.rcig.pool_life,
                 most_steps=config.rcig.pool_steps, rate=config.rcig.pool_rate, seed=seed)  # fmt: skip
     distiller = RCIG(config.rcig, synthetic=learned, real=real.train, pool=pool, seed=seed)
@@ -159,7 +159,7 @@ def _top1(runs: Sequence[RunFolder]) -> str:
 def _worth(learned: LabelledSet, config: RunConfig, real: Whitened) -> str:
     published = learned.published()
     recipe = ScratchRecipe(steps=1000, learning_rate=config.scratch.learning_rate, seeds=3)
-    shape = shape_of(config, "conv", real)
+    shape = shape_of("conv", config.scratch, real)
     networks = train_networks(lambda rows: published.pixels[rows], published.targets, shape, recipe=recipe)
     best, true = predicted(networks, real.test.batches())
     tops = 100 * (best[:, :, 0] == true).double().mean(dim=1)

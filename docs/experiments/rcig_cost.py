@@ -21,6 +21,7 @@ from lgm_core.backbones.students.networks import StudentShape, build_student
 from lgm_core.base.device import keep_freed_memory
 from lgm_core.base.interfaces import generator
 from lgm_core.methods.rcig.linearised import Frozen, Jacobian
+from lgm_core.methods.catalog import own_settings
 from lgm_core.methods.rcig.measure import noisy_rcig
 from lgm_core.methods.rcig.parameters import flatten
 from lgm_core.presets import preset
@@ -37,10 +38,10 @@ def speed(sizes: Sequence[tuple[int, int, int]] = SIZES) -> None:
     print("|---|---|---|---|---|---|")
     for (width, per_class, batch), compiled in product(sizes, (False, True) if device.type == "cuda" else (False,)):
         config = preset(
-            "rcig_preview", images_per_class=per_class, rcig={"width": width, "batch": batch},
+            "rcig_preview", images_per_class=per_class, rcig={"batch": batch}, scratch={"width": width},
             device={"compile": compiled},
         )  # fmt: skip
-        distiller, student = noisy_rcig(config, 10, device)
+        distiller, student = noisy_rcig(own_settings(config), config, 10, device)
         images = torch.randn(batch, 3, 32, 32, device=device)
         steps, passes = [], []
         for step in range(4 if width < 128 else 3):
@@ -88,7 +89,8 @@ def threads() -> None:
 
 
 def _median_step(name: str, steps: int = 12) -> float:
-    distiller, _ = noisy_rcig(preset(name), 10, torch.device("cpu"))
+    config = preset(name)
+    distiller, _ = noisy_rcig(own_settings(config), config, 10, torch.device("cpu"))
     ends = [time.perf_counter()]
     for step in range(steps):
         distiller.step(step)
