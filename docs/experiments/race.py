@@ -3,9 +3,9 @@
     python docs/experiments/race.py literal mobilenet_v3_small   # the literal method's accuracy, and its seconds a step
     python docs/experiments/race.py ours mobilenet_v3_small      # ours, stopped after several times, each from nothing
 
-Imagenette, all 450 training photographs per class, one image per class, the probe of `lgm_core/evaluation/probe.py` on the same
-backbone. The literal method is the preset `paper` with 500 steps, its pyramid growing every 20 of them (the paper's 200
-of 5000). Its time is 500 times the literal step of `lgm bench`, without its reading of 100 photographs a step. Ours is
+Imagenette, all 450 training photographs per class, one image per class, the protocol `paper` on the same backbone.
+The literal method is the preset `paper` with 500 steps, its pyramid growing every 20 of them (the paper's 200 of 5000).
+Its time is 500 times the literal step of `lgm bench`, without its reading of 100 photographs a step. Ours is
 `FAST` below, its time the whole of a run but for opening the backbone and the probe: features of the real
 images from an empty cache, and the steps. Needs Imagenette ($LGM_DATASETS).
 """

@@ -189,16 +189,14 @@ def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:
     return differing([key_for(config, network) for config in configs])
 
 
-def judged_otherwise(config: SharedConfig, made: SharedConfig) -> str:
-    """In what an evaluate run departs from the run that made the images: ", judged with scratch.flip False", or ""."""
-    if config.kind != "evaluate":
-        return ""
-    found: dict[str, Any] = {}
-    for key in keys_of(config):
-        before = key_for(made, key.network, key.protocol).compared()
-        found |= {name: value for name, value in key.compared().items() if value != before[name]}
-    told = ", ".join(f"{name} {value}" for name, value in found.items())
-    return f", judged with {told}" if told else ""
+def judged_otherwise(key: Key, made: SharedConfig) -> str:
+    """In what an evaluation departs from the settings of the run that made the images, in words; "" where in nothing.
+
+    Such as ", judged with scratch.flip False".
+    """
+    before = key_for(made, key.network, key.protocol).compared()
+    apart = [f"{name} {value}" for name, value in key.compared().items() if value != before.get(name, value)]
+    return f", judged with {', '.join(apart)}" if apart else ""
 
 
 def what_is_unlike(configs: Iterable[SharedConfig], columns: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of
 from lgm_core.methods.catalog import method_of
-from lgm_core.reports.summary import Cell, Row, Table, result_table, row_label, row_of
+from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
@@ -72,12 +72,12 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
     rows = {row.label: row for row in found.rows}
     waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for run in runs:
-        row = row_of(configs[run.id], configs)
-        rows.setdefault(row.label, row)
         state = run.status().state
-        for column in (key.column for key in keys_of(configs[run.id])):
-            waiting.setdefault((row.label, column), []).append((state, run.id))
-    for row in _wanted(configs, backbones):
+        for key in keys_of(configs[run.id]):
+            row = row_of(configs[run.id], configs, key)
+            rows.setdefault(row.label, row)
+            waiting.setdefault((row.label, key.column), []).append((state, run.id))
+    for row in (*_unjudged(configs), *_wanted(configs, backbones)):
         rows.setdefault(row.label, row)
     columns = _columns(found, configs, backbones)
     slots = {
@@ -159,6 +159,15 @@ def difference(report: dict[str, Any], base: dict[str, Any]) -> tuple[float, flo
         p, heads = one["top1"], max(len(one.get("top1_seeds") or []), 1)
         variance += p * (1 - p) / max(one["test_images"], 1) + one["top1_std"] ** 2 / heads
     return report["top1"] - base["top1"], 1.96 * math.sqrt(variance)
+
+
+def _unjudged(configs: dict[str, RunConfig]) -> list[Row]:
+    """Sets that no evaluation was asked of."""
+    made = [config for config in configs.values() if config.kind != "evaluate" and not config.evaluate_on]
+    return [
+        Row(label=row_label(config), images=0, cells={}, choice=choice_of(config), backbone=config.backbone)
+        for config in made
+    ]
 
 
 def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import column_of, judged_otherwise, keys_of
+from lgm_core.evaluation.protocol import Key, judged_otherwise, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.store import RunFolder
 
@@ -61,11 +61,13 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     order: dict[str, tuple[int, str]] = {}
     origin: dict[str, Row] = {}
     for run in runs:
-        row = row_of(configs[run.id], configs)
-        order.setdefault(row.label, (_ORDER[row.choice], row.label))
-        origin.setdefault(row.label, row)
+        config = configs[run.id]
         for report in run.eval_reports():
-            reports.setdefault(row.label, {}).setdefault(column_of(report), []).append((run.id, report))
+            key = key_of_report(report, config)
+            row = row_of(config, configs, key)
+            order.setdefault(row.label, (_ORDER[row.choice], row.label))
+            origin.setdefault(row.label, row)
+            reports.setdefault(row.label, {}).setdefault(key.column, []).append((run.id, report))
     columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
     found = {name for cells in reports.values() for name in cells}
     columns += tuple(sorted(found - set(columns)))
@@ -77,10 +79,10 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     return Table(columns=tuple(name for name in columns if name in found), rows=tuple(rows))
 
 
-def row_of(config: RunConfig, configs: Mapping[str, RunConfig]) -> Row:
-    """The row to which a run belongs, without cells; `configs`: by run, for the sources of evaluate runs."""
+def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key) -> Row:
+    """The row of one evaluation in a run, without cells; `configs`: by run, for the sources of evaluate runs."""
     made = configs.get(config.source, config) if config.kind == "evaluate" else config
-    judged = judged_otherwise(config, made)
+    judged = judged_otherwise(key, made) if config.kind == "evaluate" else ""
     choice = choice_of(made)
     return Row(label=row_label(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
 
