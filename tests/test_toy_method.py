@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from lgm_core.runs.store import RunFolder
+
 ROOT = Path(__file__).parent.parent
 TOY = Path(__file__).parent / "toy_method"
 CATALOG = Path("lgm_core") / "methods" / "catalog.py"
@@ -24,6 +26,7 @@ SETTINGS = [
     "--device.precision", "float32", "--live.times", "2", "--live.test-images", "20", "--live.steps", "5",
     "--probe.views", "2", "--probe.epochs", "5", "--probe.seeds", "2", "--record.frames", "6",
     "--record.checkpoint-seconds", "0", "--record.map-images", "20", "--bank.batch", "10",
+    "--scratch.resolution", "8", "--scratch.width", "4", "--scratch.steps", "2", "--scratch.seeds", "1",
 ]  # fmt: skip
 
 # several commands in one process: [exit code, standard output, standard error] of each
@@ -42,15 +45,21 @@ for words in json.loads(sys.argv[1]):
 print(json.dumps(found))
 """
 
+# the same command twice: killed, with -9, in the middle of its eighth step, then to the end
 KILLED = """
 import os, signal, sys
 from lgm_core.cli.main import main
 from lgm_core.methods.toy.step import Toy
-step = Toy.step
+
 def step_or_die(self, number):
     return os.kill(os.getpid(), signal.SIGKILL) if number == 7 else step(self, number)
-Toy.step = step_or_die
-main(sys.argv[1:])
+
+child = os.fork()
+if not child:
+    step, Toy.step = Toy.step, step_or_die
+    main(sys.argv[1:])
+assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+sys.exit(main(sys.argv[1:]))
 """
 
 STUDY = """
@@ -79,17 +88,20 @@ def told(test):
     }
 
 def opened(name, **query):
-    test = AppTest.from_file("app.py", default_timeout=120)
+    test = AppTest.from_file(sys.argv[1], default_timeout=120)
     for key, value in query.items():
         test.query_params[key] = value
     return test.switch_page(f"pages/{name}.py").run()
 
+run, network = sys.argv[2:]
 launch = opened("launch")
 before = told(launch)
 bar = next(bar for bar in launch.get("button_group") if bar.label == "Method")
 after = told(bar.set_value("toy").run())
-pages = {name: told(opened(name, run=sys.argv[1])) for name in ("watch", "runs", "compare", "report")}
-print(json.dumps({"before": before, "after": after, **pages}))
+query = {"method": "toy", "dataset": "digits", "backbones": network, "set": "device.threads:1"}
+known = told(opened("launch", **query))
+pages = {name: told(opened(name, run=run)) for name in ("watch", "runs", "compare", "report")}
+print(json.dumps({"before": before, "after": after, "known": known, **pages}))
 """
 
 Lgm = Callable[..., list[tuple[int, str, str]]]
@@ -150,16 +162,15 @@ def distilled(small_weights: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def study(lgm: Lgm, distilled: list[str], small_weights: str) -> str:
-    """A study of one distillation, whose images a further network has judged; its run's name."""
+def study(lgm: Lgm, cache: Path, distilled: list[str]) -> RunFolder:
+    """The run of a study of one distillation, whose images a further network has judged."""
     dataset, network, *settings = distilled
-    (made, evaluated) = lgm(
+    made, evaluated = lgm(
         ["study", "demo", dataset, "--distil-with", network, "--no-baselines", *settings],
-        ["evaluate", "demo-toy", "conv", "--scratch.resolution", "8", "--scratch.width", "4", "--scratch.depth", "1",
-         "--scratch.steps", "2", "--scratch.seeds", "1"],
+        ["evaluate", "demo-toy", "conv"],
     )  # fmt: skip
     assert made[0] == 0 and evaluated[0] == 0, (made, evaluated)
-    return "demo"
+    return RunFolder(next((cache / "runs").glob("demo-toy-*")))
 
 
 def test_nothing_else_is_touched(program: Path):
@@ -192,32 +203,22 @@ def test_its_settings_are_flags_with_help_and_limits(lgm: Lgm, distilled: list[s
     assert presets[0] == 0 and "toy_first" in presets[1] and "toy.rate = 0.2" in presets[1]
 
 
-def test_killed_it_goes_on_to_the_same_bits(program: Path, tmp_path: Path, distilled: list[str]):
-    words = ["distill", *distilled]
-    died = python(program, tmp_path / "killed", KILLED, *words, check=False)
-    assert died.returncode == -9, died.stderr[-3000:]
-    for name in ("killed", "undisturbed"):
-        ((code, _, said),) = json.loads(python(program, tmp_path / name, COMMANDS, json.dumps([words])).stdout)
-        assert code == 0, said
-    killed, undisturbed = ([*(tmp_path / name / "runs").iterdir()] for name in ("killed", "undisturbed"))
-    killed, undisturbed = (
-        [path for path in found if (path / "config.json").exists()] for found in (killed, undisturbed)
-    )
-    assert len(killed) == len(undisturbed) == 1
-    for file in ("synthetic.safetensors", "checkpoint.safetensors"):
-        assert (killed[0] / file).read_bytes() == (undisturbed[0] / file).read_bytes()
+def test_killed_it_goes_on_to_the_same_bits(program: Path, study: RunFolder, distilled: list[str], tmp_path: Path):
+    python(program, tmp_path, KILLED, "distill", *distilled, "--name", "killed")
+    for file in (study.synthetic, study.checkpoint):
+        assert file.read_bytes() == (tmp_path / "runs" / "killed" / file.name).read_bytes()
 
 
-def test_an_estimate_comes_from_its_past_or_from_measured_steps(lgm: Lgm, study: str, distilled: list[str]):
+def test_an_estimate_comes_from_its_past_or_from_measured_steps(lgm: Lgm, study: RunFolder, distilled: list[str]):
     past, measured = lgm(["estimate", *distilled, "--toy.rate", "0.3"], ["estimate", *distilled, "--toy.side", "16"])
     assert past[0] == 0 and "from 1 runs" in past[1], past
     assert measured[0] == 0 and "from a few steps just measured" in measured[1], measured
 
 
 def test_it_has_its_row_in_tables_and_its_words_in_reports(
-    lgm: Lgm, program: Path, cache: Path, study: str, small_weights: str
+    lgm: Lgm, program: Path, cache: Path, study: RunFolder, small_weights: str
 ):
-    ((code, shown, _),) = lgm(["show", study])
+    ((code, shown, _),) = lgm(["show", "demo"])
     label = f"distilled by the toy with {small_weights} (toy_first)"
     assert code == 0 and "distilled by the toy" in shown.replace("\n", " ")
     cells, of_run, of_study = json.loads(python(program, cache, STUDY).stdout)
@@ -226,12 +227,14 @@ def test_it_has_its_row_in_tables_and_its_words_in_reports(
         assert "by the toy" in html and "Loss: squared distance from the mean picture" in html
 
 
-def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: str):
-    (name,) = [path.name for path in (cache / "runs").iterdir() if path.name.startswith("demo-toy")]
-    found: dict[str, Any] = json.loads(python(program, cache, PAGES, name).stdout.splitlines()[-1])
+def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: RunFolder, small_weights: str):
+    told = python(program, cache, PAGES, str(program / "app.py"), study.id, small_weights).stdout
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
     assert {page: told["wrong"] for page, told in found.items()} == {page: [] for page in found}
-    assert "Toy" in found["before"]["bars"]["Method"][0]
-    after = found["after"]
+    before, after, known = (found[name] for name in ("before", "after", "known"))
+    assert before["bars"]["Method"][1] == "lgm" and "Toy" in before["bars"]["Method"][0]
     assert after["bars"]["Method"][1] == "toy" and after["bars"]["Preset"] == [["First"], "toy_first"]
     assert "Toy" in after["tabs"] and "Matching" not in after["tabs"] and after["numbers"]["rate"] == 0.2
     assert any("--preset toy_first" in words for words in after["words"])
+    assert any(words.startswith("From 1 earlier run") for words in known["words"]), known["words"]
+    assert any("--preset toy_first" in words for words in found["watch"]["words"])
