@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.backbones.features import Bank
-from lgm_core.base.interfaces import generator
+from lgm_core.base.device import Compute
+from lgm_core.base.interfaces import Backbone, SyntheticSet, generator
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
