@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lgm_core.base.files import read_json
 from lgm_core.runs.store import RunFolder
 from tests.toy_program import CATALOG, COMMANDS, KILLED, PAGES, PARTS, ROOT, STUDY, program_with_toy, python
 
@@ -113,6 +114,7 @@ def test_a_fork_goes_on_from_a_picture_or_from_the_checkpoint(
     done = json.loads(python(program, tmp_path / "cache", COMMANDS, json.dumps(forks)).stdout)
     assert [code for code, _, _ in done] == [0, 0], done
     early, late = (RunFolder(tmp_path / "cache" / "runs" / f"from-{step}") for step in (0, 11))
+    assert [read_json(run.config_file)["config"]["study"] for run in (study, early, late)] == ["demo", "", ""]
     last = study.metrics()[-1]["loss"]
     assert early.start.exists() and early.metrics()[0]["step"] == 1 and early.metrics()[0]["loss"] > last
     assert not late.start.exists() and late.metrics()[0]["step"] == 12
