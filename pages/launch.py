@@ -29,7 +29,7 @@ with form:
     with above:
         dataset = pick_dataset(default=PRESETS[name].get("dataset", DATASET))
         fine = show_dataset(dataset)
-        first, judges = begin(method, given)
+        first, judges = begin(given)
         label = f"{method.noun.capitalize()}s to distil with: several make a study"
         backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine

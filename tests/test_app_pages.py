@@ -87,6 +87,14 @@ def test_watch_in_each_state(page: Open, store: RunStore, state: str, words: str
     assert button in steering if button else not steering
 
 
+def test_watch_opens_a_run_whatever_its_name(page: Open, store: RunStore):
+    name = (
+        "_demo-lgm-file__weights_small.safetensors-s0__"  # such as one of the backbone file:/weights/small.safetensors
+    )
+    fake_distill(store, name=name)
+    assert "Accuracy on real test images" in everything(page("watch", run=name))
+
+
 def test_a_failure_is_a_sentence_with_its_log(page: Open, store: RunStore):
     fake_distill(store, "failed", name="one")
     test = page("watch", run="one")

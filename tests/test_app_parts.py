@@ -20,6 +20,7 @@ from lgm_core.presets import PRESETS, change, preset
 from lgm_core.runs.store import RunStore
 from pages.parts import images, theme
 from pages.parts.launch import form
+from pages.parts.launch.choices import begin
 from pages.parts.launch.plan import command_of, make_plan
 from pages.parts.server import background
 from pages.parts.status import duration, memory
@@ -63,6 +64,12 @@ def test_the_form_has_an_input_for_every_setting():
     groups = {f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))}
     others = {"baseline", "embed", "align", "rcig", "scratch"}  # groups of other kinds of run, and of another method
     assert groups - set(METHODS["lgm"].tabs) == others
+
+
+def test_the_form_begins_with_the_networks_of_the_preset():
+    assert begin(preset("standard")) == ((RunConfig().backbone,), ())
+    assert begin(preset("standard", backbone="mobilenet_v2")) == (("mobilenet_v2",), ())
+    assert begin(preset("rcig_depth_3")) == (("conv",), ("conv:augmented",))
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -179,6 +179,58 @@ def test_files_and_functions_stay_small(path: Path):
             assert length <= 60 or name in ALLOWED_LONG_FUNCTIONS, f"{name} has {length} lines"
 
 
+def about_methods(node: ast.expr) -> bool:
+    """Is this something called `method`: a name, an attribute, what lies under that key?"""
+    match node:
+        case ast.Name("method") | ast.Attribute(attr="method") | ast.Subscript(slice=ast.Constant("method")):
+            return True
+        case ast.Call(ast.Attribute(attr="get"), [ast.Constant("method"), *_]):
+            return True
+    return False
+
+
+def has_text(node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Constant) and isinstance(inner.value, str) for inner in ast.walk(node))
+
+
+def asks_for_a_method(node: ast.AST) -> bool:
+    """Does this compare a method with a name that is written out: ==, !=, in, not in, match?"""
+    if isinstance(node, ast.Match):
+        return about_methods(node.subject) and any(has_text(case.pattern) for case in node.cases)
+    if not isinstance(node, ast.Compare):
+        return False
+    sides, pairs = [node.left, *node.comparators], []
+    for left, right in zip(sides, sides[1:], strict=False):
+        both = isinstance(left, ast.Tuple) and isinstance(right, ast.Tuple) and len(left.elts) == len(right.elts)
+        pairs += zip(left.elts, right.elts, strict=True) if both else [(left, right)]
+    return any(about_methods(a) and not about_methods(b) and has_text(b) for x, y in pairs for a, b in ((x, y), (y, x)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in [*FILES, *PAGES] if not p.is_relative_to(ROOT / "lgm_core" / "methods")],
+    ids=lambda p: f"{p.parent.name}-{p.stem}",
+)
+def test_nobody_asks_for_the_name_of_a_method(path: Path):
+    """What differs from method to method is in its row, methods/catalog.py."""
+    found = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if asks_for_a_method(node)]
+    assert not found, f"{path.relative_to(ROOT)} asks for a method by name in lines {found}: ask its row"
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("config.method == 'lgm'", True), ("'rcig' != method", True), ("method in ('lgm', 'rcig')", True),
+        ("run['method'] not in {'lgm'}", True), ("x.get('method', 'lgm') == 'lgm'", True),
+        ("(a.kind, a.method) == ('distill', 'lgm')", True), ("match a.method:\n case 'lgm' | 'rcig': pass", True),
+        ("(a.kind, a.method) == ('distill', b.method)", False), ("method in METHODS", False),
+        ("a.method != b.get('method')", False), ("method.networks == 'frozen'", False),
+    ],
+)  # fmt: skip
+def test_a_question_for_the_name_of_a_method_is_seen(text: str, asks: bool):
+    assert any(map(asks_for_a_method, ast.walk(ast.parse(text)))) == asks
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_module_says_what_it_is(path: Path):
     assert ast.get_docstring(ast.parse(path.read_text())), path

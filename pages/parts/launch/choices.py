@@ -14,7 +14,6 @@ from lgm_core.presets import PRESETS
 from pages.parts.address import forget, put_into_url, state_key, take_from_url
 
 DATASET = "scenes"  # where neither a preset nor a link says another
-_FIRST = "tf_efficientnet_lite0"
 
 
 def networks_of(method: Method) -> tuple[str, ...] | None:
@@ -29,10 +28,8 @@ def judges_of(method: Method) -> tuple[str, ...] | None:
     return tuple(f"{name}{end}" for end in ("", f":{AUGMENTED}") for name in ARCHITECTURES)
 
 
-def begin(method: Method, base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The networks that the inputs begin with, to distil with and to judge with."""
-    if method.networks == "frozen":
-        return (_FIRST,), ()
     return base.networks(), tuple(name for name in base.evaluate_on if name not in base.networks())
 
 
@@ -54,7 +51,7 @@ def pick_method(key: str = "method") -> Method:
 
 def pick_preset(method: Method, key: str = "preset") -> str:
     """One of the method's presets, with what there is to say about it."""
-    state = state_key(key) if method.networks == "frozen" else state_key(key, method.name)
+    state = state_key(key, method.name)
     take_from_url(key, method.preset_words, state=state)
     chosen = st.segmented_control(
         "Preset", list(method.preset_words), key=state, required=True,
@@ -76,9 +73,9 @@ def _another_method(key: str) -> None:
 
 
 def _another_preset(method: Method, state: str) -> None:
-    if method.networks != "frozen":
+    if any("backbone" in changes for changes in method.presets.values()):
         forget("backbones", "evaluate")
-        _go_to(st.session_state[state] or method.default_preset)
+    _go_to(st.session_state[state] or method.default_preset)
 
 
 def _go_to(preset: str) -> None:

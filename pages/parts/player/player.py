@@ -28,6 +28,7 @@ _WORDS = {
 
 def player(run: RunFolder, key: str = "player", fork: bool = False) -> int | None:
     """Mount the player; returns the step at which a fork was asked for in this run of the script."""
+    key = key.replace("_", "~")  # Streamlit refuses two underscores, which the name of a run may have
     asked = _component()(key=key, data=player_data(run, fork), on_fork_change=lambda: None)
     return int(asked.fork) if asked.fork is not None else None
 

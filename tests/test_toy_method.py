@@ -1,0 +1,240 @@
+"""What adding a method costs: tests/toy_method, one package and its row, put into a copy of the program, is everywhere.
+
+The copy is used as a user would: by its command line and its pages, in processes of their own.
+"""
+
+import filecmp
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lgm_core.runs.store import RunFolder
+
+ROOT = Path(__file__).parent.parent
+TOY = Path(__file__).parent / "toy_method"
+CATALOG = Path("lgm_core") / "methods" / "catalog.py"
+PARTS = ("app.py", "pages", "lgm_core", ".streamlit")
+SETTINGS = [
+    "--data.train-per-class", "3", "--data.test-per-class", "3", "--data.resize", "224", "--device.threads", "1",
+    "--device.precision", "float32", "--live.times", "2", "--live.test-images", "20", "--live.steps", "5",
+    "--probe.views", "2", "--probe.epochs", "5", "--probe.seeds", "2", "--record.frames", "6",
+    "--record.checkpoint-seconds", "0", "--record.map-images", "20", "--bank.batch", "10",
+    "--scratch.resolution", "8", "--scratch.width", "4", "--scratch.steps", "2", "--scratch.seeds", "1",
+]  # fmt: skip
+
+# several commands in one process: [exit code, standard output, standard error] of each
+COMMANDS = """
+import contextlib, io, json, sys
+from lgm_core.cli.main import main
+found = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as ended:
+            code = ended.code or 0
+    found.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(found))
+"""
+
+# the same command twice: killed, with -9, in the middle of its eighth step, then to the end
+KILLED = """
+import os, signal, sys
+from lgm_core.cli.main import main
+from lgm_core.methods.toy.step import Toy
+
+def step_or_die(self, number):
+    return os.kill(os.getpid(), signal.SIGKILL) if number == 7 else step(self, number)
+
+child = os.fork()
+if not child:
+    step, Toy.step = Toy.step, step_or_die
+    main(sys.argv[1:])
+assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+sys.exit(main(sys.argv[1:]))
+"""
+
+STUDY = """
+import json
+from lgm_core.base.places import places
+from lgm_core.reports.matrix import study_matrix
+from lgm_core.reports.page import run_report, study_report
+from lgm_core.runs.store import RunStore
+store = RunStore(places().runs)
+runs = store.study("demo")
+found = study_matrix(runs + store.evaluations(runs[0].id))
+cells = {row.label: {name: found.slot(row, name).state for name in found.columns} for row in found.rows}
+print(json.dumps([cells, run_report(runs[0], store.evaluations(runs[0].id)), study_report("demo", runs)]))
+"""
+
+PAGES = """
+import json, sys
+from streamlit.testing.v1 import AppTest
+
+def told(test):
+    return {
+        "wrong": [str(one.value) for kind in (test.exception, test.error) for one in kind],
+        "bars": {bar.label: [list(map(str, bar.options)), str(bar.value)] for bar in test.get("button_group")},
+        "tabs": [tab.label for tab in test.tabs], "numbers": {box.label: box.value for box in test.number_input},
+        "words": [str(one.value) for kind in (test.caption, test.markdown, test.code, test.metric) for one in kind],
+    }
+
+def opened(name, **query):
+    test = AppTest.from_file(sys.argv[1], default_timeout=120)
+    for key, value in query.items():
+        test.query_params[key] = value
+    return test.switch_page(f"pages/{name}.py").run()
+
+run, network = sys.argv[2:]
+launch = opened("launch")
+before = told(launch)
+bar = next(bar for bar in launch.get("button_group") if bar.label == "Method")
+after = told(bar.set_value("toy").run())
+query = {"method": "toy", "dataset": "digits", "backbones": network, "set": "device.threads:1"}
+known = told(opened("launch", **query))
+pages = {name: told(opened(name, run=run)) for name in ("watch", "runs", "compare", "report")}
+print(json.dumps({"before": before, "after": after, "known": known, **pages}))
+"""
+
+Lgm = Callable[..., list[tuple[int, str, str]]]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the program with the toy in it: a package, and its row."""
+    copy = tmp_path_factory.mktemp("program")
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(ROOT / part, copy / part)
+    shutil.copytree(TOY, copy / CATALOG.parent / "toy", ignore=shutil.ignore_patterns("__pycache__", "*.txt"))
+    (copy / CATALOG).write_text(with_row((ROOT / CATALOG).read_text(), (TOY / "row.txt").read_text()))
+    return copy
+
+
+def with_row(catalog: str, row: str) -> str:
+    """The catalogue with one row more: its imports after the others, itself before the table, its name in it."""
+    imports, row = row.split("\n\n", 1)
+    last = [line for line in catalog.splitlines() if line.startswith("from lgm_core.")][-1]
+    for before, after in (
+        (last, f"{last}\n{imports}"), ("\nMETHODS:", f"\n{row.strip()}\n\nMETHODS:"), ("_RCIG)", "_RCIG, _TOY)"),
+    ):  # fmt: skip
+        assert catalog.count(before) == 1, f"{before!r} is no place in the catalogue"
+        catalog = catalog.replace(before, after)
+    return catalog
+
+
+def python(program: Path, cache: Path, script: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
+    """A script in the copy, on one thread, with its results under `cache`."""
+    env = os.environ | {"PYTHONPATH": str(program), "LGM_CACHE": str(cache), "LGM_WEIGHTS": "", "LGM_DATASETS": ""}
+    env |= {"OMP_NUM_THREADS": "1", "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([sys.executable, "-c", script, *words], cwd=program, env=env, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def lgm(program: Path, cache: Path) -> Lgm:
+    def run(*commands: list[str]) -> list[tuple[int, str, str]]:
+        return json.loads(python(program, cache, COMMANDS, json.dumps(commands)).stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def distilled(small_weights: str) -> list[str]:
+    """The settings of the run that all look at."""
+    return ["digits", small_weights, "--preset", "toy_first", "--steps", "12", *SETTINGS]
+
+
+@pytest.fixture(scope="module")
+def study(lgm: Lgm, cache: Path, distilled: list[str]) -> RunFolder:
+    """The run of a study of one distillation, whose images a further network has judged."""
+    dataset, network, *settings = distilled
+    made, evaluated = lgm(
+        ["study", "demo", dataset, "--distil-with", network, "--no-baselines", *settings],
+        ["evaluate", "demo-toy", "conv"],
+    )  # fmt: skip
+    assert made[0] == 0 and evaluated[0] == 0, (made, evaluated)
+    return RunFolder(next((cache / "runs").glob("demo-toy-*")))
+
+
+def test_nothing_else_is_touched(program: Path):
+    differing: list[str] = []
+
+    def compare(found: filecmp.dircmp, below: Path = Path()) -> None:
+        differing.extend(str(below / name) for name in (*found.diff_files, *found.funny_files, *found.right_only))
+        for name, inner in found.subdirs.items():
+            compare(inner, below / name)
+
+    for part in PARTS:
+        if (program / part).is_dir():
+            compare(filecmp.dircmp(ROOT / part, program / part, ignore=["__pycache__"]), Path(part))
+    assert sorted(differing) == [str(CATALOG), str(CATALOG.parent / "toy")]
+    assert filecmp.cmp(ROOT / "app.py", program / "app.py", shallow=False)
+    before, after = ((folder / CATALOG).read_text().splitlines() for folder in (ROOT, program))
+    assert len([line for line in before if line not in after]) == 1  # the table, which names the row
+
+
+def test_its_settings_are_flags_with_help_and_limits(lgm: Lgm, distilled: list[str]):
+    help_, rate, foreign, together, presets = lgm(
+        ["distill", "--preset", "toy_first", "--help"], ["distill", *distilled, "--toy.rate", "2"],
+        ["distill", *distilled, "--lgm.views", "3"], ["distill", *distilled, "--toy.rate", "0.01"],
+        ["list", "presets"],
+    )  # fmt: skip
+    assert help_[0] == 0 and "--toy.rate" in help_[1] and "share of the way to the mean picture" in help_[1]
+    assert rate[0] == 2 and "toy.rate must be between 0.0 and 1.0; 2.0 was given" in rate[2]
+    assert foreign[0] == 2 and "--lgm.views belongs to Linear Gradient Matching" in foreign[2]
+    assert together[0] == 2 and "goes nowhere in 12 steps" in together[2]
+    assert presets[0] == 0 and "toy_first" in presets[1] and "toy.rate = 0.2" in presets[1]
+
+
+def test_killed_it_goes_on_to_the_same_bits(program: Path, study: RunFolder, distilled: list[str], tmp_path: Path):
+    python(program, tmp_path, KILLED, "distill", *distilled, "--name", "killed")
+    for file in (study.synthetic, study.checkpoint):
+        assert file.read_bytes() == (tmp_path / "runs" / "killed" / file.name).read_bytes()
+
+
+def test_an_estimate_comes_from_its_past_or_from_measured_steps(lgm: Lgm, study: RunFolder, distilled: list[str]):
+    past, measured = lgm(["estimate", *distilled, "--toy.rate", "0.3"], ["estimate", *distilled, "--toy.side", "16"])
+    assert past[0] == 0 and "from 1 runs" in past[1], past
+    assert measured[0] == 0 and "from a few steps just measured" in measured[1], measured
+
+
+def test_it_has_its_row_in_tables_and_its_words_in_reports(
+    lgm: Lgm, program: Path, cache: Path, study: RunFolder, small_weights: str
+):
+    ((code, shown, _),) = lgm(["show", "demo"])
+    label = f"distilled by the toy with {small_weights} (toy_first)"
+    assert code == 0 and "distilled by the toy" in shown.replace("\n", " ")
+    cells, of_run, of_study = json.loads(python(program, cache, STUDY).stdout)
+    assert cells == {label: {small_weights: "done", "conv": "done"}}
+    for html in (of_run, of_study):
+        assert "by the toy" in html and "Loss: squared distance from the mean picture" in html
+
+
+def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: RunFolder, small_weights: str):
+    told = python(program, cache, PAGES, str(program / "app.py"), study.id, small_weights).stdout
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    assert {page: told["wrong"] for page, told in found.items()} == {page: [] for page in found}
+    before, after, known = (found[name] for name in ("before", "after", "known"))
+    assert before["bars"]["Method"][1] == "lgm" and "Toy" in before["bars"]["Method"][0]
+    assert after["bars"]["Method"][1] == "toy" and after["bars"]["Preset"] == [["First"], "toy_first"]
+    assert "Toy" in after["tabs"] and "Matching" not in after["tabs"] and after["numbers"]["rate"] == 0.2
+    assert any("--preset toy_first" in words for words in after["words"])
+    assert any(words.startswith("From 1 earlier run") for words in known["words"]), known["words"]
+    assert any("--preset toy_first" in words for words in found["watch"]["words"])
