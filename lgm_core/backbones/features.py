@@ -2,7 +2,7 @@
 
 Legend: N images, V views of each, D features.
 
->>> bank = Bank.open_or_compute(train, backbone, recipe, folder)  # a file under `folder`, made if it is not there
+>>> bank = Bank.open_or_compute(train, backbone, recipe, folder, compute)  # opens a file under `folder`, or makes it
 >>> bank.features.shape, bank.class_means().shape
 (torch.Size([9469, 4, 576]), torch.Size([10, 576]))
 """

@@ -1,6 +1,8 @@
 """What is known of a run's cost: measured steps, runs of the past, the sizes of the data, and what follows from them.
 
->>> Cost(seconds_per_step=0.4, seconds_prepare=12.0, seconds_beside=3.0, bytes=2 * 10**9)
+>>> cost = Cost(seconds_per_step=0.4, seconds_prepare=12.0, seconds_beside=3.0, bytes=2 * 10**9)
+>>> cost.seconds_prepare + 500 * cost.seconds_per_step
+212.0
 """
 
 from collections.abc import Mapping

@@ -2,9 +2,12 @@
 
 Whoever starts the program (command line, dashboard, notebook) shows the text of a `UserError` and no traceback.
 
->>> raise UserError("the data set 'cifra10' is not known; did you mean 'cifar10'?")
->>> result_or_why(lambda: find_row("cifra10"))
-(None, "the data set 'cifra10' is not known; did you mean 'cifar10'?")
+>>> def half(steps: int) -> int:
+...     if steps % 2:
+...         raise UserError(f"steps is {steps}; give an even number")
+...     return steps // 2
+>>> result_or_why(lambda: half(3))
+(None, 'steps is 3; give an even number')
 """
 
 from collections.abc import Callable

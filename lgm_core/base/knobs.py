@@ -4,6 +4,8 @@
 ... class SoundConfig:
 ...     volume: int = knob(3, "loudness", low=0, high=11)
 >>> from_dict(SoundConfig, {"volume": 12})
+Traceback (most recent call last):
+    ...
 lgm_core.base.errors.ConfigError: volume must be between 0 and 11; 12 was given
 """
 

@@ -1,7 +1,9 @@
 """Command-line flags, made from the config's own fields: help, limits and units are written once, in config.py.
 
->>> parse_config(["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"], prog="lgm distill")
-RunConfig(dataset='scenes', backbone='mobilenet_v2', steps=250, ...)
+>>> words = ["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"]
+>>> config = parse_config(words, prog="lgm distill", positional=("dataset", "backbone"))
+>>> config.dataset, config.steps, config.lgm.views
+('scenes', 250, 10)
 """
 
 import dataclasses

@@ -3,7 +3,7 @@
 `cache/slots/cuda-0.lock` is held by the run that computes there; `cache/slots/queue/<time>-<run>` by one that waits.
 
 >>> with take_slot(places().slots, wanted_slots("auto"), run.id, waiting=print) as slot:
-...     os.environ.update(environment_of(slot))  # before torch is imported
+...     os.environ.update(environment_of(slot, config.device.device))  # before torch is imported
 """
 
 import os

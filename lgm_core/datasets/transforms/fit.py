@@ -1,6 +1,6 @@
 """Fit a transform to training images, batch by batch; to and from plain tensors for the cache.
 
->>> transform = fit("zca", batches, count=50_000)
+>>> transform = fit("zca", batches)
 >>> rebuilt = from_state("zca", to_state(transform))
 """
 

@@ -3,7 +3,7 @@
 RCIG specification, sections 1.1 and 2. The body's parameters are all but the head's weight; they and their
 displacements are flat vectors. Legend: N images, D features, C classes, P parameters of the body.
 
->>> frozen = Frozen(student, parameters)
+>>> frozen = Frozen(student, flatten(student), buffers={})
 >>> jacobian = Jacobian(frozen, images)
 >>> jacobian.times(displacement).shape, jacobian.transposed(outputs).shape
 (torch.Size([20, 10]), torch.Size([93258]))

@@ -4,7 +4,7 @@ Automatic differentiation goes through the network again at every product; forty
 once. Each link keeps what its derivative needs, and makes of a convolution's two halves, J_x dx and x * dW, one
 convolution by stacking channels. Legend: N images, D features, C classes, P parameters of the body.
 
->>> chain = Chain(student, body, head_weight, images)
+>>> chain = Chain(student, body, buffers, head_weight, images)
 >>> chain.times(displacement).shape, chain.transposed(outputs).shape
 (torch.Size([20, 10]), torch.Size([93258]))
 """
