@@ -51,7 +51,7 @@ class Thumbnails:
         return self._folder / "index.json"
 
     def begin(self) -> None:
-        """Draw what is missing, in a thread; nothing where all is there, or another process is at it."""
+        """Draw missing pages in a thread; does nothing if none is missing or another process is drawing them."""
         if self._thread is None and not self.index_file.exists():
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
@@ -124,7 +124,7 @@ class Thumbnails:
 
 @contextmanager
 def drawing(thumbnails: Thumbnails, recorder: Recorder) -> Iterator[None]:
-    """Draw beside what is done inside, then come to an end; after an error the rest is left for a later run."""
+    """Draw thumbnails while the body runs, then wait until all are there; an error leaves the rest to a later run."""
     if recorder.config.thumbnails:
         thumbnails.begin()
     try:

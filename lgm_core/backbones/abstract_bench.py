@@ -64,7 +64,7 @@ class Bench(ABC):
 
     @abstractmethod
     def augment(self, augment: AugmentConfig, backbone: Backbone) -> Augment:
-        """Views of the size that the backbone takes."""
+        """What makes views as a config asks for, at the backbone's input size."""
 
     @abstractmethod
     def pictures(self, images: ImageSet, indices: Tensor, side: int) -> Float[Tensor, "n 3 r r"]:

@@ -1,4 +1,4 @@
-"""How many views fit into memory at once, told from what one view leaves behind for the backward pass.
+"""How many views fit into memory at once, estimated from what one view keeps for the backward pass.
 
 >>> fitting_chunk(1000, bytes_per_view(backbone, compute), free_bytes(compute.device))  # 0: all at once
 120

@@ -60,7 +60,7 @@ def read_tensors(path: Path) -> State:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, BadZipFile, EOFError, RuntimeError, OSError) as error:
         raise UserError(f"{path} cannot be opened as weights ({_first_line(error)}); fetch it again") from error
-    for name in ("state_dict", "model", "teacher"):  # the boxes in which published checkpoints come
+    for name in ("state_dict", "model", "teacher"):  # keys under which published checkpoints nest their weights
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-BASE_BYTES = {"cpu": 700 * 2**20, "cuda": 300 * 2**20}  # of a process that has loaded torch, or a context
+BASE_BYTES = {"cpu": 700 * 2**20, "cuda": 300 * 2**20}  # a process with torch loaded; a CUDA context
 DECODE_SECONDS = 0.003  # per real image
 HEAD_SECONDS = 0.002  # per training step of a probe's heads
 

@@ -105,7 +105,7 @@ def keep_freed_memory() -> None:
 
 
 def usual_memory() -> None:
-    """Undo `keep_freed_memory`: glibc's own settings, thresholds where a program with large tensors moves them."""
+    """Undo `keep_freed_memory`: glibc's settings, with the thresholds that it reaches itself with large tensors."""
     _tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, top_pad=128 * 2**10)
 
 

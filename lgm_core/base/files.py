@@ -67,7 +67,7 @@ def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> No
 
 
 def readable_lines(path: Path, offset: int = 0) -> Lines:
-    """Whole lines from a byte offset on, without the damaged: a good one is a JSON object with a whole "step"."""
+    """Whole lines from a byte offset on, without damaged ones: a good one is a JSON object with a whole "step"."""
     text = _bytes(path, offset)
     if text is None:
         return Lines([], offset, 0)

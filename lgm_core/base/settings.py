@@ -208,7 +208,7 @@ class MethodSettings(ABC):
 
     @abstractmethod
     def check(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for what only several values together can get wrong."""
+        """Raise `ConfigError` for values that are valid one by one, but not together."""
 
     @property
     @abstractmethod

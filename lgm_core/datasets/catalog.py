@@ -154,7 +154,7 @@ def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
 
 
 def leftovers(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
-    """A folder where the data might be, with something else in it: half of them, perhaps."""
+    """A non-empty folder where the data should be: it may hold an incomplete copy. None where there is none."""
     places = [place for root in roots for place in candidates(row, root)]
     return next((place for place in places if place.is_dir() and any(place.iterdir())), None)
 

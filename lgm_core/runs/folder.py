@@ -62,7 +62,7 @@ class RunFolder:
         return open_config(self.config_file).config
 
     def notes(self) -> list[str]:
-        """What of the config this version does not know or accept, a sentence each."""
+        """The settings in the config that this version does not know or accept, a sentence each."""
         return list(open_config(self.config_file).notes.values())
 
     def why_not_resumed(self) -> str:

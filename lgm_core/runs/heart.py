@@ -36,7 +36,7 @@ class Stopped(Exception):
 class Heart:
     """One writer of a run at a time. Entering takes the run's lock, or raises `UserError`.
 
-    `heed`: obey a wish that is there already; otherwise it is an old one, and forgotten.
+    `heed`: obey a pause or stop that was asked for before this; otherwise it is out of date and is discarded.
     """
 
     def __init__(self, run: RunFolder, *, state: str, heed: bool = False) -> None:

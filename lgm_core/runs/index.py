@@ -1,7 +1,7 @@
-"""What lists need to know of all runs, without reading ten thousand configs: made from the folders, never the truth.
+"""What lists need to know of all runs, without reading ten thousand configs: a cache, rebuilt from the folders.
 
-The index lies beside the runs (`cache/index/runs.json`), may be deleted at any time, and is made anew by a version
-whose settings are others. Within a process it is kept in memory: a second listing costs a scandir and a stat per run.
+The index lies beside the runs (`cache/index/runs.json`), may be deleted at any time, and is rebuilt by a version
+with other settings. Within a process it is kept in memory: a second listing costs a scandir and a stat per run.
 
 >>> entries = Index(root, identity).entries()  # oldest first
 >>> entries[0].id, entries[0].facts.dataset
@@ -145,7 +145,7 @@ def digest_of(values: Any) -> str:
 
 
 def fingerprint(identity: Identity) -> str:
-    """Another text for each version that would read a config, or tell two runs apart, in another way."""
+    """A text that changes whenever a version reads configs, or tells runs apart, in another way."""
     same = [identity(RunConfig(kind=kind)) for kind in get_args(Kind)]
     return digest_of([VERSION, _schema(RunConfig), RENAMED, same, [f.name for f in fields(Facts)]])
 

@@ -103,7 +103,7 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def _what_is_there(run: RunFolder) -> tuple:
-    """What the rest of the page depends on."""
+    """A value that changes when the rest of the page has to be drawn anew."""
     evals = sorted(path.name for path in run.evals.glob("*.json"))
     return run.status().state, run.map_file.exists(), run.frame_index.exists(), evals
 

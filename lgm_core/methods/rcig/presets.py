@@ -1,7 +1,7 @@
 """RCIG's starting points: the paper's seven named configurations, and two for a first look on a CPU.
 
 RCIG specification, section 5. Two of the seven could not run as they were published: `cifar100_50` and `depth_4_big`
-named the pool's batch otherwise than the program read it, and `depth_4_big` misspelt the number of networks; both are
+gave the pool's batch a name that the program does not read, and `depth_4_big` misspelt the number of networks; both are
 mended. What is not named here has the value that all seven share.
 """
 

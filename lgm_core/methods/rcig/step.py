@@ -227,7 +227,7 @@ class RCIG(Distiller):
 
 
 def number_type(config: RCIGConfig) -> torch.dtype:
-    """In which networks, learned values and both inner problems are computed; what is published is float32."""
+    """The dtype of networks, learned values and both inner problems; what is published is float32."""
     return torch.float64 if config.float64 else torch.float32
 
 
@@ -239,7 +239,7 @@ def clipped(implicit: Tensor, direct: Tensor) -> Tensor:
 
 
 def numbers(several: Sequence[Tensor]) -> list[float]:
-    """Of scalars on the device, which is waited for once."""
+    """Scalars on the device as floats, waiting for the device only once."""
     return torch.stack(list(several)).tolist() if several else []
 
 

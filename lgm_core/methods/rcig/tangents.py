@@ -33,7 +33,7 @@ def is_chain(body: nn.Sequential) -> bool:
 
 @final
 class Chain:
-    """J times displacements and J' times outputs, for many of both. `values` by name, `body.0.weight` and so on."""
+    """Computes J times a displacement and J' times outputs, many times over, at fixed parameters and images."""
 
     @torch.no_grad()
     def __init__(
@@ -46,7 +46,7 @@ class Chain:
     ) -> None:
         self._student, self._head_weight = student, head_weight
         values = named(student, body) | dict(buffers)
-        if images.device.type == "cpu":  # its convolutions are quicker so
+        if images.device.type == "cpu":  # CPU convolutions are quicker in this layout
             images = images.contiguous(memory_format=torch.channels_last)
             values = {name: _channels_last(value) for name, value in values.items()}
         self._links: list[_Link] = []
