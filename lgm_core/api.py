@@ -130,7 +130,7 @@ def list_runs() -> list[Run]:
 def _do(config: RunConfig, progress: bool) -> Run:
     first, *further = start_all(config, places())
     run = _finish(first, progress)
-    for other in further:  # judges that the run, made earlier, was not asked for
+    for other in further:  # evaluations that the existing run was not asked for
         _finish(other, progress)
     return run
 

@@ -66,7 +66,7 @@ class Thumbnails:
             self._thread.join()
 
     def _draw(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the run's own work comes first
+        if sys.platform == "linux":  # only here has a thread its own priority; lower it below the run's work
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ class Unavailable(UserError):
 
 
 def result_or_why(ask: Callable[[], _T], but: type[UserError] = UserError) -> tuple[_T | None, str]:
-    """What `ask()` returns and "", or None and the text of the `UserError` (or the kind `but` of it) that it raises."""
+    """(result of `ask()`, ""), or (None, the error's text) if it raises a `UserError`, or only its subclass `but`."""
     try:
         return ask(), ""
     except but as error:

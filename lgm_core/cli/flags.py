@@ -21,7 +21,7 @@ from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, preset
 
 _NOT_FLAGS = {"kind", "preset"}
-_RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's name of before
+_RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's former name
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
 
 
@@ -40,7 +40,7 @@ def parse_with(
 
 
 def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
-    """A config with flags over it, such as that of a run which is forked; limits are checked, not yet the whole."""
+    """A config with flags over it, such as that of a run which is forked; limits are checked, combinations not yet."""
     values = to_dict(base)
     flags, words = _flag_class(RunConfig), _words(arguments)
     parsed = tyro.cli(

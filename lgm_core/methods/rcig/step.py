@@ -178,7 +178,7 @@ class RCIG(Distiller):
         found = []
         for turn in range(self.config.repeats):
             part = self._rows(self.config.direct_real_rows, step, 3, turn, total=self._batch)
-            if not self.config.implicit:  # then nobody asks for the gradient in the displacement
+            if not self.config.implicit:  # the gradient in the displacement is not needed then
                 part = torch.empty(0, dtype=torch.int64, device=images.device)
             real = RealBatch(images=images, labels=labels, rows=part)
             found.append(problem.outer(displacement, real, self._rows(self.config.direct_rows, step, 4, turn)))
