@@ -118,7 +118,7 @@ def fork(run: Run | str, step: int, *, progress: bool = True, **changes: Any) ->
 
 
 def open_run(name: str) -> Run:
-    """The run of this id or name, or whose id begins so. Raises `UserError` with the nearest names."""
+    """The run with this id or name, or whose id begins with it. Raises `UserError` with the nearest names."""
     return Run(RunStore(places().runs).open(name))
 
 

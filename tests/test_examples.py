@@ -17,22 +17,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = [p for top in ("lgm_core", "pages") for p in sorted((ROOT / top).rglob("*.py")) if ">>>" in p.read_text()]
 
-# what an example may take for granted beside the parameters of its own module: what a reader has at hand or chose
+# names that an example may use without making them, besides the parameters of its own module
 STAND_INS = {
-    "backbone", "bench", "buffers", "centre_x", "centre_y", "compute", "config", "data", "distiller", "features",
-    "first_url", "folder", "frozen", "images", "key", "labels", "last_url", "learned", "losses", "losses_at",
-    "measured", "model", "network", "open_one", "own", "path", "picture", "plan", "pool", "progress", "real",
-    "real_labels", "recorder", "report", "residuals", "row", "run", "state", "step", "store", "student",
-    "synthetic", "synthetic_labels", "targets", "test_features", "test_images", "test_labels", "train", "transform",
+    "backbone", "bench", "centre_x", "centre_y", "compute", "config", "data", "distiller", "features", "first_url",
+    "folder", "images", "labels", "last_url", "learned", "losses", "losses_at", "measured", "network", "open_one",
+    "own", "picture", "progress", "real", "real_labels", "residuals", "run", "state", "store", "student",
+    "synthetic", "synthetic_labels", "test_features", "test_images", "test_labels", "train", "transform",
     "whitened",
 }  # fmt: skip
-CALLED = {"backbone", "network", "student", "progress", "losses_at"}  # stand-ins that are called
+CALLED = {"backbone", "network", "student", "progress", "losses_at"}  # those of them that may be called
 MODULES = {
     "torch": "torch", "np": "numpy", "st": "streamlit", "os": "os", "sys": "sys",
     "engine": "lgm_core.engine", "lgm_core": "lgm_core",
 }  # fmt: skip
 
-# modules without torch whose examples need nothing but themselves: run as they stand
+# modules that need no torch, whose examples need no files and give the same on every machine: these are run
 RUN = [
     "backbones.students.student_names", "base.costs", "base.errors", "base.knobs", "base.names",
     "base.settings", "cli.flags", "config", "datasets.catalog", "evaluation.protocol", "jobs.study",

@@ -103,7 +103,7 @@ class RealMap:
         }
 
     def place(self, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> dict[str, Any]:
-        """One source's images on the maps, their neighbours (indices into the split), and what to hold beside them."""
+        """One source's images on the maps, their neighbours (indices into the split), and further facts about them."""
         config = self._config.embed
         places, similarity = nearest(features, self.features, k=max(config.k, config.umap_neighbours))
         places, similarity, on_cpu = places.cpu(), similarity.cpu(), features.cpu()

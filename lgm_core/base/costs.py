@@ -67,5 +67,5 @@ class Cost:
     seconds_prepare: float
     seconds_beside: float
     bytes: int
-    seconds_per_image: float = 0.0  # of a forward pass through its network, or of a training step
+    seconds_per_image: float = 0.0  # a forward pass through its network, or a training step
     largest: int = 0

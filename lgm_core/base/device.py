@@ -158,7 +158,7 @@ def step_memory(run: Callable[[], object], device: torch.device) -> int:
         return 0
     if (libc := _glibc()) is not None:
         libc.malloc_trim(0)
-    clear.write_text("5")  # the peak begins anew
+    clear.write_text("5")  # resets the peak
     before = _kilobytes(status, "VmRSS:")
     run()
     return max(_kilobytes(status, "VmHWM:") - before, 0) * 1024

@@ -94,7 +94,7 @@ def starts_line(path: Path, offset: int) -> bool:
 
 
 def count_of_lines(damaged: int) -> str:
-    """Such as "2 damaged lines"."""
+    """A count in words, such as "2 damaged lines"."""
     return f"{damaged} damaged line{'s' if damaged > 1 else ''}"
 
 
@@ -123,7 +123,7 @@ def forget_from(path: Path, step: int) -> str:
 
 
 def set_aside_damaged(path: Path) -> str:
-    """For whoever is about to replace a JSON file: one that is damaged is renamed to NAME.damaged first.
+    """Call before replacing a JSON file: if the old one is damaged, it is renamed to NAME.damaged.
 
     Returns a sentence that says so, "" where the file is whole or not there.
     """

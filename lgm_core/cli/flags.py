@@ -33,7 +33,7 @@ def parse_config(arguments: Sequence[str], *, prog: str, positional: Sequence[st
 def parse_with(
     arguments: Sequence[str], *, prog: str, positional: Sequence[str], extra: Any, **fixed: Any
 ) -> tuple[RunConfig, dict[str, Any]]:
-    """`parse_config`, and beside it the flags of the dataclass instance `extra`, by name."""
+    """As `parse_config`, and also the values of flags made from the dataclass instance `extra`, by name."""
     chosen, rest = _take_preset(_words(arguments))
     shown = f"Presets (--preset NAME): {', '.join(PRESETS)}; shown defaults are those of {chosen!r}."
     return _parse(rest, prog, positional, extra, to_dict(preset(chosen, **fixed)), shown)

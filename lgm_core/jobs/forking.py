@@ -89,7 +89,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
 
 
 def _along(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np.ndarray, "..."]]:
-    """What was learned beside the images of a frame, where both runs' method has it in its details."""
+    """What was learned besides a frame's images, read from the method's details; only if both runs have one method."""
     row = method_of(config)
     if not row.along or run.config().method != config.method:
         return {}

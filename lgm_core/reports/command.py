@@ -37,7 +37,7 @@ def command(config: RunConfig, source: RunConfig | None = None) -> str:
 
 
 def command_of_run(run: RunFolder) -> str:
-    """The same for a run on disk; the source of an evaluation is looked for beside it."""
+    """The command of a run on disk; an evaluation's source is looked for in the same folder of runs."""
     config = run.config()
     source = RunFolder(run.path.parent / config.source)
     known = config.kind == "evaluate" and source.config_file.exists()

@@ -29,7 +29,7 @@ from lgm_core.reports.summary import (
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
-_MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
+_MOST_STUDY_RUNS = 8  # most runs whose pictures a study's report shows
 
 
 def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:

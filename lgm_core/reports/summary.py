@@ -50,7 +50,7 @@ class Table:
 def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
     """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
 
-    What is evaluated anew with other settings than its own has a row of its own.
+    An evaluation with settings other than those of the run that made the images has a row of its own.
 
     `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
     """
@@ -110,7 +110,7 @@ def row_label(config: RunConfig) -> str:
 
 
 def _whose(config: RunConfig) -> str:
-    """Neighbours are taken in the backbone of their set; where that has no features, the set has to be named."""
+    """The set whose neighbours were chosen: named by its run if its network has no features to say it by."""
     return "the distilled" if method_of(config).networks == "frozen" else config.source
 
 
@@ -120,7 +120,7 @@ def loss_words(method: str) -> str:
 
 
 def live_words(backbone: str) -> str:
-    """What is trained beside a distillation to see how far it is."""
+    """What is trained now and then during a distillation to follow its accuracy, in words."""
     return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
 
 

@@ -44,7 +44,7 @@ class Facts:
     seed: int
     steps: int
     images_per_class: int
-    choice: str  # of a baseline: random, centroids, neighbours, full; else ""
+    choice: str  # a baseline's choice: random, centroids, neighbours or full; "" for other runs
     digest: str
 
 
@@ -86,7 +86,7 @@ class Index:
         return found or next((entry for entry in self.entries() if entry.id == name), None)
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
-        """Of each folder with a config: when that was written, and its size."""
+        """The modification time and size of the config in each folder that has one."""
         found = {}
         try:
             names = [entry.name for entry in os.scandir(self.root)]  # noqa: PTH208 (ten thousand)

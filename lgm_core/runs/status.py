@@ -79,7 +79,7 @@ def written_status(path: Path) -> Status:
 
 
 def set_aside_status(path: Path) -> tuple[str, ...]:
-    """For whoever is about to write a status: a damaged one is set aside; returns the note on it, or nothing."""
+    """Call before writing a status: sets a damaged one aside, and returns a note on that, if any."""
     try:
         written_status(path)
     except DamagedFile:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Gradients = dict[str, Tensor]  # by the name of what is learned: pixels, targets, log_temperature
+Gradients = dict[str, Tensor]  # keyed by what is learned: pixels, targets, log_temperature
 Rows = Int[Tensor, "rows"] | None  # which images carry a gradient; None: all
 
 

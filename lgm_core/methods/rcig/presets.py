@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "method": "rcig", "dataset": "cifar10", "backbone": "conv", "evaluate_on": ("conv",), "steps": 300,
         "live": {"times": 5}, "record": {"map_images": 0},
         "rcig": {"batch": 256, "pool": 10, "image_rate": 0.01}, "scratch": {"width": 32},
-        "device": {"threads": 1},  # two are 1.7 times as quick alone, and 7 times as slow beside a browser
+        "device": {"threads": 1},  # two threads: 1.7 times as fast alone, but 7 times as slow next to a browser
     },
     # CIFAR-10, CIFAR-100, CUB; with batch norm; MNIST and Fashion-MNIST
     "rcig_depth_3": _paper(),

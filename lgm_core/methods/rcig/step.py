@@ -109,7 +109,7 @@ class RCIG(Distiller):
         self.rates.solve = largest_monotone(solve_falls, first=_FIRST_SOLVE, leap=self.config.search_leap)
 
     def details(self) -> dict[str, Any]:
-        """For the Watch page: labels, loss traces and gradient norms of the last step."""
+        """Labels, loss traces and gradient norms of the last step, which the Watch page draws."""
         return self._traces.details(self.synthetic)
 
     @torch.no_grad()

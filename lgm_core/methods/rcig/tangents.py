@@ -114,7 +114,7 @@ class _Convolution(_Link):
 
 @final
 class _BatchNorm(_Link):
-    """With its running statistics, as every linearised network has it."""
+    """Batch norm with its running statistics fixed, as in every linearised network."""
 
     def __init__(self, layer: nn.BatchNorm2d, name: str, values: Values, x: Tensor) -> None:
         mean, variance = values[f"{name}.running_mean"], values[f"{name}.running_var"]

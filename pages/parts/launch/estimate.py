@@ -93,7 +93,7 @@ def _say_what_fits(known: dict[str, Estimate]) -> None:
 
 def _offer_measurement(config: RunConfig) -> None:
     file, _ = result_or_why(lambda: measurement_file(config, data_size(config), places()))
-    if file is None:  # a name that is not known: said beside its input
+    if file is None:  # an unknown name: the message is next to its input
         return
     name = f"estimate-{config.backbone}-{file.stem}"
     work = background.look(places(), name)

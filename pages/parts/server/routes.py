@@ -199,7 +199,7 @@ def _json(values: dict[str, Any]) -> Response:
 
 
 def _finite(value: Any) -> Any:
-    """Without NaN and infinities, which JSON does not know."""
+    """The values with None for NaN and infinities, which JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
