@@ -44,6 +44,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright -p .pyrightconfig.json
+	@echo "$$(find lgm_core pages app.py -name '*.py' -exec cat {} + | wc -l) lines of Python," \
+		"$$(find tests -name '*.py' -exec cat {} + | wc -l) of tests," \
+		"$$(find lgm_core pages -name '*.js' -exec cat {} + | wc -l) of JavaScript"
 
 # Weights, data sets and features can be had again; runs are never deleted.
 clean-cache:

@@ -118,7 +118,7 @@ def fork(run: Run | str, step: int, *, progress: bool = True, **changes: Any) ->
 
 
 def open_run(name: str) -> Run:
-    """The run of this id or name, or whose id begins so. Raises `UserError` with the nearest names."""
+    """The run with this id or name, or whose id begins with it. Raises `UserError` with the nearest names."""
     return Run(RunStore(places().runs).open(name))
 
 
@@ -130,7 +130,7 @@ def list_runs() -> list[Run]:
 def _do(config: RunConfig, progress: bool) -> Run:
     first, *further = start_all(config, places())
     run = _finish(first, progress)
-    for other in further:  # judges that the run, made earlier, was not asked for
+    for other in further:  # evaluations that the existing run was not asked for
         _finish(other, progress)
     return run
 

@@ -76,7 +76,7 @@ def _place(values: dict[str, Any], dotted: str, make: bool = False) -> tuple[dic
 
 
 def validate(config: RunConfig) -> RunConfig:
-    """Check all limits and what only several values together can get wrong; return the config. Raises `ConfigError`."""
+    """Check all limits, and that the values fit together; return the config. Raises `ConfigError`."""
     config = from_dict(RunConfig, to_dict(config))
     if config.kind in ("distill", "baseline", "evaluate"):
         check_students((*config.networks(), *config.evaluate_on), config.scratch)

@@ -12,7 +12,7 @@ from lgm_core.base.names import require_known
 from lgm_core.config import RunConfig, renamed
 from lgm_core.methods.catalog import METHODS
 
-# of all methods
+# the presets of all methods
 PRESETS: dict[str, dict[str, Any]] = {
     name: dict(changes) for method in METHODS.values() for name, changes in method.presets.items()
 }

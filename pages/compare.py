@@ -75,7 +75,7 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
 def _together(
     runs: Sequence[RunFolder], lines: Lines, colours: Mapping[str, str], name: str, words: Callable[[RunFolder], str]
 ) -> None:
-    """A chart for each meaning that a value has: what is not the same thing is not drawn into one chart."""
+    """One chart per meaning of a value: losses or accuracies that are defined differently are not drawn together."""
     kinds: dict[str, list[str]] = {}
     for run in runs:
         if any(line.get(name) is not None for line in lines[run.id]):

@@ -1,4 +1,4 @@
-"""Does it transfer? What is distilled with one backbone, evaluated with another; beside it how alike the two see."""
+"""Does it transfer? What is distilled with one backbone, evaluated with another; and how alike the two see."""
 
 import streamlit as st
 

@@ -50,12 +50,12 @@ def mutual_knn(
 
 
 def _hsic(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int) -> float:
-    """Squared Frobenius norm of the cross-covariance, up to the factor that cancels."""
+    """Squared Frobenius norm of the cross-covariance, up to a constant factor that cancels in the CKA ratio."""
     return float(_cross(a, b, mean_a, mean_b, chunk).square().sum())
 
 
 def _unbiased_hsic(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int) -> float:
-    """From the Gram matrices' sums alone: they are never built. Their diagonals are left out."""
+    """Unbiased HSIC, from sums over Gram matrices with zeroed diagonals; the matrices themselves are never built."""
     n, total_a, total_b, both = len(a), 0.0, 0.0, 0.0
     for x, y in _centred_pairs(a, b, mean_a, mean_b, chunk):
         diagonal_a, diagonal_b = x.square().sum(dim=1), y.square().sum(dim=1)

@@ -50,7 +50,7 @@ def _fill(values: dict[str, Any], pair: tuple[int, int], a: Tensor, b: Tensor, n
 
 
 def _empty_alignment(names: list[str], images: int, ks: list[int]) -> dict[str, Any]:
-    """Nothing compared yet: null, but for the diagonal, where every measure is 1."""
+    """The result before any pair is compared: None everywhere but on the diagonal, where every measure is 1."""
 
     def empty() -> list[list[float | None]]:
         return [[1.0 if i == j else None for j in range(len(names))] for i in range(len(names))]

@@ -36,7 +36,7 @@ from lgm_core.runs.source_runs import images_of
 from lgm_core.runs.store import RunFolder
 
 Wrongness = Callable[[tuple[Tensor, Tensor], Tensor, Tensor], Tensor]  # (images, labels), real features, labels -> [N]
-_ROWS = 2048  # real images whose neighbours are looked for at once
+_ROWS = 2048  # real images per search for neighbours
 
 
 def embed(
@@ -45,7 +45,7 @@ def embed(
 ) -> None:  # fmt: skip
     """A map of one split's real images in one backbone, and where the sources' images lie on it.
 
-    `wrongness`: how wrong a head that is trained on the first source's images is about each real image.
+    `wrongness` tells, for each real image, how far a head trained on the first source's images is from its true class.
     """
     images: ImageSet = bench.train if config.embed.split == "train" else bench.test
     for source in sources:
@@ -103,7 +103,7 @@ class RealMap:
         }
 
     def place(self, features: Float[Tensor, "m d"], labels: Int[Tensor, "m"]) -> dict[str, Any]:
-        """One source's images on the maps, their neighbours (indices into the split), and what to hold beside them."""
+        """One source's images on the maps, their neighbours (indices into the split), and further facts about them."""
         config = self._config.embed
         places, similarity = nearest(features, self.features, k=max(config.k, config.umap_neighbours))
         places, similarity, on_cpu = places.cpu(), similarity.cpu(), features.cpu()
@@ -121,7 +121,7 @@ class RealMap:
         }
 
     def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
-        """The nearest other real images of each: numbers in the split, and cosines; compact, for a row at a time."""
+        """The nearest other real images of each real image: indices in the split (int32) and cosines (float16)."""
         bench, k = self._bench, self._config.embed.k
         indices, cosines = [], []
         for start in range(0, len(self.features), _ROWS):
@@ -133,7 +133,7 @@ class RealMap:
         return {"indices": torch.cat(indices), "similarity": torch.cat(cosines)}
 
     def _class_picks(self) -> tuple[list[int], list[int]]:
-        """Of each class on the map: the image nearest to its mean, and one at random; -1 where it has none."""
+        """For each class on the map: the image nearest to its mean, and one at random; -1 where it has none."""
         centroids, randoms = [-1] * self._bench.classes, [-1] * self._bench.classes
         for label in self.labels.unique().tolist():
             members = (self.labels == label).nonzero().flatten()

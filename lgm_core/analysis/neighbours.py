@@ -39,10 +39,10 @@ def neighbours_within(features: Float[Tensor, "n d"], *, k: int, rows: int = 204
 def others_near(
     queries: Float[Tensor, "m d"], features: Float[Tensor, "n d"], first: int, *, k: int
 ) -> tuple[Int[Tensor, "m l"], Float[Tensor, "m l"]]:
-    """The k nearest rows and similarities as in `nearest`, without the queries themselves, rows `first`... of it."""
+    """As `nearest`, for queries that are rows `first`, `first` + 1, ... of `features`: none is its own neighbour."""
     places, similarity = nearest(queries, features, k=k + 1)
     own = torch.arange(first, first + len(queries), device=places.device)[:, None]
-    other = places != own  # equal images may push a row out of its own list: then the last one goes
+    other = places != own  # duplicates may push a row out of its own list: drop the last one then
     other[:, -1] &= (~other).any(dim=1)
     return places[other].view(len(queries), -1), similarity[other].view(len(queries), -1)
 

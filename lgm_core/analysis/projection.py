@@ -68,9 +68,9 @@ def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: fl
     unit = torch.cat([normalize(part.float()) for part in features.split(CHUNK)]).cpu()
     if unit.shape[1] > _UMAP_INPUT:
         unit = fit_pca(unit, dimensions=_UMAP_INPUT).project(unit)
-    few = len(unit) <= 10 * neighbours  # too few for the spectral start
+    few = len(unit) <= 10 * neighbours  # too few points for the spectral initialisation
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the spectral start and of numba's compiler: nothing that a user can mend
+        warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them
         from umap import UMAP  # compiles for seconds; only this function needs it
 
         reducer = UMAP(
@@ -87,7 +87,7 @@ def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: fl
 def place_beside(
     points: Float[Tensor, "n p"], nearest: Int[Tensor, "m k"], similarity: Float[Tensor, "m k"]
 ) -> Float[Tensor, "m p"]:
-    """Places of new points on a map that stays: the mean of their nearest points' places, the nearer the heavier.
+    """Places of new points on a fixed map: a mean of their nearest points' places, weighted by how near these are.
 
     Chosen over UMAP's own `transform`, which moves at random, needs the fitted model, and puts points that are unlike
     all others where an optimiser drops them; a mean of neighbours lies among what a new point resembles. Weights fall

@@ -51,7 +51,7 @@ class Thumbnails:
         return self._folder / "index.json"
 
     def begin(self) -> None:
-        """Draw what is missing, in a thread; nothing where all is there, or another process is at it."""
+        """Draw missing pages in a thread; does nothing if none is missing or another process is drawing them."""
         if self._thread is None and not self.index_file.exists():
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
@@ -66,7 +66,7 @@ class Thumbnails:
             self._thread.join()
 
     def _draw(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own: the run's own work comes first
+        if sys.platform == "linux":  # only here has a thread its own priority; lower it below the run's work
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ class Thumbnails:
 
 @contextmanager
 def drawing(thumbnails: Thumbnails, recorder: Recorder) -> Iterator[None]:
-    """Draw beside what is done inside, then come to an end; after an error the rest is left for a later run."""
+    """Draw thumbnails while the body runs, then wait until all are there; an error leaves the rest to a later run."""
     if recorder.config.thumbnails:
         thumbnails.begin()
     try:

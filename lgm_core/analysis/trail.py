@@ -1,4 +1,4 @@
-"""The map beside a distillation: some real images on two fixed axes, and the synthetic ones' trail across it.
+"""A map kept during a distillation: some real images on two fixed axes, and the synthetic ones' path across it.
 
 The axes are fixed when the run begins, and kept in its folder, so that a resumed run goes on with the same map.
 
@@ -24,7 +24,7 @@ from lgm_core.datasets.image_set import Subset
 from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
 
-PER_STEP = 4  # real images on the map per step of the run: a short run shall not wait for its map
+PER_STEP = 4  # most real images on the map per step of the run, so that a short run need not wait for its map
 NEAREST = 5
 
 
@@ -36,7 +36,7 @@ class Trail:
         self._bench, self._recorder, self._name = bench, recorder, config.networks()[0]
         self.thumbnails = Thumbnails(bench.train, config.dataset, "train", thumbs)
         count = min(config.record.map_images, PER_STEP * config.steps)
-        self.active = count > 2 and not is_student(self._name)  # whose features change with every step
+        self.active = count > 2 and not is_student(self._name)  # a student's features change
         if not self.active:
             return
         self._backbone = bench.backbone(self._name)

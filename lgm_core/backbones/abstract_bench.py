@@ -22,11 +22,11 @@ VIEW_AUGMENT = AugmentConfig(noise_std=0.0, noise_mean=0.0)  # flips and crops a
 
 
 class Bench(ABC):
-    """Data, backbones and banks of one run, opened when first asked for; its device; a way to say how far it is."""
+    """Data, backbones and banks of one run, opened when first asked for; its device; a way to report progress."""
 
     compute: Compute
     batch: int  # images per forward pass
-    cache: Path  # for what can be computed again
+    cache: Path  # holds only what can be computed again
     start: Mapping[str, Tensor]  # what a fork takes over from a picture of another run, by name; {} for other runs
     resumes: bool  # is there a checkpoint that the run goes on from?
 
@@ -48,7 +48,7 @@ class Bench(ABC):
 
     @abstractmethod
     def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """What `make` returns at the first call of this name; the same thing after that."""
+        """Call `make` the first time that this name is asked for; return the same object from then on."""
 
     @abstractmethod
     def clean_bank(self, images: ImageSet, backbone: Backbone) -> Bank:
@@ -64,7 +64,7 @@ class Bench(ABC):
 
     @abstractmethod
     def augment(self, augment: AugmentConfig, backbone: Backbone) -> Augment:
-        """Views of the size that the backbone takes."""
+        """What makes views as a config asks for, at the backbone's input size."""
 
     @abstractmethod
     def pictures(self, images: ImageSet, indices: Tensor, side: int) -> Float[Tensor, "n 3 r r"]:

@@ -41,7 +41,7 @@ class Choices:
         return len(self.image)
 
     def to(self, device: torch.device) -> "Choices":
-        """On `device`, but for what is read one number at a time: which views are noisy, where noise starts."""
+        """A copy on `device`. Which views are noisy and where their noise starts stay on the CPU, which reads them."""
         names = ("image", "size", "centre", "flip")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved)
@@ -99,7 +99,7 @@ class Augment:
         """Normalised views, for `backbone.encode`: `backbone.normalise(self(images, choices))`, but cheaper.
 
         A crop inside the image mixes pixels with weights that sum to 1, so that it may as well come after the
-        normalisation, which then touches N images instead of M views. Not so with black around the image.
+        normalisation, which then touches N images instead of M views. This does not hold with a black border.
         """
         if self.config.crop_inside:
             return self(backbone.normalise(images), choices, backbone.scale)

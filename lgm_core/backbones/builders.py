@@ -63,7 +63,7 @@ BUILDERS: dict[str, Callable[[BackboneRow, State | None], nn.Module]] = {
 
 
 def _classifiers(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
-    """timm's word for the classifier's modules, as key prefixes."""
+    """Key prefixes of the classifier's modules, given their name or names in timm's table."""
     return tuple(f"{name}." for name in ((names,) if isinstance(names, str) else names or ()))
 
 

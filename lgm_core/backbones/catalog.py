@@ -62,7 +62,7 @@ _DINO = {
     "citation": "Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294",
 }  # fmt: skip
 _DINOV2 = {
-    "feature": _TOKEN, "licence": "Apache-2.0", "model_args": {"img_size": 224},  # its table is for 518 px: resampled
+    "feature": _TOKEN, "licence": "Apache-2.0", "model_args": {"img_size": 224},  # its table, for 518 px, is resampled
     "citation": "Oquab et al., DINOv2: Learning Robust Visual Features, TMLR 2024, arXiv 2304.07193",
 }  # fmt: skip
 _DINOV3 = {

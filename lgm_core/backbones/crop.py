@@ -4,7 +4,7 @@ A bilinear crop is separable: rows are mixed by one matrix, columns by another, 
 grid_sample's arithmetic, at a third of its cost forward and backward on CPU, and its gradient does not depend on the
 order in which threads or atomics arrive. Legend: N images of side R, M crops of side S, T = 2 taps.
 
->>> crops = Crop.apply(images, image, taps(centre_y, height, R, S), taps(centre_x, width, R, S), finish)
+>>> crops = Crop.apply(images, image, taps(centre_y, size, 256, 224), taps(centre_x, size, 256, 224), finish)
 """
 
 import warnings

@@ -2,7 +2,7 @@
 
 Legend: N images, V views of each, D features.
 
->>> bank = Bank.open_or_compute(train, backbone, recipe, folder)  # a file under `folder`, made if it is not there
+>>> bank = Bank.open_or_compute(train, backbone, recipe, folder, compute)  # opens a file under `folder`, or makes it
 >>> bank.features.shape, bank.class_means().shape
 (torch.Size([9469, 4, 576]), torch.Size([10, 576]))
 """
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that a bank's bits depend on, beside the images and the backbone. `augment` None: one clean centre crop."""
+    """All that a bank's bits depend on, besides the images and the backbone. `augment` None: one clean centre crop."""
 
     views: int = 1
     augment: AugmentConfig | None = None
@@ -59,7 +59,7 @@ class Bank:
         compute: Compute,
         progress: Progress = lambda done, total: None,
     ) -> "Bank":
-        """Open the bank that belongs to these images, backbone and recipe; compute what of it is missing.
+        """Open the bank that belongs to these images, backbone and recipe; compute whatever is missing.
 
         `progress(done, total)` counts images. Safe to kill at any moment, and to call from several processes at once.
         """
@@ -160,7 +160,7 @@ def _compute(
 
 
 def _ahead(images: ImageSet, batches: list[range], resize: int, crop: int) -> Iterator[UInt8[Tensor, "n 3 s s"]]:
-    """Load each batch while the one before is computed on."""
+    """Yield the batches in order; each is loaded while the caller computes on the one before."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = None
         for batch in batches:

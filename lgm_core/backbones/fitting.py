@@ -1,4 +1,4 @@
-"""How many views fit into memory at once, told from what one view leaves behind for the backward pass.
+"""How many views fit into memory at once, estimated from what one view keeps for the backward pass.
 
 >>> fitting_chunk(1000, bytes_per_view(backbone, compute), free_bytes(compute.device))  # 0: all at once
 120
@@ -10,8 +10,8 @@ from torch import Tensor
 from lgm_core.base.device import Compute
 from lgm_core.base.interfaces import Backbone
 
-_SHARE = 0.7  # of the free memory that activations may take
-_BESIDE = 1.3  # what a pass needs beside the kept activations: gradients on their way back, workspaces
+_SHARE = 0.7  # share of the free memory that activations may take
+_BESIDE = 1.3  # factor for what a pass needs besides the kept activations: gradients and workspaces
 
 
 def bytes_per_view(backbone: Backbone, compute: Compute) -> int:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-_TOLERANCE = 1e-4  # of the features' norm; rounding moves them by some 1e-6
+_TOLERANCE = 1e-4  # relative to the features' norm; rounding alone moves them by about 1e-6
 _COPYING = (nn.Hardtanh, nn.Hardswish, nn.SiLU)  # nn.ReLU6 is a Hardtanh; a ReLU's backward needs its output only
 
 
@@ -57,7 +57,7 @@ def _fits(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> bool:
 
 
 def _rest_of(norm: nn.Module) -> nn.Module:
-    """timm's batch norms carry a drop and an activation of their own."""
+    """What is left of a folded batch norm: timm's contain a dropout and an activation."""
     rest = [part for name, part in norm.named_children() if name in ("drop", "act")]
     return nn.Sequential(*rest) if rest else nn.Identity()
 

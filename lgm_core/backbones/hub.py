@@ -70,7 +70,7 @@ def remedy(row: BackboneRow, source: Hub, folder: Path, error: Exception) -> str
 
 
 def _digest(etag: str | None) -> str:
-    """The SHA-256 that the hub states: its tag of a large file is the digest; of a small one it is something else."""
+    """The SHA-256 that the hub states, "" where it states none: only a large file's ETag is its digest."""
     return etag if etag and len(etag) == 64 else ""
 
 

@@ -21,8 +21,8 @@ from lgm_core.base.interfaces import Backbone
 
 _WORTH = 1.15  # bfloat16 has to be this much faster: it costs digits
 _IMAGES = {"cpu": 2, "cuda": 32}
-_ROUNDS = (3, 12)  # at least, at most; the first warms up, the quickest of the others counts
-_SECONDS = 1.0  # enough of it
+_ROUNDS = (3, 12)  # fewest, most; the first only warms up, and the quickest of the others counts
+_SECONDS = 1.0  # after the fewest rounds, stop at this total
 
 
 def choose_precision(backbone: Backbone, compute: Compute, folder: Path) -> str:
@@ -50,7 +50,9 @@ def forward_seconds(backbone: Backbone, compute: Compute) -> float:
 
 
 def _measure(backbone: Backbone, compute: Compute) -> dict[str, list[float]]:
-    """Seconds of forward + backward, in turn. On a CPU those that one thread has computed, whatever else goes on."""
+    """Seconds of forward + backward in both precisions, alternating. On a CPU: one thread's CPU time, so that other
+    processes do not disturb the comparison.
+    """
     count, side = _IMAGES.get(compute.device.type, 2), backbone.input_size
     images = torch.rand(count, 3, side, side, device=compute.device, requires_grad=True)
     times: dict[str, list[float]] = {"float32": [], "bfloat16": []}

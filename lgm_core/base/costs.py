@@ -1,13 +1,15 @@
 """What is known of a run's cost: measured steps, runs of the past, the sizes of the data, and what follows from them.
 
->>> Cost(seconds_per_step=0.4, seconds_prepare=12.0, seconds_beside=3.0, bytes=2 * 10**9)
+>>> cost = Cost(seconds_per_step=0.4, seconds_prepare=12.0, seconds_beside=3.0, bytes=2 * 10**9)
+>>> cost.seconds_prepare + 500 * cost.seconds_per_step
+212.0
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-BASE_BYTES = {"cpu": 700 * 2**20, "cuda": 300 * 2**20}  # of a process that has loaded torch, or a context
+BASE_BYTES = {"cpu": 700 * 2**20, "cuda": 300 * 2**20}  # a process with torch loaded; a CUDA context
 DECODE_SECONDS = 0.003  # per real image
 HEAD_SECONDS = 0.002  # per training step of a probe's heads
 
@@ -65,5 +67,5 @@ class Cost:
     seconds_prepare: float
     seconds_beside: float
     bytes: int
-    seconds_per_image: float = 0.0  # of a forward pass through its network, or of a training step
+    seconds_per_image: float = 0.0  # a forward pass through its network, or a training step
     largest: int = 0

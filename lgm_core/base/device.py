@@ -105,7 +105,7 @@ def keep_freed_memory() -> None:
 
 
 def usual_memory() -> None:
-    """Undo `keep_freed_memory`: glibc's own settings, thresholds where a program with large tensors moves them."""
+    """Undo `keep_freed_memory`: glibc's settings, with the thresholds that it reaches itself with large tensors."""
     _tune_malloc(mmap_max=65536, trim_threshold=64 * 2**20, top_pad=128 * 2**10)
 
 
@@ -158,7 +158,7 @@ def step_memory(run: Callable[[], object], device: torch.device) -> int:
         return 0
     if (libc := _glibc()) is not None:
         libc.malloc_trim(0)
-    clear.write_text("5")  # the peak begins anew
+    clear.write_text("5")  # resets the peak
     before = _kilobytes(status, "VmRSS:")
     run()
     return max(_kilobytes(status, "VmHWM:") - before, 0) * 1024

@@ -2,9 +2,12 @@
 
 Whoever starts the program (command line, dashboard, notebook) shows the text of a `UserError` and no traceback.
 
->>> raise UserError("the data set 'cifra10' is not known; did you mean 'cifar10'?")
->>> result_or_why(lambda: find_row("cifra10"))
-(None, "the data set 'cifra10' is not known; did you mean 'cifar10'?")
+>>> def half(steps: int) -> int:
+...     if steps % 2:
+...         raise UserError(f"steps is {steps}; give an even number")
+...     return steps // 2
+>>> result_or_why(lambda: half(3))
+(None, 'steps is 3; give an even number')
 """
 
 from collections.abc import Callable
@@ -38,7 +41,7 @@ class Unavailable(UserError):
 
 
 def result_or_why(ask: Callable[[], _T], but: type[UserError] = UserError) -> tuple[_T | None, str]:
-    """What `ask()` returns and "", or None and the text of the `UserError` (or the kind `but` of it) that it raises."""
+    """(result of `ask()`, ""), or (None, the error's text) if it raises a `UserError`, or only its subclass `but`."""
     try:
         return ask(), ""
     except but as error:

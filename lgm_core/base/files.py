@@ -67,7 +67,7 @@ def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> No
 
 
 def readable_lines(path: Path, offset: int = 0) -> Lines:
-    """Whole lines from a byte offset on, without the damaged: a good one is a JSON object with a whole "step"."""
+    """Whole lines from a byte offset on, without damaged ones: a good one is a JSON object with a whole "step"."""
     text = _bytes(path, offset)
     if text is None:
         return Lines([], offset, 0)
@@ -94,7 +94,7 @@ def starts_line(path: Path, offset: int) -> bool:
 
 
 def count_of_lines(damaged: int) -> str:
-    """Such as "2 damaged lines"."""
+    """A count in words, such as "2 damaged lines"."""
     return f"{damaged} damaged line{'s' if damaged > 1 else ''}"
 
 
@@ -123,7 +123,7 @@ def forget_from(path: Path, step: int) -> str:
 
 
 def set_aside_damaged(path: Path) -> str:
-    """For whoever is about to replace a JSON file: one that is damaged is renamed to NAME.damaged first.
+    """Call before replacing a JSON file: if the old one is damaged, it is renamed to NAME.damaged.
 
     Returns a sentence that says so, "" where the file is whole or not there.
     """

@@ -147,7 +147,7 @@ class Distiller(ABC):
         """Do step number `step` (0-based). Depends on nothing but `state()` and the number."""
 
     def details(self) -> dict[str, Any]:
-        """What else of the last step is worth watching, as plain values: a line of details.jsonl with each frame."""
+        """Further values of the last step to watch, as plain values: written to details.jsonl with each frame."""
         return {}
 
     @abstractmethod

@@ -4,6 +4,8 @@
 ... class SoundConfig:
 ...     volume: int = knob(3, "loudness", low=0, high=11)
 >>> from_dict(SoundConfig, {"volume": 12})
+Traceback (most recent call last):
+    ...
 lgm_core.base.errors.ConfigError: volume must be between 0 and 11; 12 was given
 """
 
@@ -23,8 +25,8 @@ def knob(
 ) -> Any:  # fmt: skip
     """A field with its help, its limits (both inclusive) and its unit.
 
-    `before`: the value with which versions without this knob computed, where that is not the default: what a run of
-    such a version is read with.
+    `before`: what versions without this knob did, as a value of it, where that is not the default; runs of such
+    versions are read with it.
     """
     past = {} if before is dataclasses.MISSING else {"before": before}
     return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | past)

@@ -21,7 +21,8 @@ def load(name: str) -> Callable[..., Any]:
 def file_name(text: str, keep: str = ".-") -> str:
     """A text as part of a file's name: what is not a letter, a digit, "_" or one of `keep` becomes "_".
 
-    Letters of any alphabet stay. The names of caches and of runs are made with it: another result loses them.
+    Letters of any alphabet stay. Caches and runs are named with it: if its result changed, existing ones would no
+    longer be found.
     """
     return "".join(letter if letter.isalnum() or letter in keep else "_" for letter in text)
 

@@ -1,7 +1,7 @@
 """Where things lie on this machine: the only module that reads the environment for paths.
 
 >>> places().weights  # folders that are searched for weights, in order; the last one is written to
-[PosixPath('/data/weights'), PosixPath('cache/weights')]
+(PosixPath('/data/weights'), PosixPath('cache/weights'))
 """
 
 import os

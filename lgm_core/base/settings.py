@@ -12,7 +12,7 @@ from lgm_core.base.knobs import knob
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
-LIVE_RATE = 10  # times scratch.learning_rate: the accuracy on the way has few steps
+LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy trains for few steps only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ class MethodSettings(ABC):
 
     @abstractmethod
     def check(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for what only several values together can get wrong."""
+        """Raise `ConfigError` for values that are valid one by one, but not together."""
 
     @property
     @abstractmethod

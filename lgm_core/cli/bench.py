@@ -1,6 +1,6 @@
 """What a step costs: ours, the bare forward + backward of the same views, and the paper's literal step, in alternation.
 
->>> lgm bench mobilenet_v3_small tf_efficientnet_lite0 --views 10 --classes 10
+lgm bench mobilenet_v3_small tf_efficientnet_lite0 --views 10 --classes 10
 """
 
 import json

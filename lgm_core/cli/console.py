@@ -1,7 +1,7 @@
 """What the command line shows: progress bars and tables.
 
 >>> with progress_bar() as listener:
-...     work(run, places(), listener)
+...     engine.work(run, places(), listener)
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,9 @@
 """Command-line flags, made from the config's own fields: help, limits and units are written once, in config.py.
 
->>> parse_config(["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"], prog="lgm distill")
-RunConfig(dataset='scenes', backbone='mobilenet_v2', steps=250, ...)
+>>> words = ["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"]
+>>> config = parse_config(words, prog="lgm distill", positional=("dataset", "backbone"))
+>>> config.dataset, config.steps, config.lgm.views
+('scenes', 250, 10)
 """
 
 import dataclasses
@@ -19,7 +21,7 @@ from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, preset
 
 _NOT_FLAGS = {"kind", "preset"}
-_RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's name of before
+_RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's former name
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
 
 
@@ -31,14 +33,14 @@ def parse_config(arguments: Sequence[str], *, prog: str, positional: Sequence[st
 def parse_with(
     arguments: Sequence[str], *, prog: str, positional: Sequence[str], extra: Any, **fixed: Any
 ) -> tuple[RunConfig, dict[str, Any]]:
-    """`parse_config`, and beside it the flags of the dataclass instance `extra`, by name."""
+    """As `parse_config`, and also the values of flags made from the dataclass instance `extra`, by name."""
     chosen, rest = _take_preset(_words(arguments))
     shown = f"Presets (--preset NAME): {', '.join(PRESETS)}; shown defaults are those of {chosen!r}."
     return _parse(rest, prog, positional, extra, to_dict(preset(chosen, **fixed)), shown)
 
 
 def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
-    """A config with flags over it, such as that of a run which is forked; limits are checked, not yet the whole."""
+    """A config with flags over it, such as that of a run which is forked; limits are checked, combinations not yet."""
     values = to_dict(base)
     flags, words = _flag_class(RunConfig), _words(arguments)
     parsed = tyro.cli(

@@ -43,7 +43,7 @@ class DatasetRow:
     folder: str = ""  # what the official archive is called once unpacked
     markers: tuple[str, ...] = ("train",)  # any one of these files or folders is there when the data are
     stores: tuple[str, ...] = ()  # names below a root, where not just the data set's own
-    options: Mapping[str, object] = field(default_factory=dict)  # for the reader
+    options: Mapping[str, object] = field(default_factory=dict)  # passed on to the reader function
     torchvision: str = ""  # the class of torchvision that knows the layout, the addresses and the checksums
     sources: tuple[Source, ...] = ()
     megabytes: int | None = None  # to download
@@ -109,7 +109,7 @@ CATALOG: dict[str, DatasetRow] = {row.name: row for row in _ROWS}
 
 
 def _bare(name: str) -> str:
-    """Without case and separators; one before a single last letter stays, so that "imagenete" is not "imagenet-e"."""
+    """A name without case and separators, but for one before a last single letter: "imagenete" is not "imagenet-e"."""
     plain = name.lower().replace("_", "-")
     return plain if plain[-2:-1] == "-" else "".join(letter for letter in plain if letter.isalnum())
 
@@ -154,7 +154,7 @@ def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
 
 
 def leftovers(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
-    """A folder where the data might be, with something else in it: half of them, perhaps."""
+    """A non-empty folder where the data should be: it may hold an incomplete copy. None where there is none."""
     places = [place for root in roots for place in candidates(row, root)]
     return next((place for place in places if place.is_dir() and any(place.iterdir())), None)
 

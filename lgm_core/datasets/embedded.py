@@ -45,7 +45,7 @@ PHOTOGRAPHS = {  # class: file in scikit-image's wheel; these are never download
     "rocket": "rocket.jpg",
 }
 PATCHES = {"train": 32, "test": 16}  # per photograph
-PARTS = {"train": (0.0, 0.58), "test": (0.60, 1.0)}  # of the long side; the gap keeps the parts apart
+PARTS = {"train": (0.0, 0.58), "test": (0.60, 1.0)}  # shares of the long side; the gap keeps the parts apart
 SMALLEST, LARGEST = 0.35, 0.60  # side of a patch, as a fraction of the photograph's short side
 
 

@@ -90,7 +90,7 @@ def _install(row: DatasetRow, home: Path, archives: list[tuple[Path, Source]], d
                 f"what {archives[0][1].url} gave holds no {lack}: its layout has changed. Tell the project"
             )
         if home.exists():
-            home.rmdir()  # empty: looked at before the download
+            home.rmdir()  # known to be empty: checked before the download
         (staging / row.name).rename(home)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -27,7 +27,7 @@ from lgm_core.datasets.transforms.fit import Batches, fit, from_state, to_state
 from lgm_core.datasets.transforms.transform import Transform
 
 _BATCH = 1000
-_RESIDENT_BYTES = 2**30  # of a whole split below this, all are whitened at the first use, and kept
+_RESIDENT_BYTES = 2**30  # a split whose values take less is whitened whole at first use, and kept
 
 Progress = Callable[[str, int, int], None]
 
@@ -76,7 +76,7 @@ class Whitened:
 
 
 def whitened_pictures(images: Float[Tensor, "n 3 r r"], real: Whitened) -> Float[Tensor, "n k s s"]:
-    """Images in [0, 1] as the networks see them: averaged to the run's side, grey where the data are, transformed."""
+    """Images in [0, 1] as the networks see them: averaged to the run's side, made grey if the data are, transformed."""
     side, channels = real.train.pixels.shape[-1], real.train.pixels.shape[1]
     images = images.to(real.train.device)
     if images.shape[-1] != side:

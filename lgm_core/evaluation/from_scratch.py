@@ -37,7 +37,7 @@ Values = tuple[Float[Tensor, "n k s s"], Float[Tensor, "n c"]]
 
 
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
-    """Accuracies of `scratch.seeds` networks, trained on the judged images or, as briefly, on all training images."""
+    """Accuracies of `scratch.seeds` networks, trained on the judged images or, for as many steps, on all."""
     bench.phase(f"{key.network} from scratch")
     real, device = open_real(bench, config.scratch, config.dataset), bench.compute.device
     if judged.images is None:
@@ -52,7 +52,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
 
 
 def values_of(images: LearnedSet, real: Whitened) -> Values:
-    """Images as networks see them, and what these are trained to give."""
+    """The images as networks see them, and the targets that these are trained on."""
     if isinstance(images, SoftSet):
         return images.values, images.targets
     return whitened_pictures(images.images, real), centred_targets(images.labels, real.classes)
@@ -102,7 +102,7 @@ def _tested(
 
 
 def _exact(judged: Judged, config: SharedConfig, real: Whitened) -> Values | None:
-    """Values and labels as they are, not by way of pictures: those that a run learned, or the real images it chose.
+    """Values and labels that a run learned, or of the real images it chose, exactly: not rounded to pictures.
 
     Raises `UserError` where the values that were learned belong to another data set, side or transform.
     """
@@ -119,7 +119,7 @@ def _exact(judged: Judged, config: SharedConfig, real: Whitened) -> Values | Non
 
 
 def _space(config: SharedConfig) -> tuple[str, ...]:
-    """What whitened values, and numbers of images, belong to."""
+    """What must be equal for whitened values and image indices of one run to mean the same in another."""
     each, scratch = config.data.train_per_class, config.scratch
     which = f"({each} per class, seed {config.seed})" if each else "(all images)"
     transform = scratch.kind_of_transform(find_row(config.dataset).grey)

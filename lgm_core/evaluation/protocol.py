@@ -6,7 +6,7 @@ matrix, what a run still has to do, what another run waits for, and which accura
 >>> [key.column for key in keys_of(preset("rcig_digits", evaluate_on=("conv", "mobilenet_v2")))]
 ['conv', 'mobilenet_v2']
 >>> keys_of(preset("preview", evaluate_on=("mobilenet_v2",)))[0].file_stem
-'mobilenet_v2-paper-on-scenes-5b2f80aa'
+'mobilenet_v2-paper-on-scenes-0991dfb4'
 """
 
 import hashlib
@@ -135,7 +135,7 @@ def key_for(config: SharedConfig, network: str, protocol: str = "") -> Key:
 
 
 def key_of_report(report: Mapping[str, Any], config: SharedConfig) -> Key:
-    """The key of a report; one that does not tell it has the settings of the run that it lies in, `config`."""
+    """The key of a report; an older one, which holds no settings, was made with those of its run, `config`."""
     if "settings" in report:
         return Key(
             network=report["backbone"], protocol=report["protocol"], dataset=report["dataset"],
@@ -185,12 +185,12 @@ def differing(keys: Sequence[Key]) -> list[str]:
 
 
 def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:
-    """The settings in which evaluations of these runs in one network differ."""
+    """The settings in which these runs would evaluate in the same network differently."""
     return differing([key_for(config, network) for config in configs])
 
 
 def judged_otherwise(key: Key, made: SharedConfig) -> str:
-    """In what an evaluation departs from the settings of the run that made the images, in words; "" where in nothing.
+    """How an evaluation's settings depart from those of the run that made the images, in words; "" if they do not.
 
     Such as ", judged with scratch.flip False".
     """
@@ -215,7 +215,7 @@ def what_is_unlike(configs: Iterable[SharedConfig], columns: Iterable[str]) -> s
 def what_was_trained(columns: Iterable[str], whole: bool = False) -> str:
     """What evaluations train on a set: "heads" on frozen backbones, "networks" from scratch, or both.
 
-    `whole`: in words that explain it.
+    `whole`: a phrase that explains it.
     """
     used = {usual_protocol(network_of(column)) for column in columns} or {"paper"}
     return " or ".join(PROTOCOLS[name].trained[whole] for name in PROTOCOLS if name in used)

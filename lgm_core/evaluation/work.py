@@ -1,4 +1,4 @@
-"""How long an evaluation takes, told from how long one image takes. Needs no torch.
+"""How long an evaluation takes, estimated from how long one image takes. Needs no torch.
 
 >>> seconds_of(key, train_images=10, data=data, per_image=0.002)
 31.4

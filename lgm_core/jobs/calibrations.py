@@ -73,7 +73,7 @@ def run_calibration(
 def _measure(
     request: Path, file: Path, slot: str, config: RunConfig, places: Places, said: Callable[[str], object]
 ) -> list[str]:
-    """What it said, but for its progress, which is passed on."""
+    """Run the measuring process. Returns the lines that it wrote, except progress, which goes to `said`."""
     command = [sys.executable, "-m", "lgm_core", "calibrate", str(request), str(file)]
     environment, lines = worker_environment(places) | environment_of(slot, config.device.device), []
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as it:

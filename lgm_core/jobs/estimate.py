@@ -36,14 +36,14 @@ class Estimate:
     """What a run will take. Seconds and bytes; 0 for memory that is not known."""
 
     seconds_per_step: float
-    seconds_prepare: float  # features of the real images, where they are not there yet; the search of learning rates
+    seconds_prepare: float  # features of the real images, unless kept from before; search for learning rates
     seconds_evaluate: float
     seconds_total: float
     bytes: int  # peak
     memory_here: int  # free now
     remedy: str  # what would fit instead, in words; "" where it fits
     device: str
-    from_runs: tuple[str, ...]  # the runs that it was told from; () after a calibration
+    from_runs: tuple[str, ...]  # the runs that it is based on; () after a calibration
 
     @property
     def fits(self) -> bool:
@@ -51,7 +51,7 @@ class Estimate:
 
 
 def estimate(config: RunConfig, places: Places) -> Estimate | None:
-    """From runs like it on this machine, else from a calibration of before; None without either."""
+    """The estimate from similar runs on this machine, else from an earlier calibration; None without either."""
     if config.kind != "distill":
         return None
     method, data, room = _estimator(config), data_size(config), _room(config)
@@ -162,7 +162,9 @@ def _assemble(
 
 
 def _per_image(key: Key, config: RunConfig, cost: Cost, room: Room) -> float:
-    """Seconds per image of a judge that was not measured: as the run's own network, where it is of its kind."""
+    """Seconds per image of a judge that was not measured: those of the run's own network if both are of one kind
+    (frozen or student), else a guess.
+    """
     alike = is_student(key.network) == is_student(config.networks()[0])
     if alike and cost.seconds_per_image:
         return cost.seconds_per_image

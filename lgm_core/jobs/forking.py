@@ -1,8 +1,8 @@
 """A run that takes over from another at a step, with other settings: from its checkpoint, or from a picture of it.
 
-At the checkpoint's own step everything goes on, momentum included. At an earlier frame only the images are known, from
-the frame's atlas, and the new run learns on from them, all levels of the pyramid present; and what the method's details
-have of the rest, such as RCIG's labels and temperature.
+At the checkpoint's own step everything goes on, momentum included. At an earlier frame, the new run starts from the
+images in the frame's atlas, with all levels of the pyramid present, and from what the method's details recorded at that
+frame, such as RCIG's labels and temperature.
 
 >>> made = prepare_fork(run, 250, {"lgm": {"learning_rate": 0.003}}, places())
 >>> made.config().source, made.config().fork_step
@@ -89,7 +89,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
 
 
 def _along(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np.ndarray, "..."]]:
-    """What was learned beside the images of a frame, where both runs' method has it in its details."""
+    """What was learned besides a frame's images, read from the method's details; only if both runs have one method."""
     row = method_of(config)
     if not row.along or run.config().method != config.method:
         return {}
@@ -98,12 +98,12 @@ def _along(run: RunFolder, step: int, config: RunConfig) -> dict[str, Float32[np
 
 
 def _shape(config: RunConfig) -> list[Any]:
-    """What a checkpoint's tensors belong to: with any of it changed, only the picture can be taken over."""
+    """The settings that a checkpoint's tensors depend on: if one is changed, only the picture can be taken over."""
     return [config.method, *(setting_of(config, name) for name in method_of(config).checkpoint_of)]
 
 
 def _count(run: RunFolder, config: RunConfig) -> int:
-    """How many images a run has, where its frames do not say so: what its checkpoint holds."""
+    """The number of images in a run's checkpoint, for frames that do not say it. Raises `UserError` without one."""
     if not run.checkpoint.exists():
         raise UserError(f"the run {run.id!r} has no checkpoint yet; wait for it to write one")
     with safe_open(run.checkpoint, framework="numpy") as file:

@@ -100,7 +100,7 @@ def _ask(run: RunFolder, wish: str, state: str) -> None:
         try:
             with Heart(run, state=run.status().state) as heart:
                 heart.change(state=state, phase="", position=0)
-        except UserError:  # a worker has just begun
+        except UserError:  # a worker has taken the lock meanwhile
             run.ask(wish)
 
 
@@ -137,4 +137,4 @@ def _spawn(run: RunFolder, here: Places) -> None:
             env=worker_environment(here),
             start_new_session=True,
         )
-    threading.Thread(target=worker.wait, daemon=True).start()  # buries it, so that its death shows at once
+    threading.Thread(target=worker.wait, daemon=True).start()  # reaps the process, so that its end shows at once

@@ -1,7 +1,7 @@
 """SIGTERM and Ctrl-C as a wish: checkpoint, then end.
 
 >>> with soft_signals() as (stop, code):
-...     work(run, places(), stop=stop)
+...     engine.work(run, places(), stop=stop)
 ...     sys.exit(code[0])  # 143 after a SIGTERM, 0 without one
 """
 

@@ -3,7 +3,7 @@
 `cache/slots/cuda-0.lock` is held by the run that computes there; `cache/slots/queue/<time>-<run>` by one that waits.
 
 >>> with take_slot(places().slots, wanted_slots("auto"), run.id, waiting=print) as slot:
-...     os.environ.update(environment_of(slot))  # before torch is imported
+...     os.environ.update(environment_of(slot, config.device.device))  # before torch is imported
 """
 
 import os
@@ -38,7 +38,7 @@ def wanted_slots(device: str) -> list[str]:
 
 
 def environment_of(slot: str, device: str) -> dict[str, str]:
-    """What shows the slot's device to torch as the only one; nothing where the config names its device itself."""
+    """Variables that make the slot's device the only one torch sees; {} where the config names its device itself."""
     kind, _, name = slot.partition("-")
     return {"CUDA_VISIBLE_DEVICES": name} if kind == "cuda" and device in ("auto", "cuda") else {}
 

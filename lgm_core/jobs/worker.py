@@ -1,4 +1,4 @@
-"""What a worker process does: wait for its sources and for a device, then for the first time load torch, and work.
+"""What a worker process does: wait for its sources and for a device, and only then load torch and work.
 
 >>> do(RunFolder(Path("cache/runs/demo-lgm-mobilenet_v2-s0")), places())  # `python -m lgm_core work RUN_DIR`
 0
@@ -23,7 +23,7 @@ def do(run: RunFolder, places: Places, listener: Listener | None = None) -> int:
     `listener` is told of all progress, for a progress bar.
     """
     config = run.config_to_work_on()
-    sent_for = run.status().state == "queued"  # then a wish is meant for this worker
+    sent_for = run.status().state == "queued"  # then a pause or stop asked for since is meant for this worker
     with soft_signals() as (stop, code), Heart(run, state="queued", heed=sent_for) as heart:
         try:
             _wait_for_sources(run, places, heart, stop)
@@ -53,7 +53,7 @@ def _compute(run: RunFolder, places: Places, heart: Heart, stop: threading.Event
 
 
 def _wait_for_sources(run: RunFolder, places: Places, heart: Heart, stop: threading.Event) -> None:
-    """Until no run that this one looks at is on its way; a missing or failed one is the engine's to name."""
+    """Wait until no run that this one reads is queued or running; the engine reports missing or failed ones."""
     config, store = run.config(), RunStore(places.runs)
     names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
     for name in names:

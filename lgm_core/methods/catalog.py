@@ -154,7 +154,7 @@ def method_of(config: SharedConfig) -> Method:
 
 
 def own_settings(config: SharedConfig) -> Any:
-    """The settings that the run's method reads, as its own class has them."""
+    """The settings that the run's method reads, as an instance of `Method.settings`."""
     cls: Any = method_of(config).settings
     return cls(**{group.name: getattr(config, group.name) for group in fields(cls)})
 

@@ -1,4 +1,4 @@
-"""What is told of runs. Needs no torch.
+"""Reports, tables, films and exports of runs. Needs no torch.
 
 summary   results of many runs as one table
 matrix    a study as a matrix, with every cell's state

@@ -1,9 +1,9 @@
 """Export of a distilled or chosen set: tensors, pictures and a card that says what it is and what may be done with it.
 
->>> write_export(
-...     run, Path("out")
-... )  # out/synthetic.safetensors, out/images/tench/000.png, out/README.md, out/config.json
+>>> write_export(run, Path("out"))
 PosixPath('out')
+>>> sorted(path.name for path in Path("out").iterdir())
+['README.md', 'config.json', 'images', 'synthetic.safetensors']
 """
 
 import json

@@ -14,15 +14,15 @@ from lgm_core.presets import PRESETS, preset
 from lgm_core.runs.store import RunFolder
 
 _IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
-_GIVEN = ("kind", "source", "evaluate_on", "name", "preset")  # what `lgm evaluate` says otherwise than by flags
+_GIVEN = ("kind", "source", "evaluate_on", "name", "preset")  # not written as flags of `lgm evaluate`
 _JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "protocol")  # read by evaluate runs
 
 
 def command(config: RunConfig, source: RunConfig | None = None) -> str:
     """One line for a shell: the verb, then what departs from the preset, as flags.
 
-    An evaluate run has its settings from its source, and is told what departs from them. Where `source` is not known,
-    it is told those with which it judges, where they depart from the preset.
+    An evaluate run inherits its source's settings, so only those that depart from them become flags. Where `source` is
+    not known, the settings with which it judges become flags where they depart from the preset.
     """
     own = flat(to_dict(config))
     if config.kind == "evaluate":
@@ -37,7 +37,7 @@ def command(config: RunConfig, source: RunConfig | None = None) -> str:
 
 
 def command_of_run(run: RunFolder) -> str:
-    """The same for a run on disk; the source of an evaluation is looked for beside it."""
+    """The command of a run on disk; an evaluation's source is looked for in the same folder of runs."""
     config = run.config()
     source = RunFolder(run.path.parent / config.source)
     known = config.kind == "evaluate" and source.config_file.exists()

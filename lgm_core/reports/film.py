@@ -51,7 +51,7 @@ def export_folder(run: RunFolder, places: Places) -> Path:
 
 
 def export_name(run: RunFolder, form: str) -> str:
-    """The file's name: it tells the last frame, so that a run that went on is exported anew."""
+    """The file's name: it includes the last frame's step, so that a run that went on is exported again."""
     frames = run.frame_list()
     return f"{run.id}-{frames[-1]['step'] if frames else 0:06d}.{form}"
 

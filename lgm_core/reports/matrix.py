@@ -179,7 +179,7 @@ def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row
 
 
 def _can_be_made(config: RunConfig) -> bool:
-    """Some methods need a frozen backbone, others a network from scratch: not every judge can be distilled with."""
+    """Can the method distil with these networks? Some need frozen backbones, others networks from scratch."""
     try:
         validate(config)
     except ConfigError:
@@ -189,7 +189,7 @@ def _can_be_made(config: RunConfig) -> bool:
 
 
 def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
-    """A distillation to take the settings of, with another backbone: no fork, whose images are of the one it has."""
+    """A distillation whose settings can be used with another backbone; a fork cannot, since it starts from images."""
     return next((config for config in configs if config.kind == "distill" and not config.source), None)
 
 

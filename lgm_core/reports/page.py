@@ -29,7 +29,7 @@ from lgm_core.reports.summary import (
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
-_MOST_STUDY_RUNS = 8  # of which a study's report shows the pictures
+_MOST_STUDY_RUNS = 8  # most runs whose pictures a study's report shows
 
 
 def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
@@ -59,7 +59,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
 
 
 def _note(runs: Sequence[RunFolder]) -> str:
-    """What the accuracies are of."""
+    """A sentence on what the accuracies of these runs measure, and on what cannot be compared among them."""
     judges = {column_of(report) for run in runs for report in run.eval_reports()}
     full = any(choice_of(run.config()) == "full" for run in runs)
     words = f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on nothing but the "

@@ -19,8 +19,8 @@ from lgm_core.runs.store import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over the runs, or over those trained in one;
-    `count`: of how many.
+    """Top-1 accuracy in [0, 1]. `spread`: population standard deviation over `count` runs, or, with a single run, over
+    the `count` heads or networks that it trained.
     """
 
     mean: float
@@ -36,9 +36,9 @@ class Row:
     label: str
     images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
-    judged: str = ""  # in what the judging departs from that of the run that made them
+    judged: str = ""  # how judging departs from the settings of the run that made the images, in words
     choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
-    backbone: str = ""  # with which they were made or chosen
+    backbone: str = ""  # the network with which the images were made or chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Table:
 def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
     """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
 
-    What is evaluated anew with other settings than its own has a row of its own.
+    An evaluation with settings other than those of the run that made the images has a row of its own.
 
     `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
     """
@@ -110,7 +110,7 @@ def row_label(config: RunConfig) -> str:
 
 
 def _whose(config: RunConfig) -> str:
-    """Neighbours are taken in the backbone of their set; where that has no features, the set has to be named."""
+    """The set whose neighbours were chosen: named by its run if its network has no features to say it by."""
     return "the distilled" if method_of(config).networks == "frozen" else config.source
 
 
@@ -120,7 +120,7 @@ def loss_words(method: str) -> str:
 
 
 def live_words(backbone: str) -> str:
-    """What is trained beside a distillation to see how far it is."""
+    """What is trained now and then during a distillation to follow its accuracy, in words."""
     return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
 
 
@@ -132,7 +132,7 @@ _ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
 
 
 def percent(mean: float, spread: float, count: int) -> str:
-    """Such as "63.9 ± 1.2"; of a single one there is no spread to be told."""
+    """Such as "63.9 ± 1.2"; without the spread where there is a single value."""
     return f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if count > 1 else "")
 
 

@@ -6,7 +6,7 @@ identity  when two runs are the same
 status    what a run says of itself: state, step, heartbeat
 old_configs  config.json of any version, read in today's terms
 index     what lists need to know of all runs, without reading all configs
-damage    what of a run's files is damaged, in sentences
+damage    which of a run's files are damaged, in sentences
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 recorder  the only writer (torch)

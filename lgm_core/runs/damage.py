@@ -1,4 +1,4 @@
-"""What of a run's files is damaged, in sentences: readers leave it out and go on, and the user is told.
+"""Which of a run's files are damaged, in sentences for the user; readers leave damaged parts out and go on.
 
 >>> problems_in([run.status_file], [run.metrics_file])
 ['metrics.jsonl has 2 damaged lines, left out; the others are shown.']

@@ -62,7 +62,7 @@ class RunFolder:
         return open_config(self.config_file).config
 
     def notes(self) -> list[str]:
-        """What of the config this version does not know or accept, a sentence each."""
+        """The settings in the config that this version does not know or accept, a sentence each."""
         return list(open_config(self.config_file).notes.values())
 
     def why_not_resumed(self) -> str:
@@ -104,7 +104,7 @@ class RunFolder:
         return lines_or_none(self.trail_file, offset)
 
     def details(self, offset: int = 0) -> list[dict[str, Any]]:
-        """What a method says of its steps beside the metrics, a line per frame, from a byte offset on."""
+        """What a method reports of its steps besides the metrics, a line per frame, from a byte offset on."""
         return lines_or_none(self.details_file, offset)
 
     def map(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def frame_steps(steps: int, frames: int) -> set[int]:
 
 
 def add_frame(pictures: UInt8[np.ndarray, "n r r 3"], step: int, index: Path) -> None:
-    """Write the atlas of a step beside `index`, the file that lists the frames, and its line into that."""
+    """Write the atlas of a step beside `index`, the file that lists the frames, and append its line there."""
     index.parent.mkdir(exist_ok=True)
     name = f"{step:06d}.webp"
     facts = save_atlas(pictures, index.parent / name)

@@ -36,7 +36,7 @@ class Stopped(Exception):
 class Heart:
     """One writer of a run at a time. Entering takes the run's lock, or raises `UserError`.
 
-    `heed`: obey a wish that is there already; otherwise it is an old one, and forgotten.
+    `heed`: obey a pause or stop that was asked for before this; otherwise it is out of date and is discarded.
     """
 
     def __init__(self, run: RunFolder, *, state: str, heed: bool = False) -> None:
@@ -51,7 +51,7 @@ class Heart:
             started=time.time(),
             seconds_per_step=before.seconds_per_step,
             device=before.device,
-            notes=before.notes if before.state == "queued" else (),  # of whoever sent for this writer
+            notes=before.notes if before.state == "queued" else (),  # written by whoever started this worker
         )
         self._guard, self._over = threading.Lock(), threading.Event()
         self._last_look, self._wish = 0.0, ""
@@ -62,7 +62,7 @@ class Heart:
             lock = take(self.run.lock_file)
             if lock is not None:
                 break
-            time.sleep(0.1)  # it may be a reader that asks who writes
+            time.sleep(0.1)  # a reader that checks for a writer holds it for a moment
         else:
             raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock

@@ -23,7 +23,7 @@ def identity(config: RunConfig) -> dict[str, Any]:
         del values["data"]["test_per_class"]
     if config.kind == "distill":
         values |= {name: setting_of(config, name) for name in method_of(config).distils_by}
-    if config.kind == "embed":  # elsewhere the list is what the run is about
+    if config.kind == "embed":  # for evaluate and align runs, the list is what the run is about
         del values["evaluate_on"]
     return values
 

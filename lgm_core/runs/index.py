@@ -1,7 +1,7 @@
-"""What lists need to know of all runs, without reading ten thousand configs: made from the folders, never the truth.
+"""What lists need to know of all runs, without reading ten thousand configs: a cache, rebuilt from the folders.
 
-The index lies beside the runs (`cache/index/runs.json`), may be deleted at any time, and is made anew by a version
-whose settings are others. Within a process it is kept in memory: a second listing costs a scandir and a stat per run.
+The index lies beside the runs (`cache/index/runs.json`), may be deleted at any time, and is rebuilt by a version
+with other settings. Within a process it is kept in memory: a second listing costs a scandir and a stat per run.
 
 >>> entries = Index(root, identity).entries()  # oldest first
 >>> entries[0].id, entries[0].facts.dataset
@@ -44,7 +44,7 @@ class Facts:
     seed: int
     steps: int
     images_per_class: int
-    choice: str  # of a baseline: random, centroids, neighbours, full; else ""
+    choice: str  # a baseline's choice: random, centroids, neighbours or full; "" for other runs
     digest: str
 
 
@@ -86,7 +86,7 @@ class Index:
         return found or next((entry for entry in self.entries() if entry.id == name), None)
 
     def _stamps(self) -> dict[str, tuple[int, int]]:
-        """Of each folder with a config: when that was written, and its size."""
+        """The modification time and size of the config in each folder that has one."""
         found = {}
         try:
             names = [entry.name for entry in os.scandir(self.root)]  # noqa: PTH208 (ten thousand)
@@ -145,7 +145,7 @@ def digest_of(values: Any) -> str:
 
 
 def fingerprint(identity: Identity) -> str:
-    """Another text for each version that would read a config, or tell two runs apart, in another way."""
+    """A text that changes whenever a version reads configs, or tells runs apart, in another way."""
     same = [identity(RunConfig(kind=kind)) for kind in get_args(Kind)]
     return digest_of([VERSION, _schema(RunConfig), RENAMED, same, [f.name for f in fields(Facts)]])
 

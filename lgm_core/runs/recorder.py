@@ -1,6 +1,6 @@
 """The only writer of a run directory: status with heartbeat, metrics, frames, checkpoints, results.
 
->>> with Recorder(run, steps=500) as recorder:
+>>> with Recorder(run, config.record, steps=500) as recorder:
 ...     recorder.metric(0, {"loss": 0.97})
 ...     recorder.frame(0, images)
 ...     recorder.checkpoint(1, distiller.state())

@@ -1,6 +1,6 @@
 """The sets of images that runs hold: written, read, and those of the runs that a run looks at.
 
-Of which type a set is, is a fact of the method that made it (methods/catalog.py), not of the names in the file.
+The type of a set follows from the method that made it (methods/catalog.py), not from the tensor names in the file.
 
 >>> learned = read_set(open_source(RunStore(places().runs), "demo"))
 >>> learned.images.shape, learned.labels.shape

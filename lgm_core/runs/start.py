@@ -36,7 +36,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
         return store.create(config, environment())
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)
-    if config.kind == "baseline":  # what judges a choice is not the choice
+    if config.kind == "baseline":  # how chosen images are judged does not change which are chosen
         known, asked = (
             {**one, "evaluate_on": (), "protocol": (), "probe": (), "scratch": ()} for one in (known, asked)
         )

@@ -24,7 +24,7 @@ STATES = ("queued", "running", "paused", "stopped", "failed", "finished", "lost"
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """`state` is one of `STATES`; "lost" is what a reader makes of a dead writer. A phase is such as "distilling"."""
+    """`state` is one of `STATES`; "lost" is what a reader makes of a dead writer. `phase`: such as "distilling"."""
 
     state: str = "queued"
     step: int = 0
@@ -39,7 +39,7 @@ class Status:
     host: str = ""
     device: str = ""
     device_memory: int = 0  # bytes: the peak so far
-    seconds_per_step: float = 0.0  # of late
+    seconds_per_step: float = 0.0  # running mean over recent steps
     error: str = ""
     notes: tuple[str, ...] = ()
 
@@ -79,7 +79,7 @@ def written_status(path: Path) -> Status:
 
 
 def set_aside_status(path: Path) -> tuple[str, ...]:
-    """For whoever is about to write a status: a damaged one is set aside; returns the note on it, or nothing."""
+    """Call before writing a status: sets a damaged one aside, and returns a note on that, if any."""
     try:
         written_status(path)
     except DamagedFile:
@@ -98,7 +98,7 @@ _WRITTEN = Remembered(_written)
 
 
 def _is_dead(pid: int) -> bool:
-    """Certain death on this machine: no such process, or one that its parent has not buried yet."""
+    """Is the process surely dead, on this machine: gone, or a zombie that its parent has not reaped yet?"""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -54,7 +54,7 @@ class RunStore:
         return entry.facts
 
     def open(self, name: str) -> RunFolder:
-        """The run of this id, or whose id begins or whose name is so; the newest where several do."""
+        """The run with this id or name, or the newest whose id begins with it. Raises `UserError` if none fits."""
         run = RunFolder(self.root / name)
         if "/" not in name and run.config_file.exists():
             return run

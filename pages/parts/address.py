@@ -1,4 +1,5 @@
-"""Choices in the URL. By hand: a bound widget leaves its first choice out, and "the newest run" is soon another one.
+"""Choices in the URL. Written by hand, since Streamlit's bound widgets leave the default choice out of the URL, and a
+default such as "the newest run" changes.
 
 >>> take_from_url("preset", ["preview", "standard"])  # before the widget, whose key is state_key("preset")
 >>> put_into_url("preset", [chosen])  # after it

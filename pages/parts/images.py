@@ -38,7 +38,7 @@ def frame_url(run: RunFolder, frame: Mapping[str, Any]) -> str:
 
 
 def base_path() -> str:
-    """What stands before all addresses, where the server is told to live below a path."""
+    """The prefix of all addresses, if the server is configured to run below a path."""
     path = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{path}" if path else ""
 

@@ -1,7 +1,7 @@
 """Runs that a page needs before it can show anything: launch them, watch them, retry them, from that page.
 
 >>> launch("Compute the map", [config], key="embed")
->>> wait_for(runs)  # their progress; the page is drawn anew when one of them is done
+>>> wait_for(runs, key="embed")  # their progress; the page is drawn anew when one of them is done
 """
 
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ def settings(run: RunFolder) -> dict[str, Any]:
 
 
 def has_images(run: RunFolder) -> bool:
-    """All real data at once have no images of their own to look at; every other run has them, or will."""
+    """Does the run have images of its own, now or later? All do but the baseline "full", which is all real data."""
     return facts(run).choice != "full"
 
 

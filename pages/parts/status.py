@@ -15,7 +15,7 @@ from lgm_core.jobs import local
 from lgm_core.runs.store import RunFolder, Status
 from pages.parts.theme import plain, state_words
 
-_REFUSED = "lgm_refused"  # in the session: why a button's wish was not granted
+_REFUSED = "lgm_refused"  # session key: why what a button asked for was not done
 EVERY, IDLE = 2.0, 10.0  # seconds between two looks at an active run, and at any other: another window may resume it
 
 
@@ -70,7 +70,7 @@ def figures(status: Status) -> list[tuple[str, str, str]]:
 
 
 def seconds_left(status: Status) -> float:
-    """Of the optimisation, 0 where it is not going on."""
+    """Seconds that the optimisation still needs; 0 if it is not running."""
     if status.state != "running" or not status.seconds_per_step or status.phase != "distilling":
         return 0.0
     return max(status.steps - status.step, 0) * status.seconds_per_step
@@ -103,7 +103,7 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def _what_is_there(run: RunFolder) -> tuple:
-    """What the rest of the page depends on."""
+    """A value that changes when the rest of the page has to be drawn anew."""
     evals = sorted(path.name for path in run.evals.glob("*.json"))
     return run.status().state, run.map_file.exists(), run.frame_index.exists(), evals
 
@@ -147,7 +147,7 @@ def _buttons(run: RunFolder, status: Status) -> None:
 def _action(
     label: str, icon: str, action: Callable[[], object], help: str, primary: bool = False, refused: str = ""
 ) -> None:
-    """A button that is heard even where the panel is drawn anew meanwhile: callbacks come before fragments.
+    """A button whose click counts even if the panel is redrawn meanwhile: callbacks run before fragments.
 
     `refused`: why it cannot be pressed.
     """

@@ -42,7 +42,7 @@ def _open(bench: Bench, scratch: ScratchConfig, *, grey: bool) -> Whitened:
     kind, channels, side = scratch.kind_of_transform(grey), 1 if grey else 3, scratch.resolution
     check_whitening(kind, channels, side)
     if bench.compute.device.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False  # the curvature is of the order of 1e-5; and all are judged alike
+        torch.backends.cudnn.allow_tf32 = False  # too coarse for a curvature of about 1e-5; off for every judge too
     return open_whitened(
         bench.train,
         bench.test,

@@ -1,6 +1,6 @@
 """Fit a transform to training images, batch by batch; to and from plain tensors for the cache.
 
->>> transform = fit("zca", batches, count=50_000)
+>>> transform = fit("zca", batches)
 >>> rebuilt = from_state("zca", to_state(transform))
 """
 
@@ -26,7 +26,7 @@ def fit(
 ) -> Transform:
     """The transform of that kind for these images, uint8 in 0 .. 255; on the CPU, float32.
 
-    `device`: where the covariance and its eigenvectors are computed; `progress` hears of the latter.
+    `device`: where the covariance and its eigenvectors are computed; `progress` is told before the latter.
     """
     require_known(kind, KINDS, "transform")
     if kind == "identity":

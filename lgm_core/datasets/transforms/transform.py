@@ -31,7 +31,7 @@ class Transform(ABC, nn.Module):
 
 @final
 class Identity(Transform):
-    """Nothing."""
+    """Leaves images as they are."""
 
     def forward(self, images: Float[Tensor, "n k r r"]) -> Float[Tensor, "n k r r"]:
         return images

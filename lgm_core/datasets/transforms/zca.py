@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lgm_core.datasets.transforms.transform import Standardise, Transform
 
-REGULARISATION = 0.1  # of the mean variance
+REGULARISATION = 0.1  # share of the mean variance
 
 
 @final

@@ -40,7 +40,7 @@ def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGrad
 
 
 def fitting(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> int:
-    """Views per forward pass that the free memory allows, said to the user where that is not all; 0: all at once."""
+    """Views per forward pass that the free memory allows, 0: all at once; the user is told if they do not all fit."""
     compute, views = bench.compute, own.views_per_step(shared.images_per_class * bench.classes)
     chunk = fitting_chunk(views, bytes_per_view(backbone, compute), free_bytes(compute.device))
     if chunk:
@@ -49,7 +49,7 @@ def fitting(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Back
 
 
 def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> RealTarget:
-    """The real side: `lgm.target`."""
+    """The real side of the matching, which `lgm.target` chooses."""
     lgm, compute = own.lgm, bench.compute
     if lgm.target == "batch":
         return BatchTarget(
@@ -69,7 +69,7 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:
-    """The learned images at their start: of `synthetic` and `pyramid`, or the picture that a fork begins from."""
+    """The learned images at their start: as `synthetic` and `pyramid` say, or a picture that is forked from."""
     classes, per_class = bench.classes, shared.images_per_class
     initial = bench.start["images"].float() / 255 if bench.start else None
     if initial is None and own.synthetic.initial == "real":

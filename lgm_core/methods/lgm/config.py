@@ -1,4 +1,4 @@
-"""The settings of Linear Gradient Matching, and what only several of them together can get wrong.
+"""The settings of Linear Gradient Matching, and a check that they fit together.
 
 >>> LGMSettings(lgm=LGMConfig(), augment=AugmentConfig(), synthetic=SyntheticConfig(), pyramid=PyramidConfig())
 """

@@ -1,6 +1,6 @@
 """Time and memory of Linear Gradient Matching, from runs of the past or from measured steps. Needs no torch.
 
-All is told per view: a step looks at `views` views of every image, in chunks that memory allows.
+Costs are kept per view: a step looks at `views` views of every image, in chunks that memory allows.
 
 >>> from_measured(own, config, data, measured, room).seconds_per_step
 0.42
@@ -19,19 +19,19 @@ _FEATURES = ("dataset", "backbone", "data", "bank", "normalisation", "seed")  # 
 
 
 def cost_of(own: LGMSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
-    """What must be equal for one run to tell of another."""
+    """The settings that must be equal for the cost of one run to predict that of another."""
     device = shared.device
     return shared.backbone, own.lgm.target == "batch", device.threads, device.precision, device.compile
 
 
 def measured_by(own: LGMSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
-    """What measured steps depend on, beside network and device."""
+    """What measured steps depend on, besides network and device."""
     images = min(data.classes * shared.images_per_class, _MOST_MEASURED)
     return [images, own.synthetic.resolution, shared.normalisation]
 
 
 def from_past(own: LGMSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
-    """From distillations with the same network on this machine. `room`: where this one will compute."""
+    """The cost, from earlier distillations with this network on this machine. `room`: where this one will compute."""
     base = BASE_BYTES[room.kind]
     rates = [one.seconds_per_step / _views(one.own, one.shared, one.data) for one in past]
     sizes = [max(one.bytes - base, 0) / _at_once(one.own, one.shared, one.data) for one in past]
@@ -43,7 +43,7 @@ def from_past(own: LGMSettings, shared: SharedConfig, data: DataSize, past: Sequ
 
 
 def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
-    """From steps with one and with three views, measured on noise."""
+    """The cost, from steps with one and with three views that were measured on noise."""
     (few, many), (quick, slow), (small, large) = found.views, found.seconds, found.bytes
     per_view = max((slow - quick) / (many - few), 0.3 * slow / many)
     seconds = max(quick + per_view * (_views(own, shared, data) - few), per_view)
@@ -57,7 +57,7 @@ def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found:
 
 
 def remedy(cost: Cost) -> str:
-    """What would fit into memory where this does not."""
+    """What to do where the run does not fit into memory, such as fewer views."""
     if cost.largest:
         return f"Lower lgm.views to {cost.largest}, or leave lgm.chunk at 0: it goes in smaller passes."
     return "Lower images_per_class, or take a smaller backbone."
@@ -73,7 +73,7 @@ def _cost(
     prepare = data.train * (views * forward + DECODE_SECONDS) + (data.test + on_map) * (forward + DECODE_SECONDS)
     live = shared.live.times * (10 * images * forward + shared.live.steps * HEAD_SECONDS)
     trail = shared.record.frames * images * forward if on_map else 0.0
-    # per image: the levels and their gradient, two moments, the picture and what is between, in float32
+    # six float32 tensors per image: levels, their gradient, two moments, the picture, and an intermediate one
     pictures = images * 3 * own.synthetic.resolution**2 * 4 * 6
     fitting = (room.free - base - pictures) / (bytes_per_view * images) if bytes_per_view else own.lgm.views
     return Cost(

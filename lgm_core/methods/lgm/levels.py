@@ -76,7 +76,7 @@ def _rgb(values: Float[np.ndarray, "3 r r"], decorrelated: bool) -> UInt8[np.nda
 
 
 def _grown(values: Float[np.ndarray, "3 r r"], full: int) -> Float[np.ndarray, "3 s s"]:
-    """Brought to full size as by the finer levels of a cascade that are not there yet; unchanged at full size."""
+    """Up-sampled to full size through the sides of a cascade's missing finer levels; unchanged at full size."""
     while values.shape[-1] < full:
         values = _resize(values, min(2 * values.shape[-1], full))
     return values

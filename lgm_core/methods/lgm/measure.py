@@ -1,4 +1,4 @@
-"""What a step costs here, measured in a few steps on noise: two sizes, so that any other can be told from them.
+"""What a step costs here, measured in a few steps on noise: two sizes, from which others are extrapolated.
 
 >>> measure(own_settings(config), config, 10, compute=compute, network=open_one, tick=lambda: None)
 {'seconds': [0.31, 0.84], 'bytes': [812000000, 1204000000], 'views': [10, 30], 'forward_seconds': 0.01}

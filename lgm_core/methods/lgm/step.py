@@ -2,7 +2,7 @@
 
 arXiv 2511.16674; LGM specification, section 1. Legend: N synthetic images, V views, D features, C classes.
 
->>> lgm = LinearGradientMatching(config.lgm, steps=500, synthetic=pyramid, backbone=backbone, ...)
+>>> lgm = assemble(own_settings(config), config, bench)
 >>> for step in range(500):
 ...     lgm.step(step).loss
 """

@@ -13,7 +13,7 @@ pool               the partly trained networks of which each step takes one
 rate_search        learning rates, searched for and adapted
 adam               Adam and AdaBelief on flat tensors
 labelled           the learned set: pixels, labels, temperature, and their running mean
-traces             what of a step is worth watching
+traces             what the Watch page shows of a step
 assembly           from a config to a distiller that is ready to step
 published          the authors' checkpoints, read without Flax
 measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)

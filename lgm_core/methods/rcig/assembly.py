@@ -90,7 +90,7 @@ def take_up(distiller: RCIG, published: PublishedSet) -> None:
 
 
 def _taken_over(bench: Bench) -> str:
-    """What a fork from a picture knows of its source, and what it does not."""
+    """A note for the user: what a fork from a picture takes over from its source, and what begins anew."""
     labels = "labels as they were published" if "targets" in bench.start else "labels one-hot again"
     temperature = "as it was published" if "log_temperature" in bench.start else "1 again"
     return (

@@ -1,4 +1,4 @@
-"""The settings of RCIG, and what only several of them together can get wrong.
+"""The settings of RCIG, and a check that they fit together.
 
 >>> RCIGConfig(batch=256).pool
 30
@@ -65,7 +65,7 @@ class RCIGSettings(MethodSettings):
         return self.scratch.resolution
 
     def check(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for what only several values together can get wrong."""
+        """Raise `ConfigError` for values that are valid one by one, but not together."""
         (network,) = shared.networks()
         if not is_student(network):
             raise ConfigError(

@@ -138,7 +138,7 @@ class Convexified(InnerProblem):
     def _add(
         self, sums: _RealSums, displacement: Tensor, head: Tensor, real: RealBatch, part: Tensor, back: bool
     ) -> None:
-        """One chunk, with all that both products need computed once."""
+        """Add a chunk of real images to the sums; what its two products share is computed once."""
         own = Jacobian(self._frozen, real.images[part])
         predictions = own.times(displacement) + own.features @ head
         labels, factor = real.labels[part], self._setting.learned["log_temperature"].detach().exp()

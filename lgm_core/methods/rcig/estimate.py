@@ -16,11 +16,11 @@ _COSTLESS = {
     "image_rate", "temperature_rate", "ema", "l2_rate", "inner_rate", "solve_rate", "search_leap", "pool", "pool_life",
     "pool_rate", "initial", "learn_labels", "margin", "published", "softplus",
 }  # fmt: skip
-_TRIALS = 35  # solves of both searches together, each as long as one of a step
+_TRIALS = 35  # solves that both rate searches take together; each costs as much as a solve of a step
 
 
 def cost_of(own: RCIGSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
-    """All that a step's cost depends on: equal for two runs of which one tells of the other."""
+    """All that a step's cost depends on: where it is equal, the cost of one run predicts that of the other."""
     knobs = {name: value for name, value in vars(own.rcig).items() if name not in _COSTLESS}
     scratch, device = own.scratch, shared.device
     return (
@@ -30,18 +30,18 @@ def cost_of(own: RCIGSettings, shared: SharedConfig, data: DataSize) -> tuple[An
 
 
 def measured_by(own: RCIGSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
-    """What measured steps depend on, beside network and device."""
+    """What measured steps depend on, besides network and device."""
     return [str(cost_of(own, shared, data))]
 
 
 def from_past(own: RCIGSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
-    """From the newest runs of this cost."""
+    """The cost, from the newest runs with an equal `cost_of`."""
     step = statistics.median(one.seconds_per_step for one in past)
     return _cost(own, shared, data, step, max(one.bytes for one in past), per_image=0.0)
 
 
 def from_measured(own: RCIGSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
-    """From measured steps, and the seconds per image of a training step from scratch."""
+    """The cost, from measured steps and the seconds per image of a training step from scratch."""
     return _cost(own, shared, data, found.seconds[-1], found.bytes[-1], per_image=found.forward_seconds)
 
 

@@ -1,7 +1,7 @@
-"""What RCIG needs of an inner problem, whichever way its derivatives are had.
+"""The interface between RCIG's outer step and its inner problem, which two modules implement.
 
-`convexified`  closed forms of the quadratic problem, the method itself
-`literal`      autograd alone: the oracle of the tests, and the ablations without linearisation or analytic head
+`convexified`       closed forms of the quadratic problem, the method itself
+`autograd_problem`  autograd alone: the oracle of the tests, and the ablations without linearisation or analytic head
 
 RCIG specification, sections 1 to 3. Legend: N synthetic images with flips, B real images, C classes, P parameters.
 """
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Gradients = dict[str, Tensor]  # by the name of what is learned: pixels, targets, log_temperature
+Gradients = dict[str, Tensor]  # keyed by what is learned: pixels, targets, log_temperature
 Rows = Int[Tensor, "rows"] | None  # which images carry a gradient; None: all
 
 
@@ -49,7 +49,7 @@ class Outer:
 
 
 class InnerProblem(ABC):
-    """The training of a network on the synthetic set, at fixed parameters, in a displacement of them."""
+    """Training a network on the synthetic set, seen as minimising a loss over a displacement of its parameters."""
 
     @abstractmethod
     def start(self) -> Float[Tensor, "p"]:

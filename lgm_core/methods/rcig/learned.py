@@ -1,4 +1,4 @@
-"""What RCIG learned beside its images, read from a run's details: for its report, and for forks. Needs no torch.
+"""What RCIG learned besides its images, read from a run's details: for its report, and for forks. Needs no torch.
 
 >>> title, headings, rows, note = label_table(run.details(), ["tench", "church"], [0, 1])
 >>> learned_at(run.details()[-1], own)["log_temperature"]

@@ -3,7 +3,7 @@
 RCIG specification, sections 1.1 and 2. The body's parameters are all but the head's weight; they and their
 displacements are flat vectors. Legend: N images, D features, C classes, P parameters of the body.
 
->>> frozen = Frozen(student, parameters)
+>>> frozen = Frozen(student, flatten(student), buffers={})
 >>> jacobian = Jacobian(frozen, images)
 >>> jacobian.times(displacement).shape, jacobian.transposed(outputs).shape
 (torch.Size([20, 10]), torch.Size([93258]))
@@ -24,7 +24,7 @@ from lgm_core.backbones.students.networks import Student
 from lgm_core.methods.rcig.parameters import named
 from lgm_core.methods.rcig.tangents import Chain, compiled, is_chain
 
-# the first dual number makes torch load rules that it writes with a function of its own that it has deprecated
+# with the first dual number, torch loads rules that call a torch function which is deprecated
 with warnings.catch_warnings(), forward_ad.dual_level():
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)  # what torch 2.11 calls it
@@ -33,7 +33,7 @@ with warnings.catch_warnings(), forward_ad.dual_level():
 
 @final
 class Frozen:
-    """A student's function at parameters that are data: a flat vector, the head's weight last; buffers as they are."""
+    """A student at given parameters, one flat vector with the head's weight last; its buffers never change."""
 
     def __init__(
         self, student: Student, parameters: Float[Tensor, "q"], buffers: Mapping[str, Tensor], *, compiled: bool = False
@@ -70,7 +70,7 @@ class Frozen:
 
 @final
 class Jacobian:
-    """Products with J at one set of images, many of them: what depends on the images alone is computed once."""
+    """Many products with J at one set of images: what depends on the images alone is computed once."""
 
     def __init__(self, frozen: Frozen, images: Float[Tensor, "n k r r"]) -> None:
         self._frozen, self._images, self._chain = frozen, images.detach(), None

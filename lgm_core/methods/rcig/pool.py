@@ -32,7 +32,7 @@ class _Member:
 
 @final
 class Pool:
-    """`student` gives the shape; its own weights are of no account."""
+    """`student` gives the shape; its own weights are not used."""
 
     def __init__(
         self, student: Student, *, size: int, life: int, most_steps: int, rate: float, seed: int, rows: int = 0,
@@ -59,7 +59,7 @@ class Pool:
         return Frozen(self._student, member.parameters, member.buffers, compiled=self._compiled)
 
     def train(self, place: int, images: Float[Tensor, "n k r r"], targets: Float[Tensor, "n c"], step: int) -> int:
-        """A random number of steps on the whole network; returns it. A network past its life is replaced."""
+        """Train all weights for a random number of steps; returns that number. A network past its life is replaced."""
         random = generator("cpu", self._seed, step, 0x74726169)
         member, count = self._member(place), int(torch.randint(1, self._most_steps + 1, (), generator=random))
         self._student.train()

@@ -1,7 +1,7 @@
 """RCIG's starting points: the paper's seven named configurations, and two for a first look on a CPU.
 
 RCIG specification, section 5. Two of the seven could not run as they were published: `cifar100_50` and `depth_4_big`
-named the pool's batch otherwise than the program read it, and `depth_4_big` misspelt the number of networks; both are
+gave the pool's batch a name that the program does not read, and `depth_4_big` misspelt the number of networks; both are
 mended. What is not named here has the value that all seven share.
 """
 
@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "method": "rcig", "dataset": "cifar10", "backbone": "conv", "evaluate_on": ("conv",), "steps": 300,
         "live": {"times": 5}, "record": {"map_images": 0},
         "rcig": {"batch": 256, "pool": 10, "image_rate": 0.01}, "scratch": {"width": 32},
-        "device": {"threads": 1},  # two are 1.7 times as quick alone, and 7 times as slow beside a browser
+        "device": {"threads": 1},  # two threads: 1.7 times as fast alone, but 7 times as slow next to a browser
     },
     # CIFAR-10, CIFAR-100, CUB; with batch norm; MNIST and Fashion-MNIST
     "rcig_depth_3": _paper(),

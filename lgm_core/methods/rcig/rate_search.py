@@ -51,7 +51,7 @@ def is_falling(losses: Sequence[float]) -> bool:
 
 @final
 class Rates:
-    """Both rates, and what the inner solves have been like since the rate was last looked at. 0: to be searched for."""
+    """Both learning rates, 0 until they are searched for, and how the solves since the last adjustment went."""
 
     def __init__(self, inner: float, solve: float) -> None:
         self.inner, self.solve = inner, solve
@@ -78,7 +78,7 @@ class Rates:
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Rates as they were; but a rate that is given here, and was not there, is taken: a fork asks for it."""
+        """Take up saved rates, except where this config sets a rate that the saved one did not: a fork asked for it."""
         self.inner, self.solve = (
             own if own and own != before else value
             for own, before, value in zip(self._given, state["given"].tolist(), state["values"].tolist(), strict=True)

@@ -109,7 +109,7 @@ class RCIG(Distiller):
         self.rates.solve = largest_monotone(solve_falls, first=_FIRST_SOLVE, leap=self.config.search_leap)
 
     def details(self) -> dict[str, Any]:
-        """For the Watch page: labels, loss traces and gradient norms of the last step."""
+        """Labels, loss traces and gradient norms of the last step, which the Watch page draws."""
         return self._traces.details(self.synthetic)
 
     @torch.no_grad()
@@ -178,7 +178,7 @@ class RCIG(Distiller):
         found = []
         for turn in range(self.config.repeats):
             part = self._rows(self.config.direct_real_rows, step, 3, turn, total=self._batch)
-            if not self.config.implicit:  # then nobody asks for the gradient in the displacement
+            if not self.config.implicit:  # the gradient in the displacement is not needed then
                 part = torch.empty(0, dtype=torch.int64, device=images.device)
             real = RealBatch(images=images, labels=labels, rows=part)
             found.append(problem.outer(displacement, real, self._rows(self.config.direct_rows, step, 4, turn)))
@@ -227,7 +227,7 @@ class RCIG(Distiller):
 
 
 def number_type(config: RCIGConfig) -> torch.dtype:
-    """In which networks, learned values and both inner problems are computed; what is published is float32."""
+    """The dtype of networks, learned values and both inner problems; what is published is float32."""
     return torch.float64 if config.float64 else torch.float32
 
 
@@ -239,7 +239,7 @@ def clipped(implicit: Tensor, direct: Tensor) -> Tensor:
 
 
 def numbers(several: Sequence[Tensor]) -> list[float]:
-    """Of scalars on the device, which is waited for once."""
+    """Scalars on the device as floats, waiting for the device only once."""
     return torch.stack(list(several)).tolist() if several else []
 
 

@@ -4,7 +4,7 @@ Automatic differentiation goes through the network again at every product; forty
 once. Each link keeps what its derivative needs, and makes of a convolution's two halves, J_x dx and x * dW, one
 convolution by stacking channels. Legend: N images, D features, C classes, P parameters of the body.
 
->>> chain = Chain(student, body, head_weight, images)
+>>> chain = Chain(student, body, buffers, head_weight, images)
 >>> chain.times(displacement).shape, chain.transposed(outputs).shape
 (torch.Size([20, 10]), torch.Size([93258]))
 """
@@ -33,7 +33,7 @@ def is_chain(body: nn.Sequential) -> bool:
 
 @final
 class Chain:
-    """J times displacements and J' times outputs, for many of both. `values` by name, `body.0.weight` and so on."""
+    """Computes J times a displacement and J' times outputs, many times over, at fixed parameters and images."""
 
     @torch.no_grad()
     def __init__(
@@ -46,7 +46,7 @@ class Chain:
     ) -> None:
         self._student, self._head_weight = student, head_weight
         values = named(student, body) | dict(buffers)
-        if images.device.type == "cpu":  # its convolutions are quicker so
+        if images.device.type == "cpu":  # CPU convolutions are quicker in this layout
             images = images.contiguous(memory_format=torch.channels_last)
             values = {name: _channels_last(value) for name, value in values.items()}
         self._links: list[_Link] = []
@@ -114,7 +114,7 @@ class _Convolution(_Link):
 
 @final
 class _BatchNorm(_Link):
-    """With its running statistics, as every linearised network has it."""
+    """Batch norm with its running statistics fixed, as in every linearised network."""
 
     def __init__(self, layer: nn.BatchNorm2d, name: str, values: Values, x: Tensor) -> None:
         mean, variance = values[f"{name}.running_mean"], values[f"{name}.running_var"]

@@ -1,4 +1,4 @@
-"""What of a step of RCIG is worth watching: loss traces, labels, how long both gradients are.
+"""What the Watch page shows of a step of RCIG: loss traces, labels, the norms of both gradients.
 
 >>> traces = Traces()
 >>> traces.note(losses, residuals, direct, implicit)
@@ -16,18 +16,18 @@ from torch import Tensor
 from lgm_core.methods.rcig.inner_problem import Gradients
 from lgm_core.methods.rcig.labelled import LabelledSet
 
-MOST_ROWS, MOST_CLASSES = 100, 50  # of a larger set the mean label of each class is shown, of the first classes
+MOST_ROWS, MOST_CLASSES = 100, 50  # a larger set shows the mean label of each of the first classes
 
 
 @final
 class Traces:
-    """Of the last step."""
+    """Collects the last step's loss traces and gradient norms, and reports them as plain values."""
 
     def __init__(self) -> None:
         self._found: dict[str, Any] = {}
 
     def note(self, inner: Sequence[float], solve: Sequence[float], direct: Gradients, implicit: Gradients) -> None:
-        """Keep what a step has found; `implicit` before the clip; `solve` is empty without the implicit term."""
+        """Keep a step's losses and gradients: `implicit` before the clip; `solve` empty without the implicit term."""
         self._found = {
             "inner": [_short(value) for value in inner],
             "solve": [_short(value) for value in solve],
@@ -48,7 +48,7 @@ class Traces:
 
 
 def label_rows(targets: Tensor, labels: Tensor) -> tuple[Tensor, str]:
-    """What of a label matrix can be shown, and whether its rows are "images" or "classes"."""
+    """The part of a label matrix that is small enough to show, and whether its rows are "images" or "classes"."""
     if len(targets) <= MOST_ROWS and targets.shape[1] <= MOST_CLASSES:
         return targets, "images"
     classes = min(targets.shape[1], MOST_CLASSES)
@@ -62,5 +62,5 @@ def share_of_implicit(direct: Gradients, implicit: Gradients) -> float:
 
 
 def _short(value: float) -> float | None:
-    """Five digits; None for what is no number, which JSON cannot say."""
+    """Five digits; None for NaN and infinities, which JSON does not have."""
     return float(f"{value:.5g}") if math.isfinite(value) else None

@@ -1,6 +1,6 @@
 """Two pictures under one slider: left of the handle the one, right of it the other.
 
->>> before_after(frame_url(a, first), "step 0", frame_url(a, last), "step 499", key="ab")
+>>> before_after(first_url, "step 0", last_url, "step 499", key="ab")  # URLs that `images.frame_url` gives
 """
 
 from pathlib import Path

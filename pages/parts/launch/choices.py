@@ -65,7 +65,7 @@ def pick_preset(method: Method, key: str = "preset") -> str:
 
 
 def _another_method(key: str) -> None:
-    """What was chosen for the other one means nothing here; the data set stays, unless the preset is made for one."""
+    """Forget choices made for the previous method; the data set stays, unless the preset is made for one."""
     forget("preset", "backbones", "evaluate", "set")
     method = METHODS.get(st.session_state[state_key(key)] or "")
     if method is not None:
@@ -79,6 +79,6 @@ def _another_preset(method: Method, state: str) -> None:
 
 
 def _go_to(preset: str) -> None:
-    """Some presets are made for one data set."""
+    """Choose the data set that a preset is made for, if it is made for one."""
     if "dataset" in PRESETS[preset]:
         st.query_params["dataset"] = PRESETS[preset]["dataset"]

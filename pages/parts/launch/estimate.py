@@ -44,7 +44,7 @@ def show_estimate(plan: Sequence[RunConfig]) -> None:
 
 
 def _on_top(chosen: Sequence[RunConfig]) -> str:
-    """What choices of real images cost."""
+    """A sentence on what the plan's choices of real images add to the cost."""
     trained = what_was_trained(name for config in chosen for name in config.evaluate_on)
     many = "choices of real images come" if len(chosen) > 1 else "choice of real images comes"
     return f"{len(chosen)} {many} on top: {trained} are trained on them, nothing else."
@@ -93,7 +93,7 @@ def _say_what_fits(known: dict[str, Estimate]) -> None:
 
 def _offer_measurement(config: RunConfig) -> None:
     file, _ = result_or_why(lambda: measurement_file(config, data_size(config), places()))
-    if file is None:  # a name that is not known: said beside its input
+    if file is None:  # an unknown name: the message is next to its input
         return
     name = f"estimate-{config.backbone}-{file.stem}"
     work = background.look(places(), name)

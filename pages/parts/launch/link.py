@@ -21,7 +21,7 @@ _BEGAN, _PUT = "link_began", "link_put"
 
 
 def linked(base: RunConfig) -> RunConfig:
-    """`base` with the settings of the link that opened the page; those of another preset, and wrong ones, count not."""
+    """`base` with the settings of the link that opened the page; those of another preset or wrong ones are ignored."""
     given = st.query_params.get_all(KEY)
     if given != st.session_state.get(_PUT):
         st.session_state[_BEGAN], st.session_state[_PUT] = (base.preset, given), given

@@ -1,7 +1,9 @@
 """What is here of a data set or a backbone: a card with pictures and counts, and a button that fetches what is not.
 
 >>> show_dataset("imagenette")
->>> missing = show_backbones(["mobilenet_v2", "dinov3_vitb16"], "imagenette")  # names that only a person can get
+True
+>>> show_backbones(["mobilenet_v2", "dinov3_vitb16"], "imagenette")  # a person must accept the second one's licence
+False
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ _GATED = "Its owner wants a person to accept the licence first: do so on the hub
 
 
 def show_dataset(name: str) -> bool:
-    """The card of a data set, with a button that fetches it; is it here?"""
+    """Draw the card of a data set, with a button that fetches it; returns whether it is here."""
     row, why = result_or_why(lambda: datasets.find_row(name))
     if row is None:
         st.error(plain(why), icon=":material/error:")
@@ -50,7 +52,9 @@ def show_dataset(name: str) -> bool:
 
 
 def show_backbones(names: Sequence[str], dataset: str) -> bool:
-    """A line per chosen backbone, with an image of the data set that was distilled with it; are all here, or can be?"""
+    """Draw a line per backbone, with an image of the data set that was distilled with it; returns whether all are here
+    or can be fetched.
+    """
     newest = _newest_images(names, dataset)
     fine = True
     for name in names:

@@ -1,7 +1,7 @@
 """Which maps of a data set there are, and how to ask for one that is not there.
 
 >>> runs = embed_runs("scenes", "mobilenet_v2")  # newest first
->>> local.submit(embed_config("scenes", "mobilenet_v2", sources_of("scenes")), places())
+>>> submit(embed_config("scenes", "mobilenet_v2", sources_of("scenes")), places())
 """
 
 from collections.abc import Sequence

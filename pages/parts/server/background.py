@@ -45,7 +45,7 @@ def start(places: Places, name: str, arguments: Sequence[str], module: str = "lg
             cwd=PROJECT, start_new_session=True, pass_fds=[lock.fileno()],
         )  # fmt: skip
     _STARTED.append(process)
-    _STARTED[:] = [process for process in _STARTED if process.poll() is None]  # buries the dead
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]  # reaps finished processes
 
 
 def look(places: Places, name: str) -> Work:

@@ -3,6 +3,8 @@
 Only files inside a run's folder (or one of thumbnails or exports) are served: a name with a slash, a dot name, and a
 link that leads out are "not found".
 
+>>> from starlette.applications import Starlette
+>>> from starlette.testclient import TestClient
 >>> TestClient(Starlette(routes=ROUTES)).get("/api/runs/demo-full/metrics?offset=0").json()
 {'lines': [{'step': 0, 'loss': 0.97}], 'offset': 31}
 """
@@ -197,7 +199,7 @@ def _json(values: dict[str, Any]) -> Response:
 
 
 def _finite(value: Any) -> Any:
-    """Without NaN and infinities, which JSON does not know."""
+    """The values with None for NaN and infinities, which JSON does not have."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

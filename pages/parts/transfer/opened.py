@@ -1,6 +1,6 @@
 """One evaluation opened: its numbers, who is taken for whom, the worst classes and groups, and the images behind it.
 
->>> open_report(run, report)
+>>> open_report(run, report, key="opened")
 """
 
 from html import escape
