@@ -177,3 +177,13 @@ def test_the_api_answers_for_damaged_files(run):
     assert client.get("/api/runs/bad").status_code == 404
     listed = client.get("/api/runs").json()
     assert [one["id"] for one in listed["runs"]] == ["one"] and "bad" in listed["left_out"][0]
+
+
+def test_what_a_killed_writer_left_half_written_is_swept_by_the_next(tmp_path):
+    run = RunStore(tmp_path).create(RunConfig(name="killed"), {})
+    run.frames.mkdir()
+    left = [run.path / ".checkpoint.safetensors.17-18.new", run.frames / ".000003.webp.17-18.new.webp"]
+    for file in left:
+        file.write_bytes(b"half")
+    with Heart(run, state="running"):
+        assert not any(file.exists() for file in left) and run.config_file.exists()

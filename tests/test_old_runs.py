@@ -16,6 +16,7 @@ from lgm_core.config import RunConfig, renamed
 from lgm_core.engine import work
 from lgm_core.jobs import local
 from lgm_core.runs import index, start
+from lgm_core.reports.page import run_report
 from lgm_core.runs.old_configs import read_config
 from lgm_core.runs.store import RunFolder, RunStore, identity
 
@@ -171,3 +172,14 @@ def test_the_index_is_another_for_another_schema(monkeypatch):
     assert index.fingerprint(identity) != before
     monkeypatch.undo()
     assert index.fingerprint(lambda config: {"steps": config.steps}) != before
+
+
+def test_a_run_of_a_method_of_another_version_is_shown_and_reported(store, here):
+    run = _edited(store.create(RunConfig(name="later", study="s"), {}), method="mkdt")
+    assert [found.id for found in store.study("s")] == ["later"] and run.notes() == [
+        "method = 'mkdt' is no method of this version"
+    ]
+    assert "method" in run.why_not_resumed()
+    assert show_run("later") == 0 and "mkdt" in run_report(run)
+    with pytest.raises(UserError, match="method"):
+        local.resume(run, here)

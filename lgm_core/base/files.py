@@ -47,6 +47,13 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a killed writer has left half written beside the files of a folder, and one folder below it."""
+    for pattern in (".*.new*", "*/.*.new*"):
+        for left in folder.glob(pattern):
+            left.unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; {} where there is no file. Raises `DamagedFile` where it is no JSON object."""
     text = _bytes(path)

@@ -153,6 +153,11 @@ def method_of(config: SharedConfig) -> Method:
     return METHODS[config.method]
 
 
+def known_method(config: SharedConfig) -> Method | None:
+    """The row of the method of a distillation; None for other kinds of run, and for a method of another version."""
+    return METHODS.get(config.method) if config.kind == "distill" else None
+
+
 def own_settings(config: SharedConfig) -> Any:
     """The settings that the run's method reads, as an instance of `Method.settings`."""
     cls: Any = method_of(config).settings

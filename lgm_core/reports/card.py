@@ -22,7 +22,7 @@ from lgm_core.base.names import file_name
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import column_of, what_was_trained
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
 from lgm_core.reports.summary import row_label, top1_words
@@ -94,7 +94,7 @@ def card(run: RunFolder) -> str:
             "## Files",
             "",
             f"- `{run.synthetic.name}`: `images` [N, 3, R, R], float32 in [0, 1], RGB; `labels` [N], int64",
-            *(method_of(config).card_words if config.kind == "distill" else ()),
+            *(row.card_words if (row := known_method(config)) else ()),
             "- `images/<number>_<class>/<index>.png`: the same as 8-bit pictures",
             "- `config.json`: every setting, the versions, the names of the classes",
             "",

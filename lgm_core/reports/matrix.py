@@ -17,7 +17,7 @@ from lgm_core.base.names import file_name
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
 
@@ -184,8 +184,9 @@ def _can_be_made(config: RunConfig) -> bool:
         validate(config)
     except ConfigError:
         return False
-    wanted = method_of(config).networks == "student"
-    return all(is_student(name) == wanted for name in config.networks())
+    row = known_method(config)
+    wanted = row is not None and row.networks == "student"
+    return row is not None and all(is_student(name) == wanted for name in config.networks())
 
 
 def _model(configs: Iterable[RunConfig]) -> RunConfig | None:

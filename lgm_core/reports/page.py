@@ -11,7 +11,7 @@ from html import escape
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.names import load
 from lgm_core.evaluation.protocol import column_of, what_is_unlike, what_was_trained
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
@@ -180,7 +180,8 @@ def _classes(run: RunFolder) -> str:
 def _of_method(run: RunFolder) -> str:
     """What only the run's method tells; "" for the others."""
     config = run.config()
-    part = method_of(config).report_part if config.kind == "distill" else ""
+    row = known_method(config)
+    part = row.report_part if row else ""
     found = load(part)(run.details(), class_names(run), labels(run)) if part else None
     if found is None:
         return ""

@@ -13,7 +13,7 @@ from typing import Any
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import Key, judged_otherwise, key_of_report, keys_of
-from lgm_core.methods.catalog import METHODS, method_of
+from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 
 
@@ -111,7 +111,8 @@ def row_label(config: RunConfig) -> str:
 
 def _whose(config: RunConfig) -> str:
     """The set whose neighbours were chosen: named by its run if its network has no features to say it by."""
-    return "the distilled" if method_of(config).networks == "frozen" else config.source
+    row = METHODS.get(config.method)
+    return "the distilled" if row and row.networks == "frozen" else config.source
 
 
 def loss_words(method: str) -> str:

@@ -14,9 +14,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import write_json
+from lgm_core.base.files import sweep, write_json
 from lgm_core.base.locks import take
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
@@ -66,6 +66,7 @@ class Heart:
         else:
             raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
+        sweep(self.run.path)
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
         self.change(notes=(*self.status.notes, *set_aside_status(self.run.status_file)))
@@ -120,7 +121,8 @@ def _memory_remedy(run: RunFolder) -> str:
     """A distillation's is its method's; "" for others, and where the config cannot be read."""
     try:
         config = run.config()
-        return method_of(config).memory_remedy if config.kind == "distill" else ""
+        row = known_method(config)
+        return row.memory_remedy if row else ""
     except UserError:
         return ""
 

@@ -9,7 +9,7 @@ from typing import Any
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def identity(config: RunConfig) -> dict[str, Any]:
             del values[name]
         del values["data"]["test_per_class"]
     if config.kind == "distill":
-        values |= {name: setting_of(config, name) for name in method_of(config).distils_by}
+        row = known_method(config)
+        values |= {name: setting_of(config, name) for name in (row.distils_by if row else ())}
     if config.kind == "embed":  # for evaluate and align runs, the list is what the run is about
         del values["evaluate_on"]
     return values

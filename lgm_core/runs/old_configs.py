@@ -16,7 +16,7 @@ from lgm_core.base.knobs import read_dict
 from lgm_core.base.places import VERSION
 from lgm_core.base.settings import Kind
 from lgm_core.config import RunConfig, renamed
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import METHODS, known_method
 
 # Groups and settings that cannot change the bits of a run: what it is called, what is written, and by what it is judged
 _HARMLESS = ("name", "study", "record", "live", "probe", "scratch")
@@ -32,7 +32,8 @@ class FoundConfig:
 
     def why_not_resumed(self, run_id: str) -> str:
         """Why this version cannot go on with the run to the same bits, and what to do; "" where it can."""
-        matters = method_of(self.config).distils_by if self.config.kind == "distill" else ()
+        row = known_method(self.config)
+        matters = row.distils_by if row else ()
         harmful = [name for name in self.notes if name.split(".")[0] not in _HARMLESS or name in matters]
         if not harmful:
             return ""
@@ -56,6 +57,8 @@ def open_config(path: Path) -> FoundConfig:
     if values.get("kind", "distill") not in get_args(Kind):
         raise UserError(f"{path} is of a run of the kind {values['kind']!r}, which this version does not know")
     config, notes = read_config(values)
+    if config.method not in METHODS:
+        notes["method"] = f"method = {config.method!r} is no method of this version"
     return FoundConfig(config=config, notes=notes, environment=environment if isinstance(environment, dict) else {})
 
 

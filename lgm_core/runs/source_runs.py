@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import known_method
 from lgm_core.runs.store import RunFolder, RunStore
 
 
@@ -30,7 +30,8 @@ def read_set(run: RunFolder) -> LearnedSet:
     """The images of a finished run, with all that was learned beside them, on the CPU."""
     tensors, config = load_file(run.synthetic), run.config()
     images, labels = tensors["images"], tensors["labels"]
-    if config.kind == "distill" and method_of(config).exports == "labels":
+    row = known_method(config)
+    if row is not None and row.exports == "labels":
         return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
     return HardSet(images, labels)
 
