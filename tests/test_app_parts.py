@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -15,7 +15,7 @@ from lgm_core.base.places import Places
 from lgm_core.cli.flags import parse_config, parse_with
 from lgm_core.config import RunConfig
 from lgm_core.jobs.study import StudyFlags, plan_study
-from lgm_core.methods.catalog import METHODS
+from lgm_core.methods.catalog import METHODS, Method, groups_of_methods
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.runs.store import RunStore
 from pages.parts import images, theme
@@ -54,16 +54,16 @@ def test_sprites_lie_where_the_writer_put_them(tmp_path: Path, monkeypatch: pyte
     assert images.frame_sprite(run, run.frame_list()[0], 7).y == 48
 
 
-def test_the_form_has_an_input_for_every_setting():
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_the_form_has_an_input_for_every_setting(row: Method):
     config = RunConfig()
-    for name in METHODS["lgm"].tabs:
+    for name in row.tabs:
         hints = get_type_hints(type(getattr(config, name)))
         for field in dataclasses.fields(getattr(config, name)):
             assert form.input_of(hints[field.name]) and form.label(field)
             assert field.metadata["help"] in form._help(field)
-    groups = {f.name for f in dataclasses.fields(config) if dataclasses.is_dataclass(getattr(config, f.name))}
-    others = {"baseline", "embed", "align", "rcig", "scratch"}  # groups of other kinds of run, and of another method
-    assert groups - set(METHODS["lgm"].tabs) == others
+    assert {*get_type_hints(row.settings), "data", "device", "probe", "live", "record"} <= set(row.tabs)
+    assert set(row.fork_tabs) <= set(row.tabs)
 
 
 def test_the_form_begins_with_the_networks_of_the_preset():
@@ -72,13 +72,21 @@ def test_the_form_begins_with_the_networks_of_the_preset():
     assert begin(preset("rcig_depth_3")) == (("conv",), ("conv:augmented",))
 
 
+def other_values(row: Method, config: RunConfig) -> dict[str, dict[str, Any]]:
+    """Other values for the whole numbers, 0 apart, and the first switch of the first group that is the method's own."""
+    group = next(name for name in get_type_hints(row.settings) if name in groups_of_methods())
+    values = to_dict(getattr(config, group))
+    switches = [name for name, value in values.items() if isinstance(value, bool)][:1]
+    numbers = [name for name, value in values.items() if type(value) is int and value]
+    return {group: {name: values[name] + 1 for name in numbers} | {name: not values[name] for name in switches}}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_command_means_the_same_run(name: str):
-    changes = {"steps": 7000, "evaluate_on": ("clip_vitb16", "mobilenet_v2")}
-    own, backbone = {"lgm": {"views": 2, "balance": False}}, "mobilenet_v2"
-    if preset(name).method == "rcig":
-        own, backbone = {"rcig": {"batch": 77, "margin": False}}, preset(name).backbone
-    config = change(preset(name, dataset="scenes", backbone=backbone), changes, own)
+    base, changes = preset(name), {"steps": 7000, "evaluate_on": ("clip_vitb16", "mobilenet_v2")}
+    row = METHODS[base.method]
+    backbone = base.backbone if row.networks == "student" else "mobilenet_v2"
+    config = change(preset(name, dataset="scenes", backbone=backbone), changes, other_values(row, base))
     words = shlex.split(command_of(config, "", [backbone], StudyFlags()))
     assert parse_config(words[4:], prog="lgm distill", positional=("dataset", "backbone")) == config
 

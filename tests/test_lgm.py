@@ -3,20 +3,42 @@
 import numpy as np
 import pytest
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.backbones.features import Bank
-from lgm_core.base.interfaces import generator
+from lgm_core.base.device import Compute
+from lgm_core.base.interfaces import Backbone, SyntheticSet, generator
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead, head_gradient
-from lgm_core.methods.lgm.literal_step import literal_loss
+from lgm_core.methods.lgm.literal_step import _gradient
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
 
 C = 4
+
+
+def literal_loss(
+    real_features: Float[Tensor, "n d"],
+    real_labels: Int[Tensor, "n"],
+    backbone: Backbone,
+    synthetic: SyntheticSet,
+    augment: Augment,
+    choices: Choices,
+    head: LinearHead,
+    compute: Compute,
+) -> Float[Tensor, ""]:
+    """1 - cos of the two head gradients, each by autograd: what the closed form must equal."""
+    weight = head.weight.to(compute.device).clone().requires_grad_()
+    bias = torch.zeros(len(weight), device=compute.device, requires_grad=True)
+    real = _gradient(real_features, real_labels, weight, bias, graph=False).detach()
+    features = compute.features(backbone, augment(synthetic.images(), choices))
+    ours = _gradient(features, synthetic.labels[choices.image], weight, bias, graph=True)
+    return 1 - torch.cosine_similarity(real, ours, dim=0)
 
 
 class HeadTarget(RealTarget):

@@ -5,22 +5,17 @@ The copy is used as a user would: by its command line and its pages, in processe
 
 import filecmp
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lgm_core.base.files import read_json
 from lgm_core.runs.store import RunFolder
+from tests.toy_program import CATALOG, COMMANDS, KILLED, PAGES, PARTS, ROOT, STUDY, program_with_toy, python
 
-ROOT = Path(__file__).parent.parent
-TOY = Path(__file__).parent / "toy_method"
-CATALOG = Path("lgm_core") / "methods" / "catalog.py"
-PARTS = ("app.py", "pages", "lgm_core", ".streamlit")
 SETTINGS = [
     "--data.train-per-class", "3", "--data.test-per-class", "3", "--data.resize", "224", "--device.threads", "1",
     "--device.precision", "float32", "--live.times", "2", "--live.test-images", "20", "--live.steps", "5",
@@ -29,117 +24,12 @@ SETTINGS = [
     "--scratch.resolution", "8", "--scratch.width", "4", "--scratch.steps", "2", "--scratch.seeds", "1",
 ]  # fmt: skip
 
-# several commands in one process: [exit code, standard output, standard error] of each
-COMMANDS = """
-import contextlib, io, json, sys
-from lgm_core.cli.main import main
-found = []
-for words in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main(words)
-        except SystemExit as ended:
-            code = ended.code or 0
-    found.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(found))
-"""
-
-# the same command twice: killed, with -9, in the middle of its eighth step, then to the end
-KILLED = """
-import os, signal, sys
-from lgm_core.cli.main import main
-from lgm_core.methods.toy.step import Toy
-
-def step_or_die(self, number):
-    return os.kill(os.getpid(), signal.SIGKILL) if number == 7 else step(self, number)
-
-child = os.fork()
-if not child:
-    step, Toy.step = Toy.step, step_or_die
-    main(sys.argv[1:])
-assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-sys.exit(main(sys.argv[1:]))
-"""
-
-STUDY = """
-import json
-from lgm_core.base.places import places
-from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.page import run_report, study_report
-from lgm_core.runs.store import RunStore
-store = RunStore(places().runs)
-runs = store.study("demo")
-found = study_matrix(runs + store.evaluations(runs[0].id))
-cells = {row.label: {name: found.slot(row, name).state for name in found.columns} for row in found.rows}
-print(json.dumps([cells, run_report(runs[0], store.evaluations(runs[0].id)), study_report("demo", runs)]))
-"""
-
-PAGES = """
-import json, sys
-from streamlit.testing.v1 import AppTest
-
-def told(test):
-    return {
-        "wrong": [str(one.value) for kind in (test.exception, test.error) for one in kind],
-        "bars": {bar.label: [list(map(str, bar.options)), str(bar.value)] for bar in test.get("button_group")},
-        "tabs": [tab.label for tab in test.tabs], "numbers": {box.label: box.value for box in test.number_input},
-        "words": [str(one.value) for kind in (test.caption, test.markdown, test.code, test.metric) for one in kind],
-    }
-
-def opened(name, **query):
-    test = AppTest.from_file(sys.argv[1], default_timeout=120)
-    for key, value in query.items():
-        test.query_params[key] = value
-    return test.switch_page(f"pages/{name}.py").run()
-
-run, network = sys.argv[2:]
-launch = opened("launch")
-before = told(launch)
-bar = next(bar for bar in launch.get("button_group") if bar.label == "Method")
-after = told(bar.set_value("toy").run())
-query = {"method": "toy", "dataset": "digits", "backbones": network, "set": "device.threads:1"}
-known = told(opened("launch", **query))
-pages = {name: told(opened(name, run=run)) for name in ("watch", "runs", "compare", "report")}
-print(json.dumps({"before": before, "after": after, "known": known, **pages}))
-"""
-
 Lgm = Callable[..., list[tuple[int, str, str]]]
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the program with the toy in it: a package, and its row."""
-    copy = tmp_path_factory.mktemp("program")
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copyfile(ROOT / part, copy / part)
-    shutil.copytree(TOY, copy / CATALOG.parent / "toy", ignore=shutil.ignore_patterns("__pycache__", "*.txt"))
-    (copy / CATALOG).write_text(with_row((ROOT / CATALOG).read_text(), (TOY / "row.txt").read_text()))
-    return copy
-
-
-def with_row(catalog: str, row: str) -> str:
-    """The catalogue with one row more: its imports after the others, itself before the table, its name in it."""
-    imports, row = row.split("\n\n", 1)
-    last = [line for line in catalog.splitlines() if line.startswith("from lgm_core.")][-1]
-    for before, after in (
-        (last, f"{last}\n{imports}"), ("\nMETHODS:", f"\n{row.strip()}\n\nMETHODS:"), ("_RCIG)", "_RCIG, _TOY)"),
-    ):  # fmt: skip
-        assert catalog.count(before) == 1, f"{before!r} is no place in the catalogue"
-        catalog = catalog.replace(before, after)
-    return catalog
-
-
-def python(program: Path, cache: Path, script: str, *words: str, check: bool = True) -> subprocess.CompletedProcess:
-    """A script in the copy, on one thread, with its results under `cache`."""
-    env = os.environ | {"PYTHONPATH": str(program), "LGM_CACHE": str(cache), "LGM_WEIGHTS": "", "LGM_DATASETS": ""}
-    env |= {"OMP_NUM_THREADS": "1", "COLUMNS": "300", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", script, *words], cwd=program, env=env, capture_output=True, text=True)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+    return program_with_toy(tmp_path_factory.mktemp("program"))
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +103,22 @@ def test_an_estimate_comes_from_its_past_or_from_measured_steps(lgm: Lgm, study:
     past, measured = lgm(["estimate", *distilled, "--toy.rate", "0.3"], ["estimate", *distilled, "--toy.side", "16"])
     assert past[0] == 0 and "from 1 runs" in past[1], past
     assert measured[0] == 0 and "from a few steps just measured" in measured[1], measured
+
+
+def test_a_fork_goes_on_from_a_picture_or_from_the_checkpoint(
+    program: Path, cache: Path, study: RunFolder, tmp_path: Path
+):
+    shutil.copytree(cache, tmp_path / "cache")
+    settings = ["--toy.rate", "0.5", "--steps", "14", "--live.times", "0"]
+    forks = [["fork", study.id, step, *settings, "--name", f"from-{step}"] for step in ("0", "11")]
+    done = json.loads(python(program, tmp_path / "cache", COMMANDS, json.dumps(forks)).stdout)
+    assert [code for code, _, _ in done] == [0, 0], done
+    early, late = (RunFolder(tmp_path / "cache" / "runs" / f"from-{step}") for step in (0, 11))
+    assert [read_json(run.config_file)["config"]["study"] for run in (study, early, late)] == ["demo", "", ""]
+    last = study.metrics()[-1]["loss"]
+    assert early.start.exists() and early.metrics()[0]["step"] == 1 and early.metrics()[0]["loss"] > last
+    assert not late.start.exists() and late.metrics()[0]["step"] == 12
+    assert late.metrics()[0]["loss"] == pytest.approx(last * 0.8**2)
 
 
 def test_it_has_its_row_in_tables_and_its_words_in_reports(

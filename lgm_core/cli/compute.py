@@ -117,7 +117,7 @@ def fork(arguments: Sequence[str]) -> int:
     if len(words) < 2 or not words[1].isdigit():
         raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
     source = RunStore(places().runs).open(words[0])
-    base = replace(source.config(), name="")
+    base = replace(source.config(), name="", study="")
     config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
     return _work([prepare_fork(source, int(words[1]), to_dict(config), places())])
 

@@ -19,7 +19,6 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url
-from pages.parts.theme import STATE_ICONS
 
 
 def all_runs() -> list[RunFolder]:
@@ -178,10 +177,6 @@ def backbone_words(name: str) -> str:
         return name
     size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""
     return f"{row.title}  ·  {_status_words(status)}{size}"
-
-
-def state_icon(run: RunFolder) -> str:
-    return f":material/{STATE_ICONS.get(run.status().state, 'circle')}:"
 
 
 def _status_words(status: str) -> str:

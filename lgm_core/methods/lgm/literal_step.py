@@ -12,14 +12,13 @@ import math
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
-from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.base.device import Compute
-from lgm_core.base.interfaces import Backbone, SyntheticSet, generator
+from lgm_core.base.interfaces import generator
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead
@@ -69,25 +68,6 @@ def literal_views(images: Float[Tensor, "m 3 r r"], side: int) -> Float[Tensor, 
     views = grid_sample(images, affine_grid(boxes, [m, 3, side, side], align_corners=False), align_corners=False)
     noisy = torch.rand(m, 1, 1, 1, device=device) < 0.5
     return torch.where(noisy, views + 0.2 * torch.randn_like(views), views)
-
-
-def literal_loss(
-    real_features: Float[Tensor, "n d"],
-    real_labels: Int[Tensor, "n"],
-    backbone: Backbone,
-    synthetic: SyntheticSet,
-    augment: Augment,
-    choices: Choices,
-    head: LinearHead,
-    compute: Compute,
-) -> Float[Tensor, ""]:
-    """1 - cos of the two head gradients, each by autograd: what the closed form must equal."""
-    weight = head.weight.to(compute.device).clone().requires_grad_()
-    bias = torch.zeros(len(weight), device=compute.device, requires_grad=True)
-    real = _gradient(real_features, real_labels, weight, bias, graph=False).detach()
-    features = compute.features(backbone, augment(synthetic.images(), choices))
-    ours = _gradient(features, synthetic.labels[choices.image], weight, bias, graph=True)
-    return 1 - torch.cosine_similarity(real, ours, dim=0)
 
 
 def _gradient(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, graph: bool) -> Tensor:
