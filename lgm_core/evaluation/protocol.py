@@ -6,7 +6,7 @@ matrix, what a run still has to do, what another run waits for, and which accura
 >>> [key.column for key in keys_of(preset("rcig_digits", evaluate_on=("conv", "mobilenet_v2")))]
 ['conv', 'mobilenet_v2']
 >>> keys_of(preset("preview", evaluate_on=("mobilenet_v2",)))[0].file_stem
-'mobilenet_v2-paper-on-scenes-0991dfb4'
+'mobilenet_v2-paper-on-scenes-...'
 """
 
 import hashlib
