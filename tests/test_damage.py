@@ -12,6 +12,7 @@ from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.reports.page import run_report, study_report
+from lgm_core.runs.heart import Heart
 from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.store import RunFolder, RunStore, Status
 from pages.parts.server.routes import ROUTES

@@ -15,8 +15,8 @@ from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig, renamed
 from lgm_core.engine import work
 from lgm_core.jobs import local
-from lgm_core.runs import index, start
 from lgm_core.reports.page import run_report
+from lgm_core.runs import index, start
 from lgm_core.runs.old_configs import read_config
 from lgm_core.runs.store import RunFolder, RunStore, identity
 
