@@ -14,22 +14,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from pages.parts.server.routes import ROUTES
 
 PAGES = {
-    "Distil": [
-        ("runs", "Runs", "grid_view"),
-        ("launch", "Launch", "rocket_launch"),
-        ("watch", "Watch", "play_circle"),
-    ],
-    "Look": [
-        ("embeddings", "Embeddings", "scatter_plot"),
-        ("neighbours", "Neighbours", "hub"),
-    ],
-    "Judge": [
-        ("cross_model", "Cross-model", "apps"),
-        ("compare", "Compare", "compare"),
-    ],
-    "Share": [
-        ("report", "Report", "description"),
-    ],
+    "Distil": [("runs", "Runs", "grid_view"), ("launch", "Launch", "rocket_launch"), ("watch", "Watch", "play_circle")],
+    "Look": [("embeddings", "Embeddings", "scatter_plot"), ("neighbours", "Neighbours", "hub")],
+    "Judge": [("cross_model", "Cross-model", "apps"), ("compare", "Compare", "compare")],
+    "Share": [("report", "Report", "description")],
 }
 
 if __name__ == "__main__":

@@ -17,11 +17,7 @@ from pages.parts.transfer.matrix import transfer_matrix
 from pages.parts.transfer.opened import open_report
 from pages.parts.ways import pick_way
 
-VIEWS: dict[str, str] = {
-    "raw": "Top-1",
-    "relative": "Of all real images",
-    "over centroids": "Above own centroids",
-}
+VIEWS: dict[str, str] = {"raw": "Top-1", "relative": "Of all real images", "over centroids": "Above own centroids"}
 NOTES: dict[str, str] = {
     "raw": "Top-1 accuracy, %.",
     "relative": "Accuracy divided by that on all real images in the same column, %.",

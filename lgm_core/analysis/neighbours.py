@@ -87,10 +87,7 @@ def class_centres(
 
 
 def radius(
-    queries: Float[Tensor, "m d"],
-    labels: Int[Tensor, "m"],
-    means: Float[Tensor, "c d"],
-    spread: Float[Tensor, "c"],
+    queries: Float[Tensor, "m d"], labels: Int[Tensor, "m"], means: Float[Tensor, "c d"], spread: Float[Tensor, "c"]
 ) -> Float[Tensor, "m"]:
     """Distance from the own class's mean in units of its images' mean distance: 1 is typical, more outside."""
     labels = labels.to(means.device)

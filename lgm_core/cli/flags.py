@@ -57,11 +57,7 @@ def _parse(
     flags = _flag_class(RunConfig, tuple(positional), type(extra) if extra else None)
     more = dataclasses.asdict(extra) if extra else {}
     parsed = tyro.cli(
-        flags,
-        args=list(arguments),
-        prog=prog,
-        description=description,
-        default=_instance(flags, values | more),
+        flags, args=list(arguments), prog=prog, description=description, default=_instance(flags, values | more)
     )
     changed = dataclasses.asdict(parsed)
     own = {name: changed.pop(name) for name in more}

@@ -35,10 +35,7 @@ def read_imagenet64(row: DatasetRow, folder: Path) -> tuple[ArrayImages, ArrayIm
     wnids = sorted(order)
     label_of = np.array([wnids.index(wnid) for wnid in order])
     found = {path.name: path for path in sorted(folder.rglob("*.npz"))}
-    wanted = {
-        "train": [f"train_data_batch_{i}.npz" for i in range(1, BATCHES + 1)],
-        "test": ["val_data.npz"],
-    }
+    wanted = {"train": [f"train_data_batch_{i}.npz" for i in range(1, BATCHES + 1)], "test": ["val_data.npz"]}
     splits = []
     for split, names in wanted.items():
         missing = [name for name in names if name not in found]

@@ -17,13 +17,7 @@ from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.students import augment_one
 from lgm_core.backbones.students.real_data import open_real, shape_of
 from lgm_core.backbones.students.student_names import student_name
-from lgm_core.backbones.students.training import (
-    ScratchRecipe,
-    centred_targets,
-    predicted,
-    train_networks,
-    with_flips,
-)
+from lgm_core.backbones.students.training import ScratchRecipe, centred_targets, predicted, train_networks, with_flips
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import LearnedSet, SoftSet
 from lgm_core.base.settings import ScratchConfig, SharedConfig

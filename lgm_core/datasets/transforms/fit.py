@@ -19,10 +19,7 @@ KINDS = ("identity", "standardise", "zca", "block_zca")
 
 
 def fit(
-    kind: str,
-    batches: Batches,
-    device: torch.device | str = "cpu",
-    progress: Callable[[str], None] = lambda what: None,
+    kind: str, batches: Batches, device: torch.device | str = "cpu", progress: Callable[[str], None] = lambda what: None
 ) -> Transform:
     """The transform of that kind for these images, uint8 in 0 .. 255; on the CPU, float32.
 

@@ -99,10 +99,7 @@ class Convexified(InnerProblem):
             direct = gradients_of(value, self._setting.learned)
         direct["log_temperature"] = direct["log_temperature"] + sums.temperature
         return Outer(
-            loss=loss.item(),
-            top1=(sums.hits / len(real.labels)).item(),
-            gradient=sums.body - back,
-            direct=direct,
+            loss=loss.item(), top1=(sums.hits / len(real.labels)).item(), gradient=sums.body - back, direct=direct
         )
 
     def implicit(self, vector: Float[Tensor, "p"], displacement: Float[Tensor, "p"], rows: Rows = None) -> Gradients:

@@ -87,10 +87,7 @@ def script() -> str:
 @cache
 def _component() -> Any:
     return v2.component(
-        "lgm_player",
-        html=(_WEB / "player.html").read_text(),
-        css=(_WEB / "player.css").read_text(),
-        js=script(),
+        "lgm_player", html=(_WEB / "player.html").read_text(), css=(_WEB / "player.css").read_text(), js=script()
     )
 
 
