@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, table
+from lgm_core.datasets.listings import incomplete, listed_split, table
 
 
 def read_cub(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
@@ -21,21 +21,12 @@ def read_cub(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
     for name, listed in (("image_class_labels.txt", label_of), ("train_test_split.txt", in_train)):
         if files.keys() - listed.keys():
             raise incomplete(row, folder, f"{name} does not list the image {min(files.keys() - listed.keys())}")
-    splits = []
+    titles, splits = [bird.split(".", 1)[-1].replace("_", " ") for bird in birds], []
     for split, flag in (("train", "1"), ("test", "0")):
         chosen = [image for image in files if in_train[image] == flag]
         labels = [_label(row, folder, label_of[image], len(birds)) for image in chosen]
-        require_all_classes(row, folder, labels, birds, split)
-        splits.append(
-            FileImages(
-                name=f"{row.name}/{split}",
-                folder=folder / "images",
-                files=[files[image] for image in chosen],
-                labels=labels,
-                classes=[bird.split(".", 1)[-1].replace("_", " ") for bird in birds],
-                remedy=remedy(row, folder),
-            )
-        )
+        names = [files[image] for image in chosen]
+        splits.append(listed_split(row, folder, split, names, labels, birds, classes=titles, below="images"))
     return splits[0], splits[1]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy
+from lgm_core.datasets.listings import incomplete, listed_split
 from lgm_core.datasets.wordnet import class_names, imagenet_wnids
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
@@ -76,11 +76,5 @@ def _read(row: DatasetRow, folder: Path, split: str, classes: Sequence[str]) -> 
             raise incomplete(row, folder.parent, f"the class folder {folder / name} has no images")
         files += [f"{name}/{file}" for file in found]
         labels += [label] * len(found)
-    return FileImages(
-        name=f"{row.name}/{split}",
-        folder=folder,
-        files=files,
-        labels=labels,
-        classes=class_names(classes),
-        remedy=remedy(row, folder.parent),
-    )
+    titles = class_names(classes)
+    return listed_split(row, folder.parent, split, files, labels, classes, classes=titles, below=folder.name)

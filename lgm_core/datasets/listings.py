@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lgm_core.base.errors import UserError
 from lgm_core.datasets.catalog import DatasetRow, how_to_get
+from lgm_core.datasets.image_set import FileImages
 
 
 def remedy(row: DatasetRow, folder: Path) -> str:
@@ -42,6 +43,21 @@ def require_all_classes(
     if empty:
         more = f" and {len(empty) - 3} more" if len(empty) > 3 else ""
         raise incomplete(row, folder, f"no {split} image for the class {', '.join(empty[:3])}{more}")
+
+
+def listed_split(
+    row: DatasetRow, folder: Path, split: str, files: Sequence[str], labels: Sequence[int], folders: Sequence[str],
+    *, classes: Sequence[str], below: str = "", groups: Sequence[int] | None = None, group_names: Sequence[str] = (),
+) -> FileImages:  # fmt: skip
+    """One split of a data set, its files below `folder / below`. Raises the teaching error for a class without images.
+
+    `folders` names the classes on disk, `classes` for people.
+    """
+    require_all_classes(row, folder, labels, folders, split)
+    return FileImages(
+        name=f"{row.name}/{split}", folder=folder / below, files=files, labels=labels, classes=classes,
+        groups=groups, group_names=group_names, remedy=remedy(row, folder),
+    )  # fmt: skip
 
 
 def table(path: Path, *, columns: int, row: DatasetRow) -> list[list[str]]:

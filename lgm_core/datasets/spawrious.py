@@ -15,7 +15,7 @@ from pathlib import Path
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.folders import image_files
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy
+from lgm_core.datasets.listings import incomplete, listed_split
 
 BREEDS = ("bulldog", "corgi", "dachshund", "labrador")
 LOCATIONS = ("beach", "desert", "jungle", "mountain", "snow")
@@ -48,13 +48,5 @@ def _read(row: DatasetRow, folder: Path, split: str, parts: Iterable[tuple[str, 
         files += [f"{environment}/{place}/{breed}/{file}" for file in found]
         labels += [BREEDS.index(breed)] * len(found)
         groups += [BREEDS.index(breed) * len(LOCATIONS) + LOCATIONS.index(place)] * len(found)
-    return FileImages(
-        name=f"{row.name}/{split}",
-        folder=folder,
-        files=files,
-        labels=labels,
-        classes=BREEDS,
-        groups=groups,
-        group_names=[f"{breed} in {place}" for breed in BREEDS for place in LOCATIONS],
-        remedy=remedy(row, folder),
-    )
+    names = [f"{breed} in {place}" for breed in BREEDS for place in LOCATIONS]
+    return listed_split(row, folder, split, files, labels, BREEDS, classes=BREEDS, groups=groups, group_names=names)

@@ -11,7 +11,7 @@ from scipy.io import loadmat
 
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, require_files
+from lgm_core.datasets.listings import incomplete, listed_split, require_files
 
 
 def read_stanford_dogs(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
@@ -20,20 +20,10 @@ def read_stanford_dogs(row: DatasetRow, folder: Path) -> tuple[FileImages, FileI
     lists = {split: _read_list(row, folder, f"{split}_list.mat") for split in ("train", "test")}
     breeds = sorted({file.split("/")[0] for files in lists.values() for file in files})
     number = {breed: label for label, breed in enumerate(breeds)}
-    splits = []
+    titles, splits = [breed.split("-", 1)[-1].replace("_", " ") for breed in breeds], []
     for split, files in lists.items():
         labels = [number[file.split("/")[0]] for file in files]
-        require_all_classes(row, folder, labels, breeds, split)
-        splits.append(
-            FileImages(
-                name=f"{row.name}/{split}",
-                folder=folder / "Images",
-                files=files,
-                labels=labels,
-                classes=[breed.split("-", 1)[-1].replace("_", " ") for breed in breeds],
-                remedy=remedy(row, folder),
-            )
-        )
+        splits.append(listed_split(row, folder, split, files, labels, breeds, classes=titles, below="Images"))
     return splits[0], splits[1]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.folders import image_files
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, table
+from lgm_core.datasets.listings import incomplete, listed_split, table
 from lgm_core.datasets.wordnet import class_names
 
 
@@ -33,13 +33,5 @@ def read_tiny_imagenet(row: DatasetRow, folder: Path) -> tuple[FileImages, FileI
 
 
 def _images(row: DatasetRow, folder: Path, split: str, pairs: list[tuple[str, int]], wnids: list[str]) -> FileImages:
-    labels = [label for _, label in pairs]
-    require_all_classes(row, folder, labels, wnids, split)
-    return FileImages(
-        name=f"{row.name}/{split}",
-        folder=folder,
-        files=[file for file, _ in pairs],
-        labels=labels,
-        classes=class_names(wnids),
-        remedy=remedy(row, folder),
-    )
+    files, labels = [file for file, _ in pairs], [label for _, label in pairs]
+    return listed_split(row, folder, split, files, labels, wnids, classes=class_names(wnids))

@@ -17,8 +17,8 @@ from torchvision.datasets.utils import check_integrity
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.folders import read_split_folders
-from lgm_core.datasets.image_set import ArrayImages, FileImages
-from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, require_files
+from lgm_core.datasets.image_set import ArrayImages
+from lgm_core.datasets.listings import incomplete, listed_split, require_all_classes, require_files
 
 LISTS = {  # what must be there, below the folder, before torchvision is asked
     "Food101": ("images", "meta/train.json", "meta/test.json"),
@@ -26,8 +26,7 @@ LISTS = {  # what must be there, below the folder, before torchvision is asked
     "FGVCAircraft": (
         "data/images",
         "data/variants.txt",
-        "data/images_variant_trainval.txt",
-        "data/images_variant_test.txt",
+        *(f"data/images_variant_{s}.txt" for s in ("trainval", "test")),
     ),
 }
 
@@ -42,18 +41,10 @@ def read_listed(row: DatasetRow, folder: Path) -> tuple[ImageSet, ImageSet]:
         except (RuntimeError, ValueError, KeyError, OSError) as error:
             lists = ", ".join(LISTS[row.torchvision][1:])
             raise incomplete(row, folder, f"one of {lists} is corrupt ({error})") from error
-        labels = listed._labels  # these three classes keep their lists in the same two attributes
-        require_all_classes(row, folder, labels, listed.classes, split)
-        splits.append(
-            FileImages(
-                name=f"{row.name}/{split}",
-                folder=folder,
-                files=[Path(file).relative_to(folder).as_posix() for file in listed._image_files],
-                labels=labels,
-                classes=[name.replace("_", " ") for name in listed.classes],
-                remedy=remedy(row, folder),
-            )
-        )
+        # these three classes keep their lists in the same two attributes
+        files, labels = [Path(file).relative_to(folder).as_posix() for file in listed._image_files], listed._labels
+        titles = [name.replace("_", " ") for name in listed.classes]
+        splits.append(listed_split(row, folder, split, files, labels, listed.classes, classes=titles))
     return splits[0], splits[1]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import FileImages
-from lgm_core.datasets.listings import incomplete, remedy, require_all_classes, require_files
+from lgm_core.datasets.listings import incomplete, listed_split, require_files
 
 BIRDS = ("landbird", "waterbird")  # y
 PLACES = ("land", "water")  # place
@@ -28,21 +28,12 @@ def read_waterbirds(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImag
             raise incomplete(row, folder, f"metadata.csv has no column {column!r}, or a line without it")
     if any(line["y"] not in "01" or line["place"] not in "01" for line in lines):
         raise incomplete(row, folder, "metadata.csv has a y or a place that is neither 0 nor 1")
-    splits = []
+    names, splits = [f"{bird} on {place}" for bird in BIRDS for place in PLACES], []
     for split, number in SPLITS.items():
         chosen = [line for line in lines if line["split"] == number]
-        labels = [int(line["y"]) for line in chosen]
-        require_all_classes(row, folder, labels, BIRDS, split)
+        files, labels = [line["img_filename"] for line in chosen], [int(line["y"]) for line in chosen]
+        groups = [int(line["y"]) * len(PLACES) + int(line["place"]) for line in chosen]
         splits.append(
-            FileImages(
-                name=f"{row.name}/{split}",
-                folder=folder,
-                files=[line["img_filename"] for line in chosen],
-                labels=labels,
-                classes=BIRDS,
-                groups=[int(line["y"]) * len(PLACES) + int(line["place"]) for line in chosen],
-                group_names=[f"{bird} on {place}" for bird in BIRDS for place in PLACES],
-                remedy=remedy(row, folder),
-            )
+            listed_split(row, folder, split, files, labels, BIRDS, classes=BIRDS, groups=groups, group_names=names)
         )
     return splits[0], splits[1]
