@@ -12,16 +12,20 @@ import pandas as pd
 import streamlit as st
 
 from lgm_core.base.remembered import Remembered
+from lgm_core.evaluation.protocol import column_of
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
+from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import listed_runs
 from pages.parts.theme import STATE_COLOURS
 
-COLUMNS = ["picture", "run", "state", "accuracy", "progress", "dataset", "backbone", "kind", "study", "made"]
+COLUMNS = [
+    "picture", "run", "state", "accuracy", "judged by", "progress", "dataset", "backbone", "kind", "study", "made",
+]  # fmt: skip
 
 
 def run_rows() -> list[dict[str, Any]]:
-    """One row per run, newest first: picture (an address), state, progress in per cent, best accuracy, config."""
+    """One row per run, newest first: picture (an address), state, progress and accuracy in per cent, judge, config."""
     return [_row(run, its) for run, its in listed_runs()]
 
 
@@ -41,7 +45,7 @@ def column_config() -> dict[str, Any]:
             "progress", min_value=0, max_value=100, format="%d %%", width="small"
         ),
         "accuracy": st.column_config.NumberColumn(
-            "accuracy", format="%.1f %%", width=72, help="top-1, on the best backbone"
+            "accuracy", format="%.1f %%", width=72, help="top-1 of the judge beside it"
         ),
         "dataset": st.column_config.TextColumn("data set"),
         "made": st.column_config.DatetimeColumn("made", format="distance"),
@@ -56,14 +60,15 @@ def keep_fresh(before: list[dict[str, Any]]) -> None:
 
 
 def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
-    status, newest, accuracy = run.status(), _NEWEST.of(run.frame_index), _ACCURACY.of(run.evals)
+    status, newest, judged = run.status(), _NEWEST.of(run.frame_index), _JUDGED.of(run.evals)
     share = 1.0 if status.state == "finished" else status.step / status.steps if status.steps else 0.0
     return {
         "picture": frame_url(run, newest) if newest else None,
         "run": run.id,
         "state": [status.state],
         "progress": round(100 * min(share, 1.0)),
-        "accuracy": None if accuracy is None else 100 * accuracy,
+        "accuracy": judged and 100 * judged[0],
+        "judged by": judged and judged[1],
         "dataset": its.dataset,
         "backbone": its.backbone,
         "kind": its.choice or its.kind,
@@ -77,8 +82,15 @@ def _newest(index: Path) -> dict[str, Any] | None:
     return frames[-1] if frames else None
 
 
-def _accuracy(evals: Path) -> float | None:
-    return max((report["top1"] for report in RunFolder(evals.parent).eval_reports()), default=None)
+def _judged(evals: Path) -> tuple[float, str] | None:
+    """Top-1 in [0, 1] in the network that the run was made with, else in its first judge; who judged, the spread."""
+    run = RunFolder(evals.parent)
+    reports, own = run.eval_reports(), run.config().networks()
+    report = next((one for one in reports if column_of(one) in own), reports[0] if reports else None)
+    if report is None:
+        return None
+    spread = f", ± {100 * report['top1_std']:.1f}" if len(report["top1_seeds"]) > 1 else ""
+    return report["top1"], f"{title_of(column_of(report))}{spread}"
 
 
-_NEWEST, _ACCURACY = Remembered(_newest), Remembered(_accuracy)
+_NEWEST, _JUDGED = Remembered(_newest), Remembered(_judged)
