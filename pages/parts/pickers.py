@@ -19,6 +19,7 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url
+from pages.parts.theme import plain
 
 
 def all_runs() -> list[RunFolder]:
@@ -68,17 +69,30 @@ def pick_run(
     kinds: Sequence[str] = ("distill",), key: str = "run", label: str = "Run",
     where: Callable[[RunFolder], bool] | None = None, first: Callable[[RunFolder], bool] | None = None,
 ) -> RunFolder | None:  # fmt: skip
-    """One run of these kinds, the newest at first, or the newest that is as `first` asks; None where there is none."""
+    """One run of these kinds, the newest at first, or the newest that is as `first` asks; None where there is none.
+
+    A link to a run that is not there is told so, and the page ends there until another one is chosen.
+    """
     runs = {run.id: run for run, its in listed_runs() if its.kind in kinds and (where is None or where(run))}
     if not runs:
         return None
-    take_from_url(key, runs)
+    asked, state = st.query_params.get(key, ""), state_key(key)
+    is_missing = bool(asked) and asked not in runs and st.session_state.get(state) is None
+    if not is_missing:
+        take_from_url(key, runs)
     begin = next((place for place, run in enumerate(runs.values()) if first and first(run)), 0)
     chosen = st.selectbox(
-        label or "Run", list(runs), index=0 if state_key(key) in st.session_state else begin, key=state_key(key),
-        filter_mode="contains",
+        label or "Run", list(runs), index=None if is_missing else 0 if state in st.session_state else begin, key=state,
+        filter_mode="contains", placeholder="Choose a run",
         label_visibility="visible" if label else "collapsed",
     )  # fmt: skip
+    if chosen is None:  # another run in its place would be taken for it
+        st.warning(
+            f"There is no run {plain(asked)} to show here: it was deleted, has another name, or has nothing for this "
+            "page. Choose another one above.",
+            icon=":material/link_off:",
+        )
+        st.stop()
     put_into_url(key, [chosen])
     return runs[chosen]
 
