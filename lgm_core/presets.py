@@ -24,6 +24,11 @@ def preset(name: str, /, **changes: Any) -> RunConfig:
     return change(RunConfig(preset=name), PRESETS[name], changes)
 
 
+def base_of(config: RunConfig) -> RunConfig:
+    """The preset that a run departs from: the one it names, or "standard" where this version does not know that one."""
+    return preset(config.preset if config.preset in PRESETS else "standard")
+
+
 def change(config: RunConfig, *layers: dict[str, Any]) -> RunConfig:
     """A config with nested values replaced, later layers over earlier ones. Unknown names raise `ConfigError`."""
     values = to_dict(config)

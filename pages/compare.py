@@ -6,10 +6,10 @@ from typing import Any
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.knobs import flat, words_of
 from lgm_core.evaluation.protocol import column_of, key_of_report, what_was_trained
 from lgm_core.evaluation.protocol import differing as settings_apart
 from lgm_core.methods.catalog import METHODS
-from lgm_core.reports.command import flat
 from lgm_core.reports.matrix import config_of, difference
 from lgm_core.reports.summary import live_words, loss_words, top1_words
 from lgm_core.runs.store import RunFolder
@@ -36,7 +36,7 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
     keys = [key for config in configs for key in config if key not in _NOT_SETTINGS]
     rows = []
     for key in dict.fromkeys(keys):
-        values = [_words(config.get(key, "default")) for config in configs]
+        values = [words_of(config.get(key, "default")) for config in configs]
         group, dot, _ = key.partition(".")
         shown = [value if not dot or group in read else "–" for value, read in zip(values, used, strict=True)]
         if len(set(values)) > 1 and set(shown) != {"–"}:
@@ -51,10 +51,6 @@ def groups_read(config: Mapping[str, Any]) -> set[str]:
     own = set(row.tabs if row else ()) if config["kind"] == "distill" else {"baseline", "data", "device"}
     own |= {"scratch"} if any(judges) else set()
     return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @st.fragment(run_every=_EVERY)

@@ -46,6 +46,11 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def words_of(value: Any) -> str:
+    """A plain value as text, a list as its items."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def from_dict(cls: type, values: Mapping[str, Any], path: str = "") -> Any:
     """Build `cls` from nested values. Missing keys take the default; unknown ones are errors with a suggestion."""
     hints, fields = _hints(cls), {f.name: f for f in dataclasses.fields(cls)}

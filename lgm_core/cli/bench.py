@@ -15,7 +15,6 @@ import tyro
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.fitting import bytes_per_view, fitting_chunk
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.backbones.precision import choose_precision
@@ -24,12 +23,9 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.cli.console import print_rows
-from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
-from lgm_core.methods.lgm.gradients import LinearHead
+from lgm_core.methods.lgm.config import LGMConfig, LGMSettings, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.literal_step import LiteralStep
-from lgm_core.methods.lgm.pyramid import PyramidSet
-from lgm_core.methods.lgm.step import LinearGradientMatching
-from lgm_core.methods.lgm.targets import RealTarget
+from lgm_core.methods.lgm.measure import noise_distiller
 
 # bfloat16 products per second, dense, as published by the maker, by a part of the device's name
 BF16_PEAK = {"B200": 2250e12, "H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "RTX 4090": 165e12}
@@ -168,18 +164,6 @@ _COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
-class _FixedTarget(RealTarget):
-    """A stand-in of the right shape: what the target holds does not change what a step costs."""
-
-    zero_head = True
-
-    def __init__(self, gradient: Tensor) -> None:
-        self._gradient = gradient
-
-    def gradient(self, head: LinearHead, step: int) -> Tensor:
-        return self._gradient
-
-
 class Bench:
     """The engine's step at full pyramid and the default resolution; the bare forward + backward of as many views."""
 
@@ -192,24 +176,11 @@ class Bench:
         self.backbone = open_backbone(name, places(), device=device)
         if measure:
             compute.chosen[self.backbone.name] = choose_precision(self.backbone, compute, places().estimates)
-        side = SyntheticConfig().resolution
-        pyramid = PyramidConfig(start=side)
         fits = fitting_chunk(views * classes, bytes_per_view(self.backbone, compute), free_bytes(device))
-        self.distiller = LinearGradientMatching(
-            LGMConfig(views=views),
-            steps=1000,
-            classes=classes,
-            synthetic=PyramidSet(SyntheticConfig(), pyramid, grow_every=1, classes=classes, images_per_class=1).to(
-                device
-            ),
-            backbone=self.backbone,
-            augment=Augment(AugmentConfig(), side=self.backbone.input_size, seed=0, device=device),
-            target=_FixedTarget(torch.randn(classes, self.backbone.feature_size + 1, device=device)),
-            compute=compute,
-            keep_moments=True,
-            seed=0,
-            chunk=chunk or fits,
+        own = LGMSettings(
+            lgm=LGMConfig(views=views), synthetic=SyntheticConfig(), pyramid=PyramidConfig(), augment=AugmentConfig()
         )
+        self.distiller = noise_distiller(own, classes, self.backbone, compute, chunk=chunk or fits)
         self._step = 0
 
     def compile(self) -> None:

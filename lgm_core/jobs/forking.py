@@ -27,6 +27,7 @@ from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
+from lgm_core.runs.frames import tiles_of
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
 
@@ -79,10 +80,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
     with Image.open(run.frames / frame["file"]) as file:
         atlas = file.convert("RGB")
     pictures = []
-    for index in range(count):
-        row, column = divmod(index, frame["columns"])
-        left, top = column * frame["side"], row * frame["side"]
-        tile = atlas.crop((left, top, left + frame["side"], top + frame["side"]))
+    for tile in tiles_of(atlas, frame, count):
         tile = tile.resize((side, side), Image.Resampling.BICUBIC) if frame["side"] != side else tile
         pictures.append(np.asarray(tile).transpose(2, 0, 1))
     return np.ascontiguousarray(np.stack(pictures))

@@ -10,7 +10,7 @@ from typing import Any
 
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.config import RunConfig
-from lgm_core.presets import PRESETS, preset
+from lgm_core.presets import base_of
 from lgm_core.runs.store import RunFolder
 
 _IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
@@ -27,12 +27,12 @@ def command(config: RunConfig, source: RunConfig | None = None) -> str:
     own = flat(to_dict(config))
     if config.kind == "evaluate":
         return shlex.join(["python", "-m", "lgm_core", "evaluate", *_evaluation(config, own, source)])
-    base_name = config.preset if config.preset in PRESETS else "standard"
+    base = base_of(config)
     words = ["python", "-m", "lgm_core", config.kind]
     words += [config.baseline.choice] if config.kind == "baseline" else []
     words += [config.dataset, config.backbone]
-    words += ["--preset", base_name] if base_name != "standard" else []
-    words += _flags(own, flat(to_dict(preset(base_name))), _IN_WORDS)
+    words += ["--preset", base.preset] if base.preset != "standard" else []
+    words += _flags(own, flat(to_dict(base)), _IN_WORDS)
     return shlex.join(words)
 
 
@@ -45,7 +45,7 @@ def command_of_run(run: RunFolder) -> str:
 
 
 def _evaluation(config: RunConfig, own: dict[str, Any], source: RunConfig | None) -> list[str]:
-    base = flat(to_dict(source or preset(config.preset if config.preset in PRESETS else "standard")))
+    base = flat(to_dict(source or base_of(config)))
     if source is None:
         own = {name: value for name, value in own.items() if name.split(".")[0] in _JUDGES}
     return [config.source, *config.evaluate_on, *_flags(own, base, _GIVEN)]

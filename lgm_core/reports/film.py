@@ -22,6 +22,7 @@ from lgm_core.base.files import replacing
 from lgm_core.base.names import require_known
 from lgm_core.base.places import Places, places
 from lgm_core.reports.pictures import class_names
+from lgm_core.runs.frames import tiles_of
 from lgm_core.runs.store import RunFolder
 
 PER_SECOND = 12  # frames
@@ -119,13 +120,8 @@ def caption(step: int, steps: int, lines: list[dict[str, Any]]) -> str:
 
 
 def _tiles(atlas: Image.Image, frame: dict[str, Any], count: int, side: int) -> list[Image.Image]:
-    tiles = []
-    for image in range(min(count, frame["columns"] * frame["rows"])):
-        row, column = divmod(image, frame["columns"])
-        left, top = column * frame["side"], row * frame["side"]
-        tile = atlas.crop((left, top, left + frame["side"], top + frame["side"]))
-        tiles.append(tile if side == frame["side"] else tile.resize((side, side), Image.Resampling.BOX))
-    return tiles
+    tiles = tiles_of(atlas, frame, min(count, frame["columns"] * frame["rows"]))
+    return [tile if side == frame["side"] else tile.resize((side, side), Image.Resampling.BOX) for tile in tiles]
 
 
 def _page(tiles: list[Image.Image], grid: Grid, names: list[str], title: str, words: str) -> Image.Image:

@@ -7,11 +7,10 @@
 import json
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from lgm_core.base.knobs import flat, to_dict
+from lgm_core.base.knobs import flat, to_dict, words_of
 from lgm_core.config import RunConfig
-from lgm_core.presets import PRESETS, preset
+from lgm_core.presets import base_of
 from lgm_core.reports.card import licences
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.markup import section, table
@@ -39,11 +38,7 @@ def origin(runs: Sequence[RunFolder]) -> str:
 
 def settings(config: RunConfig) -> list[list[str]]:
     """Settings that depart from the run's preset: name, value, the preset's value."""
-    base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
+    base = flat(to_dict(base_of(config)))
     own = flat(to_dict(config))
     said = ("dataset", "backbone", "name", "kind")  # they stand above
-    return [[key, _words(own[key]), _words(base[key])] for key in own if own[key] != base[key] and key not in said]
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return [[key, words_of(own[key]), words_of(base[key])] for key in own if own[key] != base[key] and key not in said]

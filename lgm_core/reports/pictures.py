@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
+from lgm_core.reports.confusion import titles_of
 from lgm_core.runs.store import RunFolder
 
 
@@ -33,7 +34,7 @@ def labels(run: RunFolder) -> list[int]:
 def class_names(run: RunFolder) -> list[str]:
     """Names of the classes, as a report or the map of this run tells them; [] where neither is there yet."""
     for report in run.eval_reports():
-        return [str(name) for name in report["classes"]]
+        return titles_of(report)
     return [str(name) for name in run.map().get("classes", [])]
 
 

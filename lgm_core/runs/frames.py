@@ -5,7 +5,9 @@
 """
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -45,3 +47,11 @@ def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, 
     with replacing(path) as new:
         Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
     return {"columns": columns, "rows": rows, "side": tile}
+
+
+def tiles_of(atlas: Image.Image, frame: Mapping[str, Any], count: int) -> Iterator[Image.Image]:
+    """The first `count` pictures of an atlas; `frame` tells its columns, and the side of a tile in pixels."""
+    side = frame["side"]
+    for index in range(count):
+        row, column = divmod(index, frame["columns"])
+        yield atlas.crop((column * side, row * side, (column + 1) * side, (row + 1) * side))

@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from pages.parts.address import forget
+
 
 def pick_way(
     label: str, ways: Mapping[str, str], *, key: str, default: str = "", menu: bool = False, hide_label: bool = False,
@@ -31,6 +33,6 @@ def pick_way(
     chosen = chosen if chosen in ways else first
     if chosen != first:
         st.query_params[key] = chosen
-    elif key in st.query_params:
-        del st.query_params[key]
+    else:
+        forget(key)
     return chosen

@@ -39,32 +39,33 @@ def measure(
     images = max(min(classes * shared.images_per_class, _IMAGES), 2)
     found: dict[str, Any] = {"seconds": [], "bytes": [], "views": []}
     for views in (1, 3):
-        found["seconds"].append(_seconds(_distiller(own, images, views, stepping, compute), tick))
+        varied = replace(own, lgm=replace(own.lgm, views=views))
+        found["seconds"].append(_seconds(noise_distiller(varied, images, stepping, compute), tick))
         found["bytes"].append(peak_memory(compute.device))
         found["views"].append(views * images)
     return found | {"images": images, "forward_seconds": forward_seconds(backbone, compute)}
 
 
-def _distiller(
-    own: LGMSettings, images: int, views: int, backbone: Backbone, compute: Compute
+def noise_distiller(
+    own: LGMSettings, images: int, backbone: Backbone, compute: Compute, chunk: int = 0
 ) -> LinearGradientMatching:
+    """A distiller whose real data are noise, with an image per class and all levels of the pyramid, to be timed."""
     features = torch.randn(images, 1, backbone.feature_size, generator=generator("cpu", 0))
     target = MeanTarget(Bank(features, torch.arange(images), images), balanced=True, device=compute.device)
-    side = own.synthetic.resolution
-    pyramid = replace(own.pyramid, start=side)
+    pyramid = replace(own.pyramid, start=own.synthetic.resolution)
+    synthetic = PyramidSet(own.synthetic, pyramid, grow_every=1, classes=images, images_per_class=1)
     return LinearGradientMatching(
-        replace(own.lgm, views=views, chunk=0, target="mean"),
-        steps=100,
+        replace(own.lgm, target="mean"),
+        steps=1000,
         classes=images,
-        synthetic=PyramidSet(own.synthetic, pyramid, grow_every=1, classes=images, images_per_class=1).to(
-            compute.device
-        ),
+        synthetic=synthetic.to(compute.device),
         backbone=backbone,
         augment=Augment(own.augment, side=backbone.input_size, seed=0, device=compute.device),
         target=target,
         compute=compute,
         keep_moments=True,
         seed=0,
+        chunk=chunk,
     )
 
 

@@ -50,12 +50,13 @@ class Pool:
 
     def frozen(self, place: int) -> Frozen:
         """The network at a place as it is now, as data."""
-        member = self._member(place)
-        return Frozen(self._student, member.parameters, member.buffers, compiled=self._compiled)
+        return self._as_data(self._member(place))
 
     def fresh(self) -> Frozen:
         """A network that no place will ever hold, for the search of learning rates."""
-        member = self._new(-1)
+        return self._as_data(self._new(-1))
+
+    def _as_data(self, member: _Member) -> Frozen:
         return Frozen(self._student, member.parameters, member.buffers, compiled=self._compiled)
 
     def train(self, place: int, images: Float[Tensor, "n k r r"], targets: Float[Tensor, "n c"], step: int) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 import streamlit as st
 
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import flat
 from lgm_core.config import RunConfig
 from lgm_core.presets import change
-from lgm_core.reports.command import flat
 from pages.parts.theme import plain
 
 KEY = "set"

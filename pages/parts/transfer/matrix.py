@@ -13,6 +13,7 @@ from streamlit.components.v2 import component
 from lgm_core.backbones import catalog
 from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row
+from pages.parts.address import forget
 from pages.parts.theme import backbone_colour
 
 _HERE = Path(__file__).parent
@@ -40,8 +41,8 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     _component(key=f"matrix_{key}", data=data, default={"cell": chosen}, on_cell_change=lambda: None)
     if chosen:
         st.query_params[key] = chosen
-    elif key in st.query_params:
-        del st.query_params[key]
+    else:
+        forget(key)
     return chosen or ""
 
 

@@ -7,10 +7,10 @@
 import pandas as pd
 import streamlit as st
 
-from lgm_core.base.knobs import to_dict
+from lgm_core.base.knobs import flat, to_dict, words_of
 from lgm_core.evaluation.protocol import column_of, what_was_trained
-from lgm_core.presets import PRESETS, preset
-from lgm_core.reports.command import command_of_run, flat
+from lgm_core.presets import base_of
+from lgm_core.reports.command import command_of_run
 from lgm_core.reports.confusion import weakest_class
 from lgm_core.runs.store import RunFolder
 
@@ -46,7 +46,7 @@ def show_details(run: RunFolder) -> None:
         config = run.config()
         st.caption("The command that does this run again")
         st.code(command_of_run(run), language="bash", wrap_lines=True)
-        base = flat(to_dict(preset(config.preset if config.preset in PRESETS else "standard")))
+        base = flat(to_dict(base_of(config)))
         changed = {name: value for name, value in flat(to_dict(config)).items() if value != base[name]}
         left, right = st.columns(2)
         left.caption(f"What departs from the preset {config.preset}")
@@ -63,7 +63,4 @@ def _weakest(report: dict) -> str:
 
 
 def _two_columns(values: dict) -> pd.DataFrame:
-    rows = [
-        (name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)) for name, value in values.items()
-    ]
-    return pd.DataFrame(rows, columns=["name", "value"])
+    return pd.DataFrame([(name, words_of(value)) for name, value in values.items()], columns=["name", "value"])
