@@ -12,13 +12,9 @@ function sized(canvas, height = canvas.clientHeight) {
   return { pen, width, height };
 }
 
-function tileOf(frame, image) {
-  return { x: (image % frame.columns) * frame.side, y: Math.floor(image / frame.columns) * frame.side, side: frame.side };
-}
-
 function drawTile(pen, picture, frame, image, x, y, side) {
-  const tile = tileOf(frame, image);
-  pen.drawImage(picture, tile.x, tile.y, tile.side, tile.side, x, y, side, side);
+  const from = frame.side, left = (image % frame.columns) * from, top = Math.floor(image / frame.columns) * from;
+  pen.drawImage(picture, left, top, from, from, x, y, side, side);
 }
 
 const NAMES = 82; // pixels beside rows of one class each
@@ -104,9 +100,7 @@ class Curve {
     pen.strokeStyle = pen.fillStyle = look.line;
     pen.lineWidth = 1.6;
     pen.lineJoin = "round";
-    pen.beginPath();
-    for (const line of this.points) pen.lineTo(this.x(line.step), this.y(line[this.name]));
-    pen.stroke();
+    strokePath(pen, this.points.map((line) => [this.x(line.step), this.y(line[this.name])]));
     if (this.points.length <= 60) for (const line of this.points) dot(pen, this.x(line.step), this.y(line[this.name]), 2);
     this.still = copyOf(this.canvas);
   }
@@ -121,10 +115,7 @@ class Curve {
     const words = this.told(values);
     for (const [place, share] of shares.entries()) {
       const y = this.y(values[place]), step = Math.round(share * this.last);
-      pen.beginPath();
-      pen.moveTo(left, y);
-      pen.lineTo(right, y);
-      pen.stroke();
+      strokePath(pen, [[left, y], [right, y]]);
       pen.textAlign = "right";
       pen.textBaseline = "middle";
       pen.fillText(words[place], left - 6, Math.min(Math.max(y, top + 2), bottom));
@@ -151,10 +142,7 @@ class Curve {
     pen.strokeStyle = look.ink;
     pen.globalAlpha = 0.55;
     pen.lineWidth = 1.2;
-    pen.beginPath();
-    pen.moveTo(this.x(step), this.box.top);
-    pen.lineTo(this.x(step), this.box.bottom);
-    pen.stroke();
+    strokePath(pen, [[this.x(step), this.box.top], [this.x(step), this.box.bottom]]);
     pen.globalAlpha = 1;
     const before = this.points.filter((line) => line.step <= step).pop();
     pen.fillStyle = look.line;
@@ -167,6 +155,12 @@ function copyOf(canvas) {
   Object.assign(copy, { width: canvas.width, height: canvas.height });
   copy.getContext("2d").drawImage(canvas, 0, 0);
   return copy;
+}
+
+function strokePath(pen, points) {
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  pen.stroke();
 }
 
 function dot(pen, x, y, radius) {

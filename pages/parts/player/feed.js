@@ -125,6 +125,10 @@ class Frames {
   }
 }
 
+function nearestTo(step, frames) {
+  return frames.reduce((a, b) => (Math.abs(b.step - step) < Math.abs(a.step - step) ? b : a));
+}
+
 function pixels(frame) {
   return frame.columns * frame.rows * frame.side ** 2;
 }

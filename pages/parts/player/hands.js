@@ -43,7 +43,7 @@ const Hands = {
 
   goToStep(step) {
     const all = this.feed.frames;
-    if (all.length) this.go(all.indexOf(all.reduce((a, b) => (Math.abs(b.step - step) < Math.abs(a.step - step) ? b : a))));
+    if (all.length) this.go(all.indexOf(nearestTo(step, all)));
   },
 
   hover(image, event) {

@@ -55,20 +55,16 @@ class Scatter {
     pen.globalAlpha = alpha;
     pen.strokeStyle = look.colour(image);
     pen.lineWidth = 1.5;
-    pen.beginPath();
-    for (const line of past) pen.lineTo(this.x(line.points[image]), this.y(line.points[image]));
-    pen.stroke();
+    strokePath(pen, past.map((line) => [this.x(line.points[image]), this.y(line.points[image])]));
     pen.globalAlpha = 1;
   }
 
   marker(pen, point, colour, radius, alpha, look) {
     pen.globalAlpha = alpha;
-    pen.fillStyle = look.paper;
-    dot(pen, this.x(point), this.y(point), radius + 1.8);
-    pen.fillStyle = look.ink;
-    dot(pen, this.x(point), this.y(point), radius + 0.8);
-    pen.fillStyle = colour;
-    dot(pen, this.x(point), this.y(point), radius - 0.4);
+    for (const [fill, wider] of [[look.paper, 1.8], [look.ink, 0.8], [colour, -0.4]]) {
+      pen.fillStyle = fill;
+      dot(pen, this.x(point), this.y(point), radius + wider);
+    }
     pen.globalAlpha = 1;
   }
 

@@ -33,8 +33,7 @@ class Zoom {
   filmFrames() {
     const all = this.feed.frames, last = all.length ? all[all.length - 1].step : 0, chosen = [];
     for (let k = 0; k < FILM_TILES && all.length; k++) {
-      const aim = (last * k) / (FILM_TILES - 1);
-      const frame = all.reduce((a, b) => (Math.abs(b.step - aim) < Math.abs(a.step - aim) ? b : a));
+      const frame = nearestTo((last * k) / (FILM_TILES - 1), all);
       if (chosen[chosen.length - 1] !== frame) chosen.push(frame);
     }
     return chosen;
