@@ -4,7 +4,7 @@ theme      colours, style sheet, titles, empty states
 pickers    choose runs, data sets, backbones
 address    choices in the URL
 ways       one of a few ways to look at something
-images     pictures by URL
+images     pictures by URL; thumbs.js shows thumbnails inside the components
 charts     Plotly figures that look alike
 status     state of a run, live, and the buttons that change it
 needed     runs that a page needs before it can show anything

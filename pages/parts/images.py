@@ -18,6 +18,8 @@ from lgm_core.base.places import places
 from lgm_core.runs.damage import read_or_empty
 from lgm_core.runs.store import RunFolder
 
+THUMBS_SCRIPT = Path(__file__).parent / "thumbs.js"  # shows thumbnails in a component; see `thumbs_for_script`
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sprite:
@@ -84,6 +86,14 @@ def thumb_sprite(index: Mapping[str, Any], image: int) -> Sprite:
         url=thumb_url(index, page), x=column * side, y=row * side, side=side,
         width=index["columns"] * side, height=math.ceil(on_page / index["columns"]) * side,
     )  # fmt: skip
+
+
+def thumbs_for_script(index: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What thumbs.js has to know of an index of thumbnails; None without one."""
+    if not index:
+        return None
+    pages = [thumb_url(index, page) for page in range(len(index["pages"]))]
+    return {name: index[name] for name in ("side", "columns", "per_page", "count")} | {"pages": pages}
 
 
 def thumb_url(index: Mapping[str, Any], page: int) -> str:

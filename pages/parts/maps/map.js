@@ -1,5 +1,5 @@
 // Maps of the same real images in several backbones: pan, zoom, hover, lasso; the selection is one for all maps.
-// Points come quantised to 16 bits. `Chart` is in map_chart.js; map.py puts both into one module.
+// Points come quantised to 16 bits. `Chart` is in map_chart.js; map.py puts both, and thumbs.js, into one module.
 const views = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -110,7 +110,7 @@ class View {
     this.tip.style.display = found ? "block" : "none";
     if (!found) return;
     this.tip.textContent = "";
-    const sprite = found.star ? found.star.sprite : this.sprite(found.index);
+    const sprite = found.star ? found.star.sprite : thumbOf(this.data.thumbs, found.index);
     if (sprite) paintSprite(node("i", this.tip), sprite, 112);
     node("b", this.tip, "", found.star ? found.star.name : chart.words(found.position));
     node("span", this.tip, "", found.star ? found.star.source : `image ${found.index}`);
@@ -120,28 +120,9 @@ class View {
     this.tip.style.left = `${left + 140 > frame.width ? left - 170 : left}px`;
     this.tip.style.top = `${canvas.top - frame.top + Math.min(y, canvas.height - 170)}px`;
   }
-
-  sprite(index) {
-    const thumbs = this.data.thumbs;
-    if (!thumbs || index >= thumbs.count) return null;
-    const [page, tile] = [Math.floor(index / thumbs.per_page), index % thumbs.per_page];
-    const { side, columns } = thumbs;
-    const rows = Math.ceil(Math.min(thumbs.per_page, thumbs.count - page * thumbs.per_page) / columns);
-    const place = { x: (tile % columns) * side, y: Math.floor(tile / columns) * side };
-    return { url: thumbs.urls[page], side, width: columns * side, height: rows * side, ...place };
-  }
 }
 
 function parse(lasso) {
   const [name, ...corners] = (lasso || "").split("~");
   return [name, corners.map((corner) => corner.split(",").map(Number))];
-}
-
-function paintSprite(element, { url, x, y, side, width, height }, size) {
-  const scale = size / side;
-  Object.assign(element.style, {
-    backgroundImage: `url("${url.replaceAll('"', "%22")}")`,
-    backgroundPosition: `${-x * scale}px ${-y * scale}px`,
-    backgroundSize: `${width * scale}px ${height * scale}px`,
-  });
 }

@@ -17,7 +17,8 @@ from streamlit.components.v2 import component
 
 from lgm_core.backbones import catalog
 from lgm_core.runs.store import RunFolder
-from pages.parts.images import frame_sprite, thumb_index, thumb_url
+from pages.parts.address import forget
+from pages.parts.images import THUMBS_SCRIPT, frame_sprite, thumb_index, thumbs_for_script
 from pages.parts.theme import backbone_colour, class_colour
 
 KEY = "embedding_maps"
@@ -28,7 +29,7 @@ _component = component(
     "lgm_embedding_maps",
     html='<div class="lgm-maps"></div>',
     css=(_HERE / "map.css").read_text(),
-    js=(_HERE / "map.js").read_text() + (_HERE / "map_chart.js").read_text(),
+    js="\n".join(path.read_text() for path in (THUMBS_SCRIPT, _HERE / "map.js", _HERE / "map_chart.js")),
 )
 
 
@@ -73,7 +74,7 @@ def embedding_maps(runs: Sequence[RunFolder], *, method: str, colour_by: str, hi
     data = {
         "key": "|".join([method, *(f"{run.id}:{run.map_file.stat().st_mtime_ns}" for run in runs)]),
         "maps": [_packed(run, maps[run.id], method, colour_by, hidden) for run in runs],
-        "classes": list(first["classes"]), "thumbs": _thumbs(first["thumbs"]), "lasso": lasso,
+        "classes": list(first["classes"]), "thumbs": thumbs_for_script(thumb_index(first["thumbs"])), "lasso": lasso,
         "point": int(picked[5:]) if picked.startswith("real:") and picked[5:].isdigit() else None,
         "palette": _palette(first, colour_by), "legend": _legend(first, colour_by),
     }  # fmt: skip
@@ -113,8 +114,8 @@ def _read(maps: Mapping[str, Mapping[str, Any]], method: str, lasso: str, picked
     for name, value in (("lasso", lasso), ("picked", picked)):
         if value:
             st.query_params[name] = value
-        elif name in st.query_params:
-            del st.query_params[name]
+        else:
+            forget(name)
     kind, _, rest = picked.partition(":")
     source, _, place = rest.rpartition(":")
     return Picked(
@@ -195,14 +196,6 @@ def _legend(found: Mapping[str, Any], colour_by: str) -> dict[str, Any]:
         ends = ["sure and right", "sure and wrong"] if colour_by == "wrong" else ["near", "far"]
         return {"title": _TITLES[colour_by], "ramp": ends, "names": []}
     return {"title": "", "ramp": None, "names": list(found["group_names" if colour_by == "group" else "classes"])}
-
-
-def _thumbs(key: str) -> dict[str, Any] | None:
-    index = thumb_index(key)
-    if not index:
-        return None
-    urls = [thumb_url(index, page) for page in range(len(index["pages"]))]
-    return {name: index[name] for name in ("side", "columns", "per_page", "count")} | {"urls": urls}
 
 
 def _name(classes: Sequence[str], label: int) -> str:

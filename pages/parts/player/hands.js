@@ -66,8 +66,9 @@ const Hands = {
     tip.hidden = !event;
     if (!event) return;
     tip.querySelector("span").textContent = words;
-    picture.style.display = index !== null && this.look.thumbs ? "" : "none";
-    if (index !== null && this.look.thumbs) showThumb(picture, this.look.thumbs, index, 112);
+    const thumb = index === null ? null : thumbOf(this.look.thumbs, index);
+    picture.style.display = thumb ? "" : "none";
+    if (thumb) paintSprite(picture, thumb, 112);
     const box = this.box.getBoundingClientRect(), left = event.clientX - box.left, right = left > box.width - 150;
     Object.assign(tip.style, { left: `${left + (right ? -138 : 14)}px`, top: `${event.clientY - box.top + 14}px` });
   },

@@ -99,14 +99,3 @@ class Scatter {
     return found;
   }
 }
-
-// Shows thumbnail number `index` of the split in an element, `side` pixels wide. `thumbs`: pages, side, columns, per_page, count.
-function showThumb(element, thumbs, index, side) {
-  const page = Math.floor(index / thumbs.per_page), tile = index % thumbs.per_page;
-  const onPage = Math.min(thumbs.per_page, thumbs.count - page * thumbs.per_page), scale = side / thumbs.side;
-  const x = (tile % thumbs.columns) * side, y = Math.floor(tile / thumbs.columns) * side;
-  element.style.width = element.style.height = `${side}px`;
-  element.style.backgroundImage = `url(${JSON.stringify(thumbs.pages[page])})`;
-  element.style.backgroundPosition = `-${x}px -${y}px`;
-  element.style.backgroundSize = `${thumbs.columns * thumbs.side * scale}px ${Math.ceil(onPage / thumbs.columns) * side}px`;
-}

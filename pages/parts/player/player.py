@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.components import v2
 
 from lgm_core.runs.store import RunFolder
-from pages.parts.images import base_path, thumb_index, thumb_keys, thumb_url, version
+from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
 from pages.parts.pickers import settings
 from pages.parts.theme import class_colours
 
@@ -50,12 +50,7 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "colours": class_colours(max(len(classes), 10)),
         "per_class": per_class,
         "images": len(classes) * per_class,
-        "thumbs": {
-            "pages": [thumb_url(thumbs, page) for page in range(len(thumbs["pages"]))],
-            **{name: thumbs[name] for name in ("side", "columns", "per_page", "count")},
-        }
-        if thumbs
-        else None,
+        "thumbs": thumbs_for_script(thumbs),
         "step": _number("step"),
         "image": -1 if _number("image") is None else _number("image"),
         "fork": fork,
@@ -80,7 +75,7 @@ def run_map(run: RunFolder) -> dict[str, Any]:
 
 def script() -> str:
     """The component's JavaScript, one module."""
-    parts = [(_WEB / f"{name}.js").read_text() for name in _SCRIPTS]
+    parts = [THUMBS_SCRIPT.read_text(), *((_WEB / f"{name}.js").read_text() for name in _SCRIPTS)]
     return "\n".join(parts).replace("export default", "Object.assign(Player.prototype, Hands);\nexport default", 1)
 
 

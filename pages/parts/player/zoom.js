@@ -103,7 +103,8 @@ class Zoom {
       const similarity = line.similarity?.[this.image]?.[k];
       words.textContent = `${similarity === undefined ? "" : `${similarity.toFixed(2)} `}${label === undefined ? "" : this.look.className(label)}`;
       words.title = words.textContent;
-      showThumb(picture, thumbs, index, 92);
+      const thumb = thumbOf(thumbs, index);
+      if (thumb) paintSprite(picture, thumb, 92);
       tile.append(picture, words);
       return tile;
     }));
