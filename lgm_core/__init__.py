@@ -5,8 +5,8 @@
 >>> run.images.shape, run.accuracies()
 
 Read engine.py first (the story of a run), then config.py (every knob) and base/interfaces.py (the nouns). Rooms: base,
-datasets, backbones; methods (a package each); evaluation (what a set is worth); analysis (where it lies); runs (the
-record on disk); reports (what is told of it); jobs (workers); cli and api (the doors).
+datasets, backbones; methods (a package each); evaluation (what a set is worth); analysis (maps, and how alike backbones
+are); runs (the record on disk); reports (tables, pages, exports); jobs (workers); cli and api (the ways in).
 """
 
 from typing import Any

@@ -118,7 +118,7 @@ def check_students(names: tuple[str, ...], scratch: ScratchConfig) -> None:
 
 
 def _check_sources(config: RunConfig) -> None:
-    """Runs that look at others have to name them."""
+    """Raise `ConfigError` for a run that looks at other runs and names none."""
     if config.kind == "evaluate" and not config.source:
         raise ConfigError("an evaluate run needs a source: the name of the run whose images it evaluates")
     if config.kind == "baseline" and config.baseline.choice == "neighbours" and not config.source:

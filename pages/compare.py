@@ -85,7 +85,7 @@ def _together(
 
 
 def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]]:
-    """At most about so many lines, with all that bear a live accuracy."""
+    """About `most` of the lines, evenly spread, and all those with a live accuracy."""
     every = max(len(lines) // most, 1)
     return [line for place, line in enumerate(lines) if place % every == 0 or "live_top1" in line]
 

@@ -1,4 +1,4 @@
-"""What shall be distilled, with which eyes? A form drawn from the config's own fields; time and memory before Start."""
+"""What to distil, and with which network? A form drawn from the config's own fields; time and memory before Start."""
 
 import time
 from dataclasses import replace

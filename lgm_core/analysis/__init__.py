@@ -1,4 +1,4 @@
-"""What features say, and what maps and matrices of backbones show.
+"""Comparisons of features: nearest images, maps, and how alike backbones are.
 
 neighbours  nearest real images, the rank of an image's own class, the distance from the class's centre
 alignment   how alike two backbones see the same images: linear CKA, mutual nearest neighbours

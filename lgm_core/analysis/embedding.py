@@ -144,7 +144,7 @@ class RealMap:
         return centroids, randoms
 
     def _open_umap(self) -> Float[Tensor, "n 2"]:
-        """The UMAP of these very features, kept for every run that asks for it again."""
+        """The UMAP of these very features, kept for later runs that ask for the same one."""
         config, folder = self._config.embed, self._maps
         facts = [config.umap_neighbours, config.umap_min_dist, list(self.features.shape)]
         digest = hashlib.sha256(json.dumps(facts).encode())

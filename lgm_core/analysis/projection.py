@@ -34,7 +34,7 @@ class Pca:
 
 
 def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int = CHUNK) -> Pca:
-    """The leading axes, from the covariance in float64, summed in chunks; of few points from their Gram matrix.
+    """The leading axes, from the covariance (float64, summed in chunks), or from the Gram matrix of few points.
 
     Deterministic: the largest entry of every axis is positive.
     """
@@ -91,7 +91,7 @@ def place_beside(
 
     Chosen over UMAP's own `transform`, which moves at random, needs the fitted model, and puts points that are unlike
     all others where an optimiser drops them; a mean of neighbours lies among what a new point resembles. Weights fall
-    with the distance behind the nearest one, on the scale of the k-th.
+    with the distance beyond that of the nearest one, on the scale of the k-th.
     """
     behind = similarity[:, :1] - similarity
     scale = behind[:, -1:].clamp_min(1e-6)

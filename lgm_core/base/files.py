@@ -142,7 +142,7 @@ def set_aside_damaged(path: Path) -> str:
 
 
 def set_aside(path: Path) -> str:
-    """Rename a damaged file, such that nothing is lost; returns a sentence that says so."""
+    """Rename a damaged file, so that nothing is lost; returns a sentence that says so."""
     aside = _free_name(path)
     path.rename(aside)
     return f"{path.name} was damaged and is written anew; what it held is kept as {aside.name}."

@@ -37,8 +37,8 @@ def take(path: Path) -> IO[str] | None:
 
 
 def is_held(path: Path) -> bool:
-    """Does anybody hold the lock of this file now? False where there is no such file. Nobody is kept out by asking,
-    but for an instant: `take` may then be tried again.
+    """Does anybody hold the lock of this file now? False where there is no such file. Asking takes a
+    shared lock for an instant, so a `take` that is refused just then may be tried again.
     """
     try:
         with path.open("r") as file:

@@ -192,7 +192,7 @@ class Bench:
         self.distiller.step(self._step)
 
     def bare(self) -> None:
-        """In chunks like the step, but each only once."""
+        """One forward + backward of all views, in chunks like the step's, but each chunk only once."""
         size, total = self.backbone.input_size, self.view_count * self.distiller.classes
         chunk = self.distiller.chunk or total
         for start in range(0, total, chunk):

@@ -83,7 +83,7 @@ def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
 
 
 def _words(arguments: Sequence[str]) -> list[str]:
-    """Negations as tyro writes them; settings under their names of today."""
+    """The arguments, with negations as tyro writes them and settings under their present names."""
     words = [_RENAMED.sub(_today, _NEGATION.sub(r"--\1no-\2", word)) for word in arguments]
     widths = {word.split("=")[0] for word in arguments} & {"--rcig.width", "--scratch.width"}
     if len(widths) == 2:

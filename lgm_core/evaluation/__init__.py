@@ -5,6 +5,6 @@ judge         judge a set by the protocol that a key names
 heads         the protocol "paper": linear heads on frozen backbones
 from_scratch  the protocol "scratch": networks trained from scratch
 probe         train linear heads, and score any classifier
-live          the accuracy on the way
+live          the live accuracy, measured during a distillation
 work          how long an evaluation takes (no torch)
 """

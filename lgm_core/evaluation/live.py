@@ -1,4 +1,4 @@
-"""The accuracy on the way: a short evaluation of the set as it is now, beside a distillation. For watching only.
+"""The live accuracy: a short evaluation of the set as it is now, during a distillation. For watching only.
 
 >>> live = LiveProbe(bench, config)
 >>> live.probe(distiller.export())

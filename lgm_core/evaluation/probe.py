@@ -1,6 +1,6 @@
 """Train linear heads on features and say how well they do: the measure on frozen backbones, for all sets alike.
 
-Networks that are trained from scratch are in `scratch`; `score_best` makes the report of both.
+Networks that are trained from scratch are in `from_scratch`; `score_best` makes the report of both.
 LGM specification, section 9. All heads (seeds) train at once, as one batched matrix product.
 Legend: N images, V views, D features, C classes, H heads, B rows of a step, T test images.
 

@@ -109,7 +109,7 @@ class Key:
 
 
 def usual_protocol(network: str) -> str:
-    """How a network judges where nobody says otherwise."""
+    """The protocol by which a network judges unless a run names another."""
     return "scratch" if is_student(network) else "paper"
 
 

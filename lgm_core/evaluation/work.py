@@ -35,7 +35,7 @@ def seconds_of_test_features(key: Key, data: DataSize, per_image: float) -> floa
 def guessed_per_image(key: Key, kind: str) -> float:
     """Seconds of a training step per image of a student that was never measured here; `kind`: "cpu" or "cuda".
 
-    Twice the products of a ConvNet's convolutions, three times for the way back.
+    Counts two operations per product of a ConvNet's convolutions, and a backward pass as two forward passes.
     """
     told, get = student_name(key.network), key.settings
     side, before, operations = get["scratch.resolution"], 3, 0.0

@@ -31,7 +31,7 @@ from lgm_core.runs.frames import tiles_of
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder
 
-# what the images themselves belong to: these cannot be changed
+# settings that the images themselves depend on: a fork cannot change them
 _FIXED = ("kind", "dataset", "images_per_class")
 
 

@@ -50,7 +50,7 @@ def stop(run: RunFolder) -> None:
 
 
 def resume(run: RunFolder, here: Places | None = None) -> None:
-    """Go on with a run that is paused, stopped, failed, lost, or was never begun; takes back an unheard wish.
+    """Go on with a run that is paused, stopped, failed, lost, or was never begun; withdraws an unread request.
 
     Raises `UserError` for a finished run, and for one of another version that this one cannot go on with.
     """

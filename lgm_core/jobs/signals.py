@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish: checkpoint, then end.
+"""SIGTERM and Ctrl-C as a request to checkpoint and then end.
 
 >>> with soft_signals() as (stop, code):
 ...     engine.work(run, places(), stop=stop)

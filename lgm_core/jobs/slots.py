@@ -1,4 +1,4 @@
-"""One run per device at a time, by file locks: a queue without a server, and a dead worker frees its place by dying.
+"""One run per device at a time, by file locks: a queue without a server, where a worker's death frees its place.
 
 `cache/slots/cuda-0.lock` is held by the run that computes there; `cache/slots/queue/<time>-<run>` by one that waits.
 

@@ -144,7 +144,7 @@ def licences(configs: Iterable[RunConfig]) -> list[list[str]]:
         row, _ = result_or_why(partial(datasets.find_row, config.dataset))
         rows[config.dataset] = [getattr(row, "title", config.dataset), *_terms(row)]
         for name in (*config.networks(), *config.evaluate_on):
-            if is_student(name):  # nobody's weights
+            if is_student(name):  # has no published weights
                 continue
             found, _ = result_or_why(partial(backbones.find_row, name))
             rows[name] = [f"{getattr(found, 'title', name)} ({name})", *_terms(found)]

@@ -162,7 +162,7 @@ def difference(report: dict[str, Any], base: dict[str, Any]) -> tuple[float, flo
 
 
 def _unjudged(configs: dict[str, RunConfig]) -> list[Row]:
-    """Sets that no evaluation was asked of."""
+    """A row for each set that no evaluation was asked for."""
     made = [config for config in configs.values() if config.kind != "evaluate" and not config.evaluate_on]
     return [
         Row(label=row_label(config), images=0, cells={}, choice=choice_of(config), backbone=config.backbone)

@@ -178,7 +178,7 @@ def _classes(run: RunFolder) -> str:
 
 
 def _of_method(run: RunFolder) -> str:
-    """What only the run's method tells; "" for the others."""
+    """What only the run's method reports; "" where that is nothing."""
     config = run.config()
     row = known_method(config)
     part = row.report_part if row else ""

@@ -118,7 +118,7 @@ class Heart:
 
 
 def _memory_remedy(run: RunFolder) -> str:
-    """A distillation's is its method's; "" for others, and where the config cannot be read."""
+    """What the method of a distillation advises when memory runs out; "" for other runs or an unreadable config."""
     try:
         config = run.config()
         row = known_method(config)

@@ -120,7 +120,7 @@ class Index:
             return {}
 
     def _to_file(self, entries: dict[str, Entry]) -> None:
-        """Where the folder cannot be written to, memory has to do."""
+        """Write the index; where the folder is read-only, the entries are only kept in memory."""
         plain = {entry.id: _to_plain(entry) for entry in entries.values()}
         try:
             self.file.parent.mkdir(exist_ok=True)
@@ -140,7 +140,7 @@ def facts_of(config_file: Path, identity: Identity) -> Facts:
 
 
 def digest_of(values: Any) -> str:
-    """The same short text for the same plain values."""
+    """A short text that is equal for equal plain values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:24]
 
 

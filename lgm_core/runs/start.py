@@ -74,7 +74,7 @@ def judged_further(run: RunFolder, config: RunConfig, store: RunStore) -> RunCon
 
 
 def require_here(config: RunConfig, places: Places) -> None:
-    """Raises `Unavailable` where the data set is not here, or a backbone that the worker cannot fetch."""
+    """Raise `Unavailable` where the data set is not here, or a backbone that the worker cannot fetch."""
     data = datasets.find_row(config.dataset)
     if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
         raise Unavailable(datasets.not_here(data, places.datasets))
@@ -91,7 +91,7 @@ def require_here(config: RunConfig, places: Places) -> None:
 
 
 def _require_features(config: RunConfig) -> None:
-    """Networks that are trained from scratch can judge a set; only some methods distil with them."""
+    """Raise `ConfigError` where a network that is trained from scratch is asked for features, which it has none of."""
     names, purpose = config.networks(), ""
     if config.kind == "align":
         names, purpose = config.evaluate_on, "compare"

@@ -14,7 +14,7 @@ from pages.parts.theme import plain
 
 
 def take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> None:
-    """Before the widget: what the URL says, where it says something new, becomes the widget's value."""
+    """Call before the widget: where the URL says something new, it becomes the widget's value."""
     given, state = st.query_params.get_all(key), state or state_key(key)
     if not given or (state in st.session_state and given == st.session_state.get(f"put_{key}")):
         return
@@ -27,7 +27,7 @@ def take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> 
 
 
 def put_into_url(key: str, chosen: list[str]) -> None:
-    """After the widget: the URL says what is chosen."""
+    """Call after the widget: puts what is chosen into the URL."""
     if st.query_params.get_all(key) != chosen:
         st.query_params[key] = chosen
     st.session_state[f"put_{key}"] = list(chosen)
@@ -41,7 +41,7 @@ def forget(*keys: str) -> None:
 
 
 def state_key(key: str, *shown: str) -> str:
-    """The widget's name. What its options show is part of it: Streamlit takes an option for another when its words
-    change, as they do once something is fetched.
+    """The widget's name. What its options show is part of it: Streamlit treats an option whose words change,
+    as they do once something is fetched, as another one.
     """
     return f"pick_{key}" + (f"_{crc32(' '.join(shown).encode()):x}" if shown else "")

@@ -118,7 +118,7 @@ def sprite_html(sprite: Sprite, size: int = 96, caption: str = "", title: str = 
 def real_image_html(
     index: Mapping[str, Any], image: int, size: int = 96, caption: str | None = None, colour: str = ""
 ) -> str:
-    """A real image as a tile; without a caption it bears its class's name."""
+    """A real image as a tile; without a caption it is named by its class."""
     name = str(index["classes"][index["labels"][image]])
     origin = str(index["origins"][image]) if image < len(index.get("origins") or []) else ""
     title = f"{name} · {origin}" if origin else name

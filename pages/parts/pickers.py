@@ -61,7 +61,7 @@ def shows_images(run: RunFolder) -> bool:
 
 
 def worth_watching(run: RunFolder) -> bool:
-    """Does something go on there, or is there a picture of it?"""
+    """Is the run active, or is there a picture of it?"""
     return run.status().active or shows_images(run)
 
 

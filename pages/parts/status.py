@@ -163,7 +163,7 @@ def _do(action: Callable[[], object]) -> None:
         action()
     except UserError as error:
         st.session_state[_REFUSED] = str(error)
-    time.sleep(0.2)  # the worker or the folder answers at once, mostly: spares the user a second look
+    time.sleep(0.2)  # the worker mostly answers within this time, so that the page already shows it
     st.rerun()
 
 

@@ -3,11 +3,11 @@
 config, presets  its settings, and starting points by name (no torch)
 step          one step: views, features, gradient of a head, cosine distance, Adam
 gradients     the head's gradient in closed form, and the distance between two
-targets       three ways to the real side: class means, the whole bank, a fresh batch
+targets       the real data's gradient, three ways: from class means, the whole bank, a fresh batch
 learned_images  what a step needs of the images; implemented by
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB
 assembly      from a config to a distiller that is ready to step
-natural_colour  how the colours of natural images go together, as plain numbers (no torch)
+natural_colour  the colour correlation of natural images, as plain numbers (no torch)
 measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)
 levels        the levels of a checkpoint as pictures (no torch)
 literal_step  the paper's step as its public code does it: oracle and yardstick

@@ -1,4 +1,4 @@
-"""How the colours of natural images go together, as plain numbers: no torch.
+"""The colour correlation of natural images, as plain numbers: no torch.
 
 >>> len(CORRELATION_ROOT), len(CORRELATION_ROOT[0])  # red, green, blue x three independent directions
 (3, 3)

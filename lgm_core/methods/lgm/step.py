@@ -66,7 +66,7 @@ class LinearGradientMatching(Distiller):
     def _backward_in_memory(
         self, choices: Choices, head: LinearHead, real: Float[Tensor, "c d1"]
     ) -> tuple[Float[Tensor, ""], tuple[str, ...]]:
-        """As `_backward`; where memory runs out, with half the chunk, and half again, down to a single view."""
+        """`_backward`, tried again with half the chunk wherever memory runs out, down to a single view."""
         notes: list[str] = []
         while True:
             self._optimiser.zero_grad()
@@ -152,7 +152,7 @@ class LinearGradientMatching(Distiller):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         own = {name.removeprefix("synthetic."): t for name, t in state.items() if name.startswith("synthetic.")}
         self.synthetic.restore(own)
-        if "chunk" in state:  # the sum over chunks is rounded differently
+        if "chunk" in state:  # sums over other chunks are rounded differently
             self.chunk = int(state["chunk"])
         self._optimiser = self._new_optimiser()
         for index, parameter in enumerate(self.synthetic.parameters()):

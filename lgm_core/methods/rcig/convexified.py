@@ -57,7 +57,7 @@ class Convexified(InnerProblem):
         self._targets = setting.targets.detach()
         n, classes = self._targets.shape
         self._scale = setting.penalty / (n * classes)
-        features = self._own.features.double()  # the kernel alone is in float64: its condition is what may go wrong
+        features = self._own.features.double()  # only the kernel is in float64: its matrix may be ill-conditioned
         kernel = features @ features.T
         kernel.diagonal().add_(setting.penalty)
         self._factor, wrong = torch.linalg.cholesky_ex(kernel)

@@ -43,7 +43,7 @@ class PublishedSet:
 
 
 def read_published(path: Path) -> PublishedSet:
-    """Read a checkpoint. Raises `UserError` for a file that is none, or that lacks images, labels or temperature."""
+    """Read a checkpoint. Raises `UserError` for a file that is not one, or that lacks images, labels or temperature."""
     try:
         tree = msgpack.unpackb(path.read_bytes(), ext_hook=_extension, strict_map_key=False, raw=False)
     except OSError as error:

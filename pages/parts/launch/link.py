@@ -40,7 +40,7 @@ def put_into_link(base: RunConfig, changes: Mapping[str, Any]) -> None:
 
 
 def read(base: RunConfig, words: list[str]) -> RunConfig:
-    """A config with settings such as "lgm.views:2"; one that cannot be is left out, and a toast says so."""
+    """A config with settings such as "lgm.views:2"; an invalid one is left out, and a toast says so."""
     for word in words:
         name, _, text = word.partition(":")
         try:

@@ -133,7 +133,7 @@ def _real(index: Mapping[str, Any], image: int, size: int) -> str:
 
 
 def _nearest_rows(run: RunFolder, place: int, k: int) -> list[tuple[int, float | None]]:
-    """Neighbours of a real image, as the run wrote them down, one row of a large file; [] in a run of before."""
+    """Neighbours of a real image, as the run wrote them down, one row of a large file; [] in older runs."""
     try:
         with safe_open(run.near_file, framework="numpy") as file:
             rows = [file.get_slice(name)[place : place + 1][0, :k].tolist() for name in ("indices", "similarity")]

@@ -26,7 +26,7 @@ _NEW, _OLD = "#3f7fe0", "rgba(127,127,127,0.45)"
 
 
 def show(run: RunFolder) -> None:
-    """What the accuracy on the way is, and the panel, which looks again every few seconds while the run goes."""
+    """A caption on the live accuracy, and the panel, which is drawn anew every few seconds while the run goes."""
     if not run.details():
         return
     if words := live_caption(settings(run), run.eval_reports()):
@@ -37,7 +37,7 @@ def show(run: RunFolder) -> None:
 
 
 def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Why the accuracy on the way is not that of the table; "" for a run without."""
+    """Why the live accuracy differs from the table's; "" for a run without one."""
     live, rate = config["live"], LIVE_RATE * config["scratch"]["learning_rate"]
     if not live["times"]:
         return ""

@@ -46,7 +46,7 @@ class Feed {
     return `${this.files}/frames/${encodeURIComponent(frame.file)}?v=${this.version}`;
   }
 
-  // Of the last line at or before a step that has the value.
+  // The value in the last line at or before a step that has one.
   valueAt(step, name) {
     let found = null;
     for (const line of this.metrics) {

@@ -50,7 +50,7 @@ class Player {
     if (this.css !== this.themed()) this.renew();
   }
 
-  // New frames or lines are here.
+  // Called when new frames or lines have come.
   grown() {
     const last = this.feed.frames.length - 1;
     this.find(".scrub").max = Math.max(last, 0);
@@ -64,7 +64,7 @@ class Player {
     this.renew();
   }
 
-  // Everything anew: the size, the theme or the data have changed.
+  // Redraws everything: the size, the theme or the data have changed.
   renew() {
     if (!this.box.clientWidth) return;
     this.css = this.themed();
@@ -167,7 +167,7 @@ class Player {
     this.show();
   }
 
-  // The view in the URL, without a word to the server.
+  // Puts the view into the URL without asking the server.
   remember() {
     clearTimeout(this.remembering);
     this.remembering = setTimeout(() => {

@@ -19,7 +19,7 @@ from pages.parts.theme import plain
 
 @st.dialog("Fork this run", width="large", icon=":material/call_split:")
 def fork_dialog(run: RunFolder, step: int) -> None:
-    """Ask for what shall be different, then start the new run and go there."""
+    """Ask for the settings to change, then start the new run and go there."""
     config = run.config()
     st.markdown(
         f"A new run takes over the images of **{plain(run.id)}** at step **{step}** and goes on with other settings. "
@@ -28,7 +28,7 @@ def fork_dialog(run: RunFolder, step: int) -> None:
     row = method_of(config)
     if row.fork_words:
         st.caption(row.fork_words)
-    further = replace(config, steps=2 * config.steps) if step + 1 >= config.steps else config  # else none would be left
+    further = replace(config, steps=2 * config.steps) if step + 1 >= config.steps else config  # or no step is left
     changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"), start=further)
     with st.expander("All settings", icon=":material/tune:"):
         changes |= draw_groups(config, f"fork_{run.id}", row.fork_tabs)
