@@ -1,7 +1,7 @@
 """One look: colours per class and per backbone, the style sheet, page titles, empty states.
 
 >>> class_colour(3), backbone_colour("dinov2_vits14"), state_colour("running")
-('#d1495b', '#2f9e6e', '#2f6fde')
+('#d1495b', '#29996d', '#2f6fde')
 """
 
 import colorsys
