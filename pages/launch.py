@@ -20,7 +20,7 @@ from pages.parts.launch.ready import show_backbones, show_dataset
 from pages.parts.pickers import pick_backbones, pick_dataset
 from pages.parts.theme import header, plain
 
-header("Launch", "What shall be distilled, and with which eyes?")
+header("Launch", "What to distil, and with which networks?")
 form, summary = st.container(key="lgm_row_launch").columns([5, 3], gap="large")
 with form:
     method = pick_method()
@@ -34,16 +34,18 @@ with form:
         backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine
     base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
-    start = linked(base)
-    changes = draw_fields(base, f"run_{name}", names=("steps", "images_per_class", "seed"), start=start)
+    first_fields = ("steps", "images_per_class", "seed")
+    more_fields = ("normalisation",) if method.networks == "frozen" else ()
+    start = linked(base, (*first_fields, *more_fields, *method.tabs))
+    changes = draw_fields(base, f"run_{name}", names=first_fields, start=start)
     further = pick_backbones(
         key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
         among=judges_of(method),
     )  # fmt: skip
     show_backbones(further, dataset)
     with st.expander("All settings", icon=":material/tune:"):
-        if method.networks == "frozen":
-            changes |= draw_fields(base, f"run_{name}", names=("normalisation",), start=start)
+        if more_fields:
+            changes |= draw_fields(base, f"run_{name}", names=more_fields, start=start)
         changes |= draw_groups(base, f"all_{name}", start=start)
     put_into_link(base, changes)
     flags, several = StudyFlags(), len(backbones) > 1

@@ -74,7 +74,8 @@ def test_settings_that_are_changed_stand_in_the_link(page: Open):
 
 
 def test_what_a_link_gets_wrong_is_left_out(page: Open):
-    link = ["lgm.views:0", "nothing:1", "lgm:3", "steps:many", "seed:4", "", "lgm.views.more:1"]
+    wrong = ["lgm.views:0", "nothing:1", "lgm:3", "steps:many", "", "lgm.views.more:1"]
+    link = [*wrong, "seed:4", "embed.k:5", "rcig.pool:3"]  # the last two are no settings of this form
     test = page("launch", dataset="scenes", preset="preview", set=link)
     assert "--seed 4" in command(test) and "--lgm" not in command(test) and len(test.toast) == len(link) - 1
     assert given(test, "set") == ["seed:4"]

@@ -96,6 +96,7 @@ def test_a_further_judge_never_distils_again(small_run: RunConfig, here: Places)
     assert [run.id for run in start_all(small_run, here)] == [first.id]
     more = change(small_run, {"evaluate_on": (*small_run.evaluate_on, "conv"), "scratch": {"steps": 5, "seeds": 1}})
     again, further = start_all(more, here)
+    assert start_all(more, here)[1].id == further.id  # not begun, or interrupted: the same command goes on with it
     assert again.id == first.id and further.config().kind == "evaluate" and further.config().evaluate_on == ("conv",)
     report = _finish(further, here).eval_reports()[0]
     assert (report["backbone"], report["protocol"], report["steps"]) == ("conv", "scratch", 5)

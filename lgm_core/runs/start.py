@@ -16,7 +16,7 @@ from lgm_core.base.names import file_name
 from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
-from lgm_core.evaluation.protocol import keys_of
+from lgm_core.evaluation.protocol import key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 
@@ -62,8 +62,9 @@ def judged_further(run: RunFolder, config: RunConfig, store: RunStore) -> RunCon
     """The config of a run that adds the evaluations which `config` asks for and no run does yet; None for none."""
     if config.kind not in ("distill", "baseline"):
         return None
-    looking = [other.config() for other in store.evaluations(run.id)]
-    known = {key.digest for one in (run.config(), *looking) for key in keys_of(one)}
+    known = {key.digest for key in keys_of(run.config())}  # done, or to be done by the run itself
+    for other in store.evaluations(run.id):  # one that was interrupted is found again, and goes on
+        known |= {key_of_report(report, other.config()).digest for report in other.eval_reports()}
     missing = tuple(dict.fromkeys(key.network for key in keys_of(config) if key.digest not in known))
     if not missing:
         return None

@@ -1,11 +1,11 @@
 """Settings in the URL, so that a filled-in form can be sent to a colleague: `?preset=preview&set=lgm.views:2`.
 
->>> start = linked(base)  # the preset with what the link says: what the inputs begin with
+>>> start = linked(base, shown)  # the preset with what the link says: what the inputs begin with
 >>> put_into_link(base, changes)  # after the inputs: the link says what is set
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import streamlit as st
@@ -20,13 +20,16 @@ KEY = "set"
 _BEGAN, _PUT = "link_began", "link_put"
 
 
-def linked(base: RunConfig) -> RunConfig:
-    """`base` with the settings of the link that opened the page; those of another preset or wrong ones are ignored."""
+def linked(base: RunConfig, shown: Collection[str]) -> RunConfig:
+    """`base` with the settings of the link that opened the page, without those of another preset and wrong ones.
+
+    `shown`: fields and groups of the config that the form has inputs for.
+    """
     given = st.query_params.get_all(KEY)
     if given != st.session_state.get(_PUT):
         st.session_state[_BEGAN], st.session_state[_PUT] = (base.preset, given), given
     preset, words = st.session_state.get(_BEGAN, ("", []))
-    return read(base, words) if preset == base.preset else base
+    return read(base, words, shown) if preset == base.preset else base
 
 
 def put_into_link(base: RunConfig, changes: Mapping[str, Any]) -> None:
@@ -39,12 +42,15 @@ def put_into_link(base: RunConfig, changes: Mapping[str, Any]) -> None:
     st.session_state[_PUT] = words
 
 
-def read(base: RunConfig, words: list[str]) -> RunConfig:
-    """A config with settings such as "lgm.views:2"; an invalid one is left out, and a toast says so."""
+def read(base: RunConfig, words: list[str], shown: Collection[str]) -> RunConfig:
+    """A config with settings such as "lgm.views:2"; a toast names each that is wrong or not `shown`."""
     for word in words:
         name, _, text = word.partition(":")
         try:
-            base = change(base, _nested(name, _value(text)))
+            changed = change(base, _nested(name, _value(text)))
+            if name.partition(".")[0] not in shown:
+                raise ConfigError(f"this form has no input for it; with this preset it has {', '.join(sorted(shown))}")
+            base = changed
         except ConfigError as error:
             st.toast(plain(f"{word} is left out: {error}"), icon=":material/link_off:")
     return base
