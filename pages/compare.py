@@ -18,7 +18,7 @@ from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
-from pages.parts.status import show_failure
+from pages.parts.status import show_failure, show_problems
 from pages.parts.theme import class_colour, empty, header, plain, state_words
 
 _EVERY = 3.0  # seconds
@@ -183,6 +183,7 @@ for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=T
         st.html(f"<div style='height:.3rem;border-radius:.2rem;background:{class_colour(place)}'></div>")
         st.markdown(f"**{plain(run.id)}**  \n{state_words(run.status().state)}")
         show_failure(run)
+show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
 rows = differing(runs)
 if rows:

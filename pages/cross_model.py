@@ -88,12 +88,10 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
                 st.segmented_control("Run", slot.runs, default=chosen, key=f"of_{key}", format_func=plain) or chosen
             )
         run = named[chosen]
-        show_problems(*map(named.get, slot.runs))
         report = next((report for report in run.eval_reports() if column_of(report) == column), None)
         if report:
             open_report(run, report, named.get(facts(run).source) if facts(run).kind == "evaluate" else None, key=key)
         return
-    show_problems(*map(named.get, slot.runs))
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
         words = (
@@ -144,6 +142,7 @@ with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = facts(runs[0]).dataset
 left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
+show_problems(*runs)
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)

@@ -75,6 +75,15 @@ def test_every_page_goes_on_with_the_rest(store: RunStore, page: str):
     said(open_page(page))
 
 
+@pytest.mark.parametrize("page", ["cross_model", "compare"])
+def test_comparisons_name_the_report_that_they_leave_out(store: RunStore, page: str):
+    run = next(run for run in fake_study(store) if run.config().kind == "distill")
+    (run.evals / REPORT).write_bytes(b"{")
+    other = next(name for name in store.runs() if name.id != run.id and name.frame_index.exists())
+    shown = {"study": "demo"} if page == "cross_model" else {"runs": [run.id, other.id]}
+    assert f"{run.id}: evals/{REPORT} is damaged" in said(open_page(page, **shown))
+
+
 def test_an_opened_cell_names_the_report_that_is_damaged(store: RunStore):
     run = next(run for run in fake_study(store) if run.id == "demo-random")
     (run.evals / REPORT).write_bytes(b"{")

@@ -90,6 +90,13 @@ def test_a_damaged_report_is_named_wherever_results_are_shown(run, junk, capsys)
     assert "mobilenet_v2-on-imagenette.json is damaged" in study_report("s", [run])
 
 
+def test_a_studys_table_names_a_report_that_it_leaves_out(store, capsys):
+    run = fake_distill(store, name="s-one", study="s")
+    (run.evals / "mobilenet_v2-on-imagenette.json").write_bytes(b"{")
+    assert show_run("s") == 0
+    assert "note: s-one: evals/mobilenet_v2-on-imagenette.json is damaged" in capsys.readouterr().out
+
+
 def test_readers_leave_out_what_is_damaged_and_go_on(run):
     counts = [len(lines) for lines in (run.metrics(), run.trail(), run.frame_list())]
     for path in (run.metrics_file, run.trail_file, run.frame_index):

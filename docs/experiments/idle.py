@@ -24,7 +24,7 @@ from tests.fake_runs import fake_distill  # noqa: E402
 PORT, WARM_UP = 8790, 10
 CASES = {
     "no tab": [],
-    "one tab, Runs": ["runs"],
+    "one tab, Runs": [""],
     "one tab, Watch, finished": ["watch?run=finished"],
     "one tab, Watch, running": ["watch?run=running"],
     "five tabs, Watch, running": ["watch?run=running"] * 5,

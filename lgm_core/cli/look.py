@@ -73,7 +73,12 @@ def show_run(name: str) -> int:
         return 0
     runs = store.study(name)
     if runs:
-        print_table(result_table(runs), f"study {name}: top-1 in %, mean ± spread")
+        for run in runs:
+            for sentence in (*run.notes(), *run.problems()):
+                print(f"note: {run.id}: {sentence}")
+        table = result_table(runs)
+        over = f"over runs, or over the {what_was_trained(table.columns)} of one"
+        print_table(table, f"study {name}: top-1 in %, mean ± standard deviation {over}")
         print(f"runs: {store.root}/{name}-*")
         return 0
     run = store.open(name)
@@ -88,5 +93,5 @@ def show_run(name: str) -> int:
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}
     table = result_table([run, *looking], sources)
     if table.rows:
-        print_table(table, f"top-1 in %, mean ± spread over the {what_was_trained(table.columns)}")
+        print_table(table, f"top-1 in %, mean ± standard deviation over the {what_was_trained(table.columns)}")
     return 0

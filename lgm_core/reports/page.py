@@ -85,9 +85,9 @@ def _facts(run: RunFolder) -> str:
     own = next((report for report in reports if report["backbone"] == config.backbone), reports[0] if reports else None)
     facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
     if own:
-        facts = [(f"top-1 on {column_of(own)}", f"{100 * own['top1']:.1f} %"), *facts]
+        facts = [(f"top-1 on {column_of(own)}", f"{top1_words(own)} %"), *facts]
         if own["worst_group"] is not None:
-            facts.append(("worst group", f"{100 * own['worst_group']:.1f} %"))
+            facts.append((f"worst group on {column_of(own)}", f"{100 * own['worst_group']:.1f} %"))
     facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts)
     error = f'<p class="error">{escape(status.error)}</p>' if status.error else ""

@@ -120,9 +120,9 @@ def loss_words(method: str) -> str:
     return METHODS[method].loss if method in METHODS else "the method's own"
 
 
-def live_words(backbone: str) -> str:
+def live_words(network: str) -> str:
     """What is trained now and then during a distillation to follow its accuracy, in words."""
-    return "one network, trained for a short while" if is_student(backbone) else "one head, trained for a short while"
+    return f"one {network if is_student(network) else f'head on {network}'}, trained for a short while"
 
 
 LOWER_BOUND = (

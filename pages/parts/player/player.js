@@ -76,6 +76,7 @@ class Player {
     this.find(".message").textContent = this.data.words;
     this.find(".stage").hidden = !frames.length;
     this.find(".stage").style.display = frames.length ? "" : "none";
+    this.find(".accuracy-judge").textContent = this.data.judge;
     this.find(".accuracy-box").hidden = !metrics.some((line) => line.live_top1 !== undefined);
     this.find(".side").style.display = metrics.length ? "" : "none";
     this.find(".stage").style.gridTemplateColumns = metrics.length ? "" : "minmax(0, 1fr)";
