@@ -141,8 +141,8 @@ known = study_matrix(runs).columns
 with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = facts(runs[0]).dataset
-left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
 show_problems(*runs)
+left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)

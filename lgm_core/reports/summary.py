@@ -122,7 +122,12 @@ def loss_words(method: str) -> str:
 
 def live_words(network: str) -> str:
     """What is trained now and then during a distillation to follow its accuracy, in words."""
-    return f"one {network if is_student(network) else f'head on {network}'}, trained for a short while"
+    return f"{live_judge(network)}, trained for a short while"
+
+
+def live_judge(network: str) -> str:
+    """What the live accuracy is that of, in few words."""
+    return f"one {network}" if is_student(network) else f"one head on {network}"
 
 
 LOWER_BOUND = (
