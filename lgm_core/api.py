@@ -14,10 +14,10 @@ from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
 from lgm_core.engine import images_of, work
-from lgm_core.jobs.forking import prepare_fork
+from lgm_core.jobs.forking import prepare_forks
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
-from lgm_core.runs.start import start_all
+from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def baseline(choice: str, dataset: str, backbone: str, *, progress: bool = True,
 def evaluate(run: Run | str, on: list[str], *, progress: bool = True, **settings: Any) -> Run:
     """Judge the images of a run by heads on further frozen backbones, or by networks trained on them from scratch."""
     source = run if isinstance(run, Run) else open_run(run)
-    config = change(source.config, {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": ""}, settings)
+    asked = {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": "", "protocol": ()}
+    config = change(source.config, asked, settings)
     return _do(config, progress)
 
 
@@ -114,7 +115,7 @@ def align(dataset: str, backbones: list[str], *, progress: bool = True, **settin
 def fork(run: Run | str, step: int, *, progress: bool = True, **changes: Any) -> Run:
     """Take over from a distillation at a step that has a frame, with other settings, and wait for the result."""
     source = run if isinstance(run, Run) else open_run(run)
-    return _finish(prepare_fork(source.folder, step, changes, places()), progress)
+    return _finish_all(prepare_forks(source.folder, step, changes, places()), progress)
 
 
 def open_run(name: str) -> Run:
@@ -128,16 +129,17 @@ def list_runs() -> list[Run]:
 
 
 def _do(config: RunConfig, progress: bool) -> Run:
-    first, *further = start_all(config, places())
-    run = _finish(first, progress)
-    for other in further:  # evaluations that the existing run was not asked for
-        _finish(other, progress)
-    return run
+    return _finish_all(start_all(config, places()), progress)
+
+
+def _finish_all(folders: list[RunFolder], progress: bool) -> Run:
+    """Do what is left of a run and of those that judge it further; returns the first."""
+    return [_finish(folder, progress) for folder in folders][0]
 
 
 def _finish(folder: RunFolder, progress: bool) -> Run:
     here = places()
-    if folder.status().state != "finished":
+    if not is_done(folder):
         if progress:
             with progress_bar() as listener:
                 work(folder, here, listener)

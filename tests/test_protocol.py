@@ -18,10 +18,11 @@ from lgm_core.evaluation.protocol import Key, column_of, differing, key_for, key
 from lgm_core.evaluation.work import seconds_of
 from lgm_core.jobs import estimate as estimates
 from lgm_core.jobs.calibrations import measurement_file
+from lgm_core.jobs.forking import prepare_forks
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
 from lgm_core.runs.heart import Heart, plain
-from lgm_core.runs.start import start, start_all
+from lgm_core.runs.start import is_done, start, start_all
 from lgm_core.runs.store import RunFolder, RunStore, identity
 
 MIXED = preset("preview", evaluate_on=("mobilenet_v2", "conv:depth2"))
@@ -122,6 +123,47 @@ def test_all_real_images_are_judged_further_by_a_run_of_their_own(small_run: Run
     start(full, here)
     first, further = start_all(change(full, {"evaluate_on": (*full.evaluate_on, "conv")}), here)
     assert (first.id, further.id, further.config().kind) == ("all", "all-conv", "baseline")
+
+
+def test_all_real_images_judged_with_other_settings_are_other_runs(small_run: RunConfig, here: Places):
+    named = change(small_run, {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"})
+    found = [start_all(change(named, {"probe": {"full_epochs": epochs}}), here)[-1] for epochs in (10, 20, 30, 20)]
+    assert [run.config().probe.full_epochs for run in found] == [10, 20, 30, 20]
+    assert len({run.id for run in found}) == 3 and found[1].id == found[3].id
+
+
+def test_how_all_real_images_are_trained_on_tells_only_their_evaluations_apart(small_run: RunConfig):
+    longer = change(small_run, {"probe": {"full_epochs": 7}})
+    assert [key.digest for key in keys_of(longer)] == [key.digest for key in keys_of(small_run)]
+    full = [change(one, {"kind": "baseline", "baseline": {"choice": "full"}}) for one in (small_run, longer)]
+    one, other = (keys_of(config)[0] for config in full)
+    assert differing([one, other]) == ["probe.full_epochs"] and differing([one, keys_of(small_run)[0]]) == []
+
+
+def test_a_fork_that_is_to_be_judged_otherwise_is_judged_further(small_run: RunConfig, here: Places):
+    run = _finish(start(small_run, here), here)
+    step = run.frame_list()[0]["step"]
+    (made,) = prepare_forks(run, step, {}, here)
+    _finish(made, here)
+    again, further = prepare_forks(run, step, {"probe": {"views": 2}}, here)
+    assert again.id == made.id and (further.config().source, further.config().probe.views) == (made.id, 2)
+
+
+def test_a_report_that_was_moved_away_is_made_again(small_run: RunConfig, here: Places):
+    first = _finish(start(small_run, here), here)
+    more = change(small_run, {"probe": {"views": 2}})
+    further = _finish(start_all(more, here)[1], here)
+    for run in (first, further):
+        assert is_done(run)
+        next(run.evals.iterdir()).unlink()
+    asked = [start_all(config, here)[1] for config in (small_run, more)]
+    assert first.id not in {run.id for run in asked} and asked[1].id == further.id and not is_done(further)
+    assert all(len(_finish(run, here).eval_reports()) == 1 and is_done(run) for run in asked)
+
+
+def test_long_names_make_no_long_file_names(small_run: RunConfig):
+    config = change(small_run, {"dataset": f"folder:/{'a' * 150}", "evaluate_on": [f"file:/{'b' * 150}?timm=x"]})
+    assert len(keys_of(config)[0].file_stem) < 200
 
 
 def test_settings_under_their_names_of_before_are_understood():

@@ -25,7 +25,7 @@ from lgm_core.jobs.local import require_ended_badly
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
-from lgm_core.runs.start import start_all
+from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -58,7 +58,9 @@ def evaluate(arguments: Sequence[str]) -> int:
     end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     source = RunStore(places().runs).open(name)
-    base = parse_changes(words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name=""))
+    base = parse_changes(
+        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=())
+    )
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
@@ -101,7 +103,8 @@ def study(arguments: Sequence[str]) -> int:
 
     config, flags = parse_with(arguments, prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
     asked = StudyFlags(**flags)
-    if asked.distil_with and "--evaluate-on" not in arguments:  # what the preset judges with is said of its own network
+    given = {word.split("=")[0].replace("_", "-") for word in arguments}
+    if asked.distil_with and "--evaluate-on" not in given:  # what the preset judges with is said of its own network
         own = [name.replace(config.backbone, other, 1) for other in asked.distil_with for name in config.evaluate_on]
         config = replace(config, evaluate_on=tuple(dict.fromkeys(own)))
     return _start_and_work(plan_study(config, asked)) or show_run(config.name)
@@ -109,7 +112,7 @@ def study(arguments: Sequence[str]) -> int:
 
 def fork(arguments: Sequence[str]) -> int:
     """Take over from another run at a step, with other settings: lgm fork RUN STEP [settings]."""
-    from lgm_core.jobs.forking import prepare_fork
+    from lgm_core.jobs.forking import prepare_forks
 
     words = list(arguments)
     if {"-h", "--help"} & set(words):
@@ -119,7 +122,7 @@ def fork(arguments: Sequence[str]) -> int:
     source = RunStore(places().runs).open(words[0])
     base = replace(source.config(), name="", study="")
     config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
-    return _work([prepare_fork(source, int(words[1]), to_dict(config), places())])
+    return _work(prepare_forks(source, int(words[1]), to_dict(config), places()))
 
 
 def resume(arguments: Sequence[str]) -> int:
@@ -162,7 +165,7 @@ def _work(runs: Sequence[RunFolder]) -> int:
     with soft_signals() as (stop, code):
         for place, run in enumerate(runs, start=1):
             prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""
-            if run.status().state == "finished":
+            if is_done(run):
                 print(f"{prefix or run.id + ': '}finished before: {run.path}", file=sys.stderr)
                 continue
             with progress_bar(prefix) as listener:

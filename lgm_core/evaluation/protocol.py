@@ -29,7 +29,8 @@ class Protocol:
     trained   what is trained, in a word and in a phrase
     judge     "module:function": (bench, config, set, key) -> what was measured
     settings  what an accuracy depends on: accuracies are comparable where these are equal
-    further   settings that make another evaluation, but not another measure: how many are trained, and on all real data
+    further   settings that make another evaluation, but not another measure: how many are trained
+    full      settings that count only where heads are trained on all real images
     """
 
     networks: Literal["frozen", "student"]
@@ -37,6 +38,7 @@ class Protocol:
     judge: str
     settings: tuple[str, ...]
     further: tuple[str, ...]
+    full: tuple[str, ...] = ()
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -48,7 +50,8 @@ PROTOCOLS: dict[str, Protocol] = {
             "data.test_per_class", "probe.epochs", "probe.batch", "probe.learning_rate", "probe.views", "probe.select",
             "data.resize", "normalisation",
         ),
-        further=("probe.seeds", "probe.full_epochs", "probe.full_batch", "probe.full_views"),
+        further=("probe.seeds",),
+        full=("probe.full_epochs", "probe.full_batch", "probe.full_views"),
     ),
     "scratch": Protocol(
         networks="student",
@@ -92,7 +95,8 @@ class Key:
     def file_stem(self) -> str:
         """Name of the report's file, without its ending."""
         share = "" if self.fraction == 1 else f"-{100 * self.fraction:g}"
-        return f"{file_name(self.network)}-{self.protocol}{share}-on-{file_name(self.dataset)}-{self.digest}"
+        network, dataset = file_name(self.network)[:80], file_name(self.dataset)[:60]  # both may hold whole paths
+        return f"{network}-{self.protocol}{share}-on-{dataset}-{self.digest}"
 
     def compared(self) -> dict[str, Any]:
         """What has to be equal in two evaluations whose accuracies are compared."""
@@ -127,7 +131,8 @@ def key_for(config: SharedConfig, network: str, protocol: str = "") -> Key:
     """The key of an evaluation in one network, with a run's settings."""
     name = protocol or usual_protocol(network)
     row = PROTOCOLS[name]
-    settings = {setting: setting_of(config, setting) for setting in row.settings + row.further}
+    own = row.full if config.kind == "baseline" and config.baseline.choice == "full" else ()
+    settings = {setting: setting_of(config, setting) for setting in row.settings + row.further + own}
     if row.networks == "student":  # a name may say more than the settings
         told = student_name(network)
         settings |= {f"scratch.{part}": getattr(told, part) for part in ("width", "depth") if getattr(told, part)}
@@ -181,7 +186,9 @@ def differing(keys: Sequence[Key]) -> list[str]:
     """The settings in which evaluations differ; [] where their accuracies can be compared."""
     found = [key.compared() for key in keys]
     names = dict.fromkeys(name for one in found for name in one)
-    return [name for name in names if len({json.dumps(one.get(name)) for one in found}) > 1]
+    only_full = {name for row in PROTOCOLS.values() for name in row.full}  # other evaluations have no such setting
+    told = {name: [one.get(name) for one in found if name in one or name not in only_full] for name in names}
+    return [name for name in names if len(set(map(json.dumps, told[name]))) > 1]
 
 
 def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:

@@ -28,7 +28,7 @@ from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
 from lgm_core.runs.frames import tiles_of
-from lgm_core.runs.start import start
+from lgm_core.runs.start import start, with_further
 from lgm_core.runs.store import RunFolder
 
 # settings that the images themselves depend on: a fork cannot change them
@@ -41,13 +41,7 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     `step`: one with a frame, or the checkpoint's. Raises `UserError` where there is neither, `ConfigError` for wrong
     changes.
     """
-    before = run.config()
-    if before.kind != "distill":
-        raise UserError(f"only a distillation can be forked; {run.id!r} is of the kind {before.kind}")
-    wanted = change(before, {"name": "", "study": ""}, dict(changes), {"source": run.id})
-    for name in _FIXED:
-        if getattr(wanted, name) != getattr(before, name):
-            raise ConfigError(f"a fork keeps {name} = {getattr(before, name)!r}; start a new run to change it")
+    before, wanted = run.config(), _wanted(run, changes)
     checkpointed = _checkpoint_step(run)
     exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)
     if exact and (why := run.why_not_resumed()):
@@ -64,6 +58,23 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
         with replacing(made.start) as new:
             save_file({"images": pictures, **_along(run, step, wanted)}, new)
     return made
+
+
+def prepare_forks(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places) -> list[RunFolder]:
+    """The fork; where it is an earlier one that was judged otherwise, also a run that judges it so. Raises as above."""
+    return with_further(prepare_fork(run, step, changes, here), _wanted(run, changes), here)
+
+
+def _wanted(run: RunFolder, changes: Mapping[str, Any]) -> RunConfig:
+    """The settings of a fork, but for the step that it begins at."""
+    before = run.config()
+    if before.kind != "distill":
+        raise UserError(f"only a distillation can be forked; {run.id!r} is of the kind {before.kind}")
+    wanted = change(before, {"name": "", "study": ""}, dict(changes), {"source": run.id})
+    for name in _FIXED:
+        if getattr(wanted, name) != getattr(before, name):
+            raise ConfigError(f"a fork keeps {name} = {getattr(before, name)!r}; start a new run to change it")
+    return wanted
 
 
 def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.ndarray, "n 3 r r"]:

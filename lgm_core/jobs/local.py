@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
-from lgm_core.jobs.forking import prepare_fork
+from lgm_core.jobs.forking import prepare_forks
 from lgm_core.runs.heart import Heart
-from lgm_core.runs.start import start_all
+from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.status import set_aside_status
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -32,11 +32,7 @@ def submit(config: RunConfig, here: Places) -> RunFolder:
     Where it is there already and `config` asks for further judges, a run that judges it further is submitted too.
     Raises `ConfigError` for wrong values.
     """
-    runs = start_all(config, here)
-    for run in runs:
-        if run.status().state != "finished" and not _has_worker(run):
-            _spawn(run, here)
-    return runs[0]
+    return _with_workers(start_all(config, here), here)
 
 
 def pause(run: RunFolder) -> None:
@@ -79,10 +75,7 @@ def require_ended_badly(run: RunFolder) -> None:
 def fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places | None = None) -> RunFolder:
     """A new run that takes over from `run` at a step, with other settings, and a worker on it (`forking`)."""
     here = here or places()
-    made = prepare_fork(run, step, changes, here)
-    if made.status().state != "finished" and not _has_worker(made):
-        _spawn(made, here)
-    return made
+    return _with_workers(prepare_forks(run, step, changes, here), here)
 
 
 def queue(here: Places) -> list[RunFolder]:
@@ -102,6 +95,14 @@ def _ask(run: RunFolder, wish: str, state: str) -> None:
                 heart.change(state=state, phase="", position=0)
         except UserError:  # a worker has taken the lock meanwhile
             run.ask(wish)
+
+
+def _with_workers(runs: Sequence[RunFolder], here: Places) -> RunFolder:
+    """Workers on all of these that are not done and have none; returns the first."""
+    for run in runs:
+        if not is_done(run) and not _has_worker(run):
+            _spawn(run, here)
+    return runs[0]
 
 
 def _has_worker(run: RunFolder) -> bool:

@@ -110,14 +110,14 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     model = next((config for _, config in found), None)
     if model is not None and row.choice == "full":
         named = "-".join(file_name(name, keep=".") for name in names)
-        return [replace(model, evaluate_on=names, name=f"{model.study or model.dataset}-full-{named}")]
+        return [replace(model, evaluate_on=names, protocol=(), name=f"{model.study or model.dataset}-full-{named}")]
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
-        return [replace(config, evaluate_on=names) for config in asked]
+        return [replace(config, evaluate_on=names, protocol=()) for config in asked]
     model = _model([config_of(run) for run in runs])
     if model is None:
         return []
-    return [replace(model, backbone=row.backbone, evaluate_on=names, name="")]
+    return [replace(model, backbone=row.backbone, evaluate_on=names, protocol=(), name="")]
 
 
 def config_of(run: RunFolder) -> RunConfig:

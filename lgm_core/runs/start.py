@@ -6,6 +6,7 @@ True
 """
 
 import platform
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -16,7 +17,7 @@ from lgm_core.base.names import file_name
 from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
-from lgm_core.evaluation.protocol import key_of_report, keys_of
+from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.store import RunFolder, RunStore, differences, identity
 
@@ -53,7 +54,11 @@ def start_all(config: RunConfig, places: Places) -> list[RunFolder]:
 
     A further judge, or other settings of judging, never distil again. Raises as `start` does.
     """
-    run = start(config, places)
+    return with_further(start(config, places), config, places)
+
+
+def with_further(run: RunFolder, config: RunConfig, places: Places) -> list[RunFolder]:
+    """The run, and one that judges it where it is not, and will not be, judged as `config` asks; see `start_all`."""
     further = judged_further(run, config, RunStore(places.runs))
     return [run] if further is None else [run, start(further, places)]
 
@@ -62,16 +67,41 @@ def judged_further(run: RunFolder, config: RunConfig, store: RunStore) -> RunCon
     """The config of a run that adds the evaluations which `config` asks for and no run does yet; None for none."""
     if config.kind not in ("distill", "baseline"):
         return None
-    known = {key.digest for key in keys_of(run.config())}  # done, or to be done by the run itself
+    known = _judged(run)
+    if run.status().state != "finished":  # it will do these itself
+        known |= {key.digest for key in keys_of(run.config())}
     for other in store.evaluations(run.id):  # one that was interrupted is found again, and goes on
-        known |= {key_of_report(report, other.config()).digest for report in other.eval_reports()}
-    missing = tuple(dict.fromkeys(key.network for key in keys_of(config) if key.digest not in known))
+        known |= _judged(other)
+    keys = [key for key in keys_of(config) if key.digest not in known]
+    missing = tuple(dict.fromkeys(key.network for key in keys))
     if not missing:
         return None
     if config.kind == "baseline" and config.baseline.choice == "full":  # has no images that could be judged further
-        named = "-".join(map(file_name, missing))
-        return replace(config, evaluate_on=missing, name=f"{config.name}-{named}" if config.name else "")
+        return replace(config, evaluate_on=missing, name=_further_name(config, keys, store) if config.name else "")
     return replace(config, kind="evaluate", source=run.id, evaluate_on=missing, name="")
+
+
+def is_done(run: RunFolder) -> bool:
+    """Is nothing left to do in a run? A finished evaluation whose report was moved away makes it again."""
+    if run.status().state != "finished":
+        return False
+    config = run.config()
+    return config.kind != "evaluate" or {key.digest for key in keys_of(config)} <= _judged(run)
+
+
+def _judged(run: RunFolder) -> set[str]:
+    """The digests of the evaluations whose reports a run holds."""
+    reports, config = run.eval_reports(), run.config()
+    return {key_of_report(report, config).digest for report in reports}
+
+
+def _further_name(config: RunConfig, keys: Sequence[Key], store: RunStore) -> str:
+    """A name for a further judging of all real images: the networks', and the keys' where another one has that."""
+    name = "-".join([config.name, *dict.fromkeys(file_name(key.network) for key in keys)])
+    there = RunFolder(store.root / name)
+    if there.config_file.exists() and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}:
+        return "-".join([name, *(key.digest for key in keys)])
+    return name
 
 
 def require_here(config: RunConfig, places: Places) -> None:
