@@ -53,7 +53,7 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     if judges.get("width", 1) == 0:
         del judges["width"]
     backbone = str(found.get("backbone", ""))
-    if "width" in judges and "width" in own and is_student(backbone):
+    if "width" in judges and "width" in own and backbone.split(":")[0] == "conv":  # the others have no width
         found["backbone"] = f"{backbone}:width{own['width']}"
     for old, new in RENAMED.items():
         group, name = _place(found, old)
@@ -89,6 +89,8 @@ def validate(config: RunConfig) -> RunConfig:
             )
         own_settings(config).check(config)
     _check_sources(config)
+    if set(config.name) & {"/", "\\"} or config.name.startswith("."):
+        raise ConfigError(f'a run\'s name is that of its folder: {config.name!r} may not hold "/", nor begin with "."')
     if config.fork_step >= config.steps:
         raise ConfigError(
             f"the fork begins at step {config.fork_step}, but the run ends at {config.steps}; raise steps above it"
@@ -114,13 +116,18 @@ def check_students(names: tuple[str, ...], scratch: ScratchConfig) -> None:
                 f"often; take a scratch.resolution that {2**depth} divides, or fewer blocks"
             )
         if side % 2 and scratch.kind_of_transform(grey=False) == "block_zca":
-            raise ConfigError(f"block_zca takes images apart into four grids, and {side} px is odd")
+            raise ConfigError(
+                f"block_zca takes images apart into four grids, and {side} px is odd; take an even scratch.resolution, "
+                "or another scratch.transform"
+            )
 
 
 def _check_sources(config: RunConfig) -> None:
     """Raise `ConfigError` for a run that looks at other runs and names none."""
     if config.kind == "evaluate" and not config.source:
         raise ConfigError("an evaluate run needs a source: the name of the run whose images it evaluates")
+    if config.kind == "evaluate" and not config.evaluate_on:
+        raise ConfigError("an evaluate run needs networks to judge with: lgm evaluate RUN NETWORK [NETWORK ...]")
     if config.kind == "baseline" and config.baseline.choice == "neighbours" and not config.source:
         raise ConfigError("the neighbours baseline needs a source: the distilled run whose neighbours are chosen")
     if config.kind == "align" and len(set(config.evaluate_on)) < 2:

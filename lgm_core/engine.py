@@ -32,7 +32,7 @@ from lgm_core.datasets import baselines
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
 from lgm_core.evaluation.live import LiveProbe
-from lgm_core.evaluation.protocol import key_of_report, keys_of
+from lgm_core.evaluation.protocol import PROTOCOLS, key_of_report, keys_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
@@ -187,6 +187,7 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     done = {key_of_report(report, config).digest for report in run.eval_reports()}
     for key in keys_of(config):
         if key.digest not in done:
+            bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
             bench.recorder.evaluation(key.file_stem, judge(bench, config, judged, key))
 
 

@@ -193,5 +193,14 @@ def test_what_a_killed_writer_left_half_written_is_swept_by_the_next(tmp_path):
     left = [run.path / ".checkpoint.safetensors.17-18.new", run.frames / ".000003.webp.17-18.new.webp"]
     for file in left:
         file.write_bytes(b"half")
+    asked = run.path / ".control.json.17-18.new"  # another process may be asking for something just now
+    asked.write_bytes(b"half")
     with Heart(run, state="running"):
-        assert not any(file.exists() for file in left) and run.config_file.exists()
+        assert not any(file.exists() for file in left) and run.config_file.exists() and asked.exists()
+
+
+def test_the_number_of_steps_is_known_again_after_a_damaged_status(run):
+    run.status_file.write_bytes(b"{")
+    with _recorder(run) as recorder:
+        recorder.phase("distilling", 3, 20)
+    assert (run.status().step, run.status().steps) == (3, 20)

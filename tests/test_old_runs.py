@@ -15,6 +15,7 @@ from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig, renamed
 from lgm_core.engine import work
 from lgm_core.jobs import local
+from lgm_core.presets import change
 from lgm_core.reports.page import run_report
 from lgm_core.runs import index, start
 from lgm_core.runs.old_configs import read_config
@@ -104,6 +105,23 @@ def test_what_only_writes_or_judges_is_in_nobody_s_way(store):
     run = store.create(RunConfig(name="one"), {})
     _edited(run, record={"films": 3}, live={"times": -1}, probe={"sieve": 1}, scratch={"x": 1}, study=4)
     assert run.why_not_resumed() == "" and len(run.notes()) == 5
+
+
+def test_an_unknown_setting_of_judging_is_in_the_way_where_judging_is_the_result(store):
+    for kind, choice, free in (
+        ("evaluate", "random", False), ("baseline", "full", False), ("baseline", "random", True),
+    ):  # fmt: skip
+        config = RunConfig(name=f"{kind}-{choice}", kind=kind, source="x", evaluate_on=("mobilenet_v2",))
+        run = _edited(store.create(change(config, {"baseline": {"choice": choice}}), {}), probe={"sieve": 1})
+        assert (run.why_not_resumed() == "") == free, run.id
+
+
+def test_a_config_that_could_not_be_read_once_is_tried_again(store, monkeypatch):
+    run = store.create(RunConfig(name="one"), {})
+    with monkeypatch.context() as broken:
+        broken.setattr(index, "open_config", lambda path: (_ for _ in ()).throw(UserError("too many open files")))
+        assert store.runs() == [] and store.unreadable() == ["too many open files"]
+    assert [found.id for found in store.runs()] == [run.id] and store.unreadable() == []
 
 
 @pytest.mark.parametrize("text", [b"{", b"", b"[1]", b"\xff\xfe", b'{"environment": {}}', b'{"config": 3}',

@@ -14,15 +14,14 @@ from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig, renamed, validate
 from lgm_core.engine import work
 from lgm_core.evaluation.from_scratch import recipe_of
-from lgm_core.evaluation.protocol import Key, column_of, differing, key_for, key_of_report, keys_of, unlike
+from lgm_core.evaluation.protocol import PROTOCOLS, Key, column_of, differing, key_for, key_of_report, keys_of, unlike
 from lgm_core.evaluation.work import seconds_of
 from lgm_core.jobs import estimate as estimates
 from lgm_core.jobs.calibrations import measurement_file
-from lgm_core.jobs.forking import prepare_forks
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
 from lgm_core.runs.heart import Heart, plain
-from lgm_core.runs.start import is_done, start, start_all
+from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore, identity
 
 MIXED = preset("preview", evaluate_on=("mobilenet_v2", "conv:depth2"))
@@ -91,23 +90,6 @@ def test_what_only_judges_is_no_part_of_a_distillation():
     assert identity(change(linear, {"scratch": {"width": 9}})) == identity(linear)
 
 
-def test_a_further_judge_never_distils_again(small_run: RunConfig, here: Places):
-    first = _finish(start(small_run, here), here)
-    before = first.synthetic.stat().st_mtime_ns
-    assert [run.id for run in start_all(small_run, here)] == [first.id]
-    more = change(small_run, {"evaluate_on": (*small_run.evaluate_on, "conv"), "scratch": {"steps": 5, "seeds": 1}})
-    again, further = start_all(more, here)
-    assert start_all(more, here)[1].id == further.id  # not begun, or interrupted: the same command goes on with it
-    assert again.id == first.id and further.config().kind == "evaluate" and further.config().evaluate_on == ("conv",)
-    report = _finish(further, here).eval_reports()[0]
-    assert (report["backbone"], report["protocol"], report["steps"]) == ("conv", "scratch", 5)
-    assert first.synthetic.stat().st_mtime_ns == before
-    assert [run.id for run in start_all(more, here)] == [first.id]  # all that it asks for is done
-    other = start_all(change(small_run, {"probe": {"views": 2}}), here)  # other settings of judging: the same set
-    assert other[0].id == first.id and other[1].config().probe.views == 2
-    assert len(RunStore(here.runs).evaluations(first.id)) == 2
-
-
 def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Places):
     run = _finish(start(small_run, here), here)
     file = next(run.evals.iterdir())
@@ -118,47 +100,12 @@ def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Pl
     assert [path.name for path in run.evals.iterdir()] == ["toy-on-digits.json"]
 
 
-def test_all_real_images_are_judged_further_by_a_run_of_their_own(small_run: RunConfig, here: Places):
-    full = change(small_run, {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"})
-    start(full, here)
-    first, further = start_all(change(full, {"evaluate_on": (*full.evaluate_on, "conv")}), here)
-    assert (first.id, further.id, further.config().kind) == ("all", "all-conv", "baseline")
-
-
-def test_all_real_images_judged_with_other_settings_are_other_runs(small_run: RunConfig, here: Places):
-    named = change(small_run, {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"})
-    found = [start_all(change(named, {"probe": {"full_epochs": epochs}}), here)[-1] for epochs in (10, 20, 30, 20)]
-    assert [run.config().probe.full_epochs for run in found] == [10, 20, 30, 20]
-    assert len({run.id for run in found}) == 3 and found[1].id == found[3].id
-
-
 def test_how_all_real_images_are_trained_on_tells_only_their_evaluations_apart(small_run: RunConfig):
     longer = change(small_run, {"probe": {"full_epochs": 7}})
     assert [key.digest for key in keys_of(longer)] == [key.digest for key in keys_of(small_run)]
     full = [change(one, {"kind": "baseline", "baseline": {"choice": "full"}}) for one in (small_run, longer)]
     one, other = (keys_of(config)[0] for config in full)
     assert differing([one, other]) == ["probe.full_epochs"] and differing([one, keys_of(small_run)[0]]) == []
-
-
-def test_a_fork_that_is_to_be_judged_otherwise_is_judged_further(small_run: RunConfig, here: Places):
-    run = _finish(start(small_run, here), here)
-    step = run.frame_list()[0]["step"]
-    (made,) = prepare_forks(run, step, {}, here)
-    _finish(made, here)
-    again, further = prepare_forks(run, step, {"probe": {"views": 2}}, here)
-    assert again.id == made.id and (further.config().source, further.config().probe.views) == (made.id, 2)
-
-
-def test_a_report_that_was_moved_away_is_made_again(small_run: RunConfig, here: Places):
-    first = _finish(start(small_run, here), here)
-    more = change(small_run, {"probe": {"views": 2}})
-    further = _finish(start_all(more, here)[1], here)
-    for run in (first, further):
-        assert is_done(run)
-        next(run.evals.iterdir()).unlink()
-    asked = [start_all(config, here)[1] for config in (small_run, more)]
-    assert first.id not in {run.id for run in asked} and asked[1].id == further.id and not is_done(further)
-    assert all(len(_finish(run, here).eval_reports()) == 1 and is_done(run) for run in asked)
 
 
 def test_long_names_make_no_long_file_names(small_run: RunConfig):
@@ -174,6 +121,7 @@ def test_settings_under_their_names_of_before_are_understood():
     }
     assert renamed(old) == {"backbone": "conv", "rcig": {"pool": 3},
                             "scratch": {"resolution": 8, "width": 16, "flip": False}}  # fmt: skip
+    assert renamed({"backbone": "resnet", "rcig": {"width": 16}, "scratch": {"width": 64}})["backbone"] == "resnet"
     two = renamed({"backbone": "conv:batch", "rcig": {"width": 16}, "scratch": {"width": 64}})
     assert two == {"backbone": "conv:batch:width16", "rcig": {}, "scratch": {"width": 64}}
     assert preset("rcig_digits", rcig={"width": 24, "flip": True}).scratch.width == 24
@@ -208,6 +156,19 @@ def test_the_remedy_for_memory_is_the_methods(method: str, here: Places):
     told = run.status().error
     assert METHODS[method].memory_remedy in told and ("lgm." in told) == (method == "lgm")
     assert "bank.batch" in plain(MemoryError())
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_remedy_for_memory_while_judging_is_the_judges(small_run: RunConfig, here: Places, name: str, monkeypatch):
+    def full(*arguments: object) -> dict[str, float]:
+        raise MemoryError
+
+    monkeypatch.setattr("lgm_core.engine.judge", full)
+    network = "conv" if PROTOCOLS[name].networks == "student" else small_run.evaluate_on[0]
+    run = start(change(small_run, {"evaluate_on": [network]}), here)
+    with pytest.raises(MemoryError):
+        work(run, here)
+    assert PROTOCOLS[name].memory_remedy in run.status().error and "lgm." not in run.status().error
 
 
 def test_steps_from_scratch_are_one_number_for_estimate_and_worker():
@@ -251,3 +212,19 @@ def test_compiling_is_measured_apart(here: Places):
         compiled = change(plain_run, {"device": {"compile": True}})
         data = DataSize(classes=10, train=100, test=100, grey=False)
         assert measurement_file(plain_run, data, here) != measurement_file(compiled, data, here)
+
+
+def test_judges_from_scratch_are_measured_at_their_own_size(here: Places):
+    config, data = preset("preview", evaluate_on=("conv",)), DataSize(classes=10, train=100, test=100, grey=False)
+    others = [(change(config, {"scratch": scratch}), data) for scratch in ({"resolution": 128}, {"width": 512})]
+    others += [(config, replace(data, grey=True)), (config, replace(data, classes=100)), (config, data)]
+    assert len({measurement_file(one, size, here) for one, size in others}) == 5
+
+
+def test_a_network_on_augmented_images_has_no_tail_for_estimate_and_worker():
+    config = preset("preview", evaluate_on=("conv", "conv:augmented"), scratch={"tail": 1.5})
+    data = DataSize(classes=10, train=100, test=0, grey=False)
+    seconds = [seconds_of(key, train_images=10, data=data, per_image=1.0) for key in keys_of(config)]
+    recipes = [recipe_of(config.scratch, name, 10) for name in config.evaluate_on]
+    steps = [recipe.steps + recipe.tail for recipe in recipes]
+    assert seconds[0] / seconds[1] == steps[0] / steps[1] == 2.5

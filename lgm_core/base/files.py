@@ -47,11 +47,15 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed writer has left half written beside the files of a folder, and one folder below it."""
+def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
+    """Remove what a killed writer has left half written beside the files of a folder, and one folder below it.
+
+    `but`: files that others may be writing just now.
+    """
     for pattern in (".*.new*", "*/.*.new*"):
         for left in folder.glob(pattern):
-            left.unlink(missing_ok=True)
+            if not left.name.startswith(tuple(f".{name}." for name in but)):
+                left.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

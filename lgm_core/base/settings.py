@@ -113,6 +113,10 @@ class ScratchConfig:
         """Training steps on a set of so many images; mirror images do not count."""
         return self.steps or (1000 if images == 10 else 2000)
 
+    def tail_for(self, images: int, *, augmented: bool) -> int:
+        """Further steps at the last rate without augmentation; none where all steps are augmented."""
+        return 0 if augmented else round(self.tail * self.steps_for(images))
+
     def kind_of_transform(self, grey: bool) -> str:
         """`transform`, with "auto" decided: grey images standardised, colour whitened, large ones in tiles."""
         if self.transform != "auto":

@@ -100,11 +100,9 @@ def _ask(run: RunFolder, wish: Callable[[RunFolder], None]) -> int:
     before = run.status().state
     wish(run)
     after = run.status().state
-    if before not in ("queued", "running"):
-        print(f"{run.id} is {before}: left as it is", file=sys.stderr)
-    else:
-        told = "has been asked; it ends at the next step" if after == before else f"is {after} now"
-        print(f"{run.id} {told}", file=sys.stderr)
+    asked = "has been asked; it ends at the next step"
+    left = asked if before in ("queued", "running") else f"is {before}: left as it is"
+    print(f"{run.id} {left if after == before else f'is {after} now'}", file=sys.stderr)
     return 0
 
 

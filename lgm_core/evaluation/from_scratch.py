@@ -54,12 +54,12 @@ def values_of(images: LearnedSet, real: Whitened) -> Values:
 
 def recipe_of(scratch: ScratchConfig, name: str, stored: int, *, grey: bool = False) -> ScratchRecipe:
     """How the networks of a name are trained on a set of `stored` images."""
-    augmented, steps = student_name(name).augmented, scratch.steps_for(stored)
+    augmented = student_name(name).augmented
     return ScratchRecipe(
-        steps=steps,
+        steps=scratch.steps_for(stored),
         learning_rate=scratch.learning_rate,
         warmup=scratch.warmup,
-        tail=0 if augmented else round(scratch.tail * steps),
+        tail=scratch.tail_for(stored, augmented=augmented),
         batch=scratch.batch if stored > scratch.batch else 0,  # flips do not count
         seeds=scratch.seeds,
         augment=(augment_one.GREY if grey else augment_one.ALL) if augmented else (),

@@ -30,6 +30,7 @@ class Protocol:
     judge     "module:function": (bench, config, set, key) -> what was measured
     settings  what an accuracy depends on: accuracies are comparable where these are equal
     further   settings that make another evaluation, but not another measure: how many are trained
+    memory_remedy  what to do when the device runs out of memory meanwhile
     full      settings that count only where heads are trained on all real images
     """
 
@@ -38,6 +39,7 @@ class Protocol:
     judge: str
     settings: tuple[str, ...]
     further: tuple[str, ...]
+    memory_remedy: str
     full: tuple[str, ...] = ()
 
 
@@ -51,6 +53,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "data.resize", "normalisation",
         ),
         further=("probe.seeds",),
+        memory_remedy="Lower bank.batch (images per forward pass), or probe.views (kept views of each image).",
         full=("probe.full_epochs", "probe.full_batch", "probe.full_views"),
     ),
     "scratch": Protocol(
@@ -63,6 +66,7 @@ PROTOCOLS: dict[str, Protocol] = {
             "scratch.width",
         ),
         further=("scratch.seeds",),
+        memory_remedy="Lower scratch.batch (images per step) or scratch.width, or judge by a smaller network.",
     ),
 }  # fmt: skip
 

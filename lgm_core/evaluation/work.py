@@ -4,7 +4,7 @@
 31.4
 """
 
-from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.backbones.students.student_names import is_student, student_name, usual_depth
 from lgm_core.base.costs import DECODE_SECONDS, HEAD_SECONDS, DataSize
 from lgm_core.base.settings import ScratchConfig
 from lgm_core.evaluation.protocol import Key
@@ -23,7 +23,9 @@ def seconds_of(key: Key, *, train_images: int, data: DataSize, per_image: float)
         return get["probe.views"] * train_images * per_image + heads
     seen = (2 if get["scratch.flip"] else 1) * train_images
     each_step = min(seen, get["scratch.batch"]) if train_images > get["scratch.batch"] else seen
-    steps = ScratchConfig(steps=get["scratch.steps"]).steps_for(train_images) * (1 + get["scratch.tail"])
+    scratch = ScratchConfig(steps=get["scratch.steps"], tail=get["scratch.tail"])
+    steps = scratch.steps_for(train_images)
+    steps += scratch.tail_for(train_images, augmented=student_name(key.network).augmented)
     return get["scratch.seeds"] * (steps * each_step + data.test / 3) * per_image
 
 
@@ -39,7 +41,7 @@ def guessed_per_image(key: Key, kind: str) -> float:
     """
     told, get = student_name(key.network), key.settings
     side, before, operations = get["scratch.resolution"], 3, 0.0
-    for block in range(told.depth or get["scratch.depth"] or 3):
+    for block in range(told.depth or get["scratch.depth"] or usual_depth(side)):
         width = (told.width or get["scratch.width"]) * 2**block
         operations += 2 * 9 * before * width * side**2
         side, before = max(side // 2, 1), width

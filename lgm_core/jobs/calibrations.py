@@ -96,5 +96,8 @@ def measurement_file(config: RunConfig, data: DataSize, places: Places) -> Path:
     facts = [platform.node(), config.method, config.backbone, sorted(config.evaluate_on)]
     facts += [device.device, device.precision, device.threads, device.compile]
     facts += method.measured_by(own_settings(config), config, data)
+    if any(map(is_student, config.evaluate_on)):  # what their size and their images' follow from
+        scratch = config.scratch
+        facts += [data.classes, data.grey, scratch.resolution, scratch.width, scratch.depth]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     return places.estimates / f"{digest}.json"

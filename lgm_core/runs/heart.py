@@ -20,7 +20,7 @@ from lgm_core.methods.catalog import known_method
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
-_JUDGING_REMEDY = "Lower bank.batch (images per forward pass), or probe.views (kept views of each image)."
+_REMEDY = "Lower bank.batch (images per forward pass)."
 Listener = Callable[[str, int, int, Mapping[str, Any]], None]
 STATE_OF_WISH = {"pause": "paused", "stop": "stopped"}
 
@@ -36,12 +36,13 @@ class Stopped(Exception):
 class Heart:
     """One writer of a run at a time. Entering takes the run's lock, or raises `UserError`.
 
+    `memory_remedy`: what to do where the device runs out of memory in what the run is at.
     `heed`: obey a pause or stop that was asked for before this; otherwise it is out of date and is discarded.
     """
 
     def __init__(self, run: RunFolder, *, state: str, heed: bool = False) -> None:
         before = run.status()
-        self.run, self._heed, self._remedy = run, heed, _memory_remedy(run)
+        self.run, self._heed, self.memory_remedy = run, heed, _memory_remedy(run)
         self.status = Status(
             state=state,
             step=before.step,
@@ -66,7 +67,7 @@ class Heart:
         else:
             raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
-        sweep(self.run.path)
+        sweep(self.run.path, but=(self.run.control_file.name, self.run.status_file.name))
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
         self.change(notes=(*self.status.notes, *set_aside_status(self.run.status_file)))
@@ -89,7 +90,7 @@ class Heart:
         elif isinstance(error, KeyboardInterrupt | SystemExit):
             state = "stopped"
         elif error is not None:
-            state, sentence = "failed", plain(error, self._remedy)
+            state, sentence = "failed", plain(error, self.memory_remedy)
         self.change(state=state, phase="", phase_done=0, phase_total=0, position=0, error=sentence)
         return state
 
@@ -133,5 +134,5 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
         return str(error)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
-        return f"The device ran out of memory. {memory_remedy or _JUDGING_REMEDY}"
+        return f"The device ran out of memory. {memory_remedy or _REMEDY}"
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The log's last lines tell where."

@@ -11,15 +11,22 @@ from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import known_method
 
+_RECORD = ("name", "study", "record", "live")  # what a run is called, and what is written of it
+_JUDGING = ("evaluate_on", "protocol", "probe", "scratch")
+
+
+def without_effect(config: RunConfig) -> tuple[str, ...]:
+    """Groups that do not change a run's result; for a set of images, also those that only judge it."""
+    makes_images = config.kind == "distill" or (config.kind == "baseline" and config.baseline.choice != "full")
+    return _RECORD + (_JUDGING if makes_images else ())
+
 
 def identity(config: RunConfig) -> dict[str, Any]:
     """The config without what does not change the result; for a set of images, also without what only judges it."""
     values = to_dict(config)
-    for name in ("name", "study", "record", "live"):
+    for name in without_effect(config):
         del values[name]
-    if config.kind == "distill" or (config.kind == "baseline" and config.baseline.choice != "full"):
-        for name in ("evaluate_on", "protocol", "probe", "scratch"):
-            del values[name]
+    if "probe" not in values:
         del values["data"]["test_per_class"]
     if config.kind == "distill":
         row = known_method(config)

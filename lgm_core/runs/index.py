@@ -22,6 +22,7 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import VERSION
 from lgm_core.base.settings import Kind
 from lgm_core.config import RENAMED, RunConfig
+from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.old_configs import open_config
 
 Identity = Callable[[RunConfig], dict[str, Any]]
@@ -61,9 +62,9 @@ class Entry:
 class Index:
     """The entries of one folder of runs. `identity` tells what makes two runs the same."""
 
-    def __init__(self, root: Path, identity: Identity, config_name: str = "config.json") -> None:
+    def __init__(self, root: Path, identity: Identity) -> None:
         self.root, self.file = root, root.parent / "index" / f"{root.name}.json"
-        self._identity, self._config_name = identity, config_name
+        self._identity = identity
 
     def entries(self) -> list[Entry]:
         """One per folder with a config, oldest first, as the folders are now."""
@@ -94,17 +95,17 @@ class Index:
             return {}
         for name in names:
             try:
-                config = os.stat(f"{self.root}/{name}/{self._config_name}")  # noqa: PTH116 (ten thousand)
+                config = os.stat(f"{self.root}/{name}/config.json")  # noqa: PTH116 (ten thousand)
             except OSError:
                 continue  # a folder that is no run, or is just being made
             found[name] = (config.st_mtime_ns, config.st_size)
         return found
 
     def _entry(self, name: str, stamp: tuple[int, int], known: Entry | None) -> Entry:
-        if known is not None and known.stamp == stamp:
-            return known
+        if known is not None and known.stamp == stamp and known.facts is not None:
+            return known  # what could not be read is tried again: the disk or the permissions may have been at fault
         try:
-            facts = facts_of(self.root / name / self._config_name, self._identity)
+            facts = facts_of(self.root / name / "config.json", self._identity)
             return Entry(id=name, stamp=stamp, facts=facts)
         except UserError as error:
             return Entry(id=name, stamp=stamp, facts=None, problem=str(error))
@@ -146,7 +147,7 @@ def digest_of(values: Any) -> str:
 
 def fingerprint(identity: Identity) -> str:
     """A text that changes whenever a version reads configs, or tells runs apart, in another way."""
-    same = [identity(RunConfig(kind=kind)) for kind in get_args(Kind)]
+    same = [identity(RunConfig(kind=kind, method=method)) for kind in get_args(Kind) for method in METHODS]
     return digest_of([VERSION, _schema(RunConfig), RENAMED, same, [f.name for f in fields(Facts)]])
 
 

@@ -17,9 +17,7 @@ from lgm_core.base.places import VERSION
 from lgm_core.base.settings import Kind
 from lgm_core.config import RunConfig, renamed
 from lgm_core.methods.catalog import METHODS, known_method
-
-# Groups and settings that cannot change the bits of a run: what it is called, what is written, and by what it is judged
-_HARMLESS = ("name", "study", "record", "live", "probe", "scratch")
+from lgm_core.runs.identity import without_effect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +31,8 @@ class FoundConfig:
     def why_not_resumed(self, run_id: str) -> str:
         """Why this version cannot go on with the run to the same bits, and what to do; "" where it can."""
         row = known_method(self.config)
-        matters = row.distils_by if row else ()
-        harmful = [name for name in self.notes if name.split(".")[0] not in _HARMLESS or name in matters]
+        matters, harmless = row.distils_by if row else (), without_effect(self.config)
+        harmful = [name for name in self.notes if name.split(".")[0] not in harmless or name in matters]
         if not harmful:
             return ""
         wrote = self.environment.get("lgm_core", "unknown")

@@ -85,6 +85,10 @@ class Recorder:
             self._heart.__exit__(None, None, None)
         return isinstance(error, Stopped)
 
+    def advise(self, memory_remedy: str) -> None:
+        """What to do where the device runs out of memory from here on."""
+        self._heart.memory_remedy = memory_remedy
+
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
         """Say what is going on, such as "distilling", and how far it is; written with the next beat.
 
@@ -93,7 +97,7 @@ class Recorder:
         changed = name != self._heart.status.phase
         self._heart.set(phase=name, phase_done=done, phase_total=total, device_memory=self._memory())
         if name == "distilling":
-            self._heart.set(step=done)
+            self._heart.set(step=done, steps=total)
         if changed:
             self._heart.change()
         self._listener(name, done, total, self._values)

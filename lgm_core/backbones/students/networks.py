@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from lgm_core.backbones.students.student_names import student_name
+from lgm_core.backbones.students.student_names import student_name, usual_depth
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import require_known
 from lgm_core.base.settings import ScratchConfig
@@ -46,7 +46,7 @@ class StudentShape:
 
     @property
     def blocks(self) -> int:
-        return self.depth or min(max(round(math.log2(self.side)) - 2, 2), 5)
+        return self.depth or usual_depth(self.side)
 
 
 def student_shape(

@@ -8,6 +8,7 @@ StudentName(architecture='conv', norm='batch', augmented=True, depth=4, width=0)
 False
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,11 @@ class StudentName:
 def is_student(name: str) -> bool:
     """Does the name mean a network that is trained from scratch?"""
     return name.split(":")[0] in ARCHITECTURES
+
+
+def usual_depth(side: int) -> int:
+    """Blocks of a ConvNet on images of so many pixels, so that 3 or 4 are left (2 at 8, 3 at 32, 4 at 64, 5 at 128)."""
+    return min(max(round(math.log2(side)) - 2, 2), 5)
 
 
 def student_name(name: str) -> StudentName:
