@@ -9,7 +9,7 @@ from lgm_core.reports.summary import LOWER_BOUND
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
-from pages.parts.pickers import facts, listed_runs, pick_backbones
+from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_study
 from pages.parts.status import show_failure, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
@@ -135,7 +135,8 @@ if not found:
     st.stop()
 left, right = st.columns([2, 3])
 names = {name: f"all runs on {name[8:]}" if name.startswith("dataset:") else name for name in found}
-chosen = pick_way("Study", names, key="study", menu=True, place=left)
+with left:
+    chosen = pick_study(names)
 runs = members(chosen)
 known = study_matrix(runs).columns
 with right:
