@@ -12,7 +12,8 @@ import streamlit as st
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.jobs import local
-from lgm_core.runs.store import RunFolder, Status
+from lgm_core.runs.status import Status
+from lgm_core.runs.store import RunFolder
 from pages.parts.theme import plain, state_words
 
 _REFUSED = "lgm_refused"  # session key: why what a button asked for was not done

@@ -22,10 +22,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import readable_lines, starts_line
+from lgm_core.base.files import read_json, readable_lines, starts_line
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
-from lgm_core.runs.store import RunFolder, RunStore, read_json
+from lgm_core.runs.store import RunFolder, RunStore
 
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
