@@ -47,7 +47,7 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
 def groups_read(config: Mapping[str, Any]) -> set[str]:
     """The groups of settings that a run looks at: those of its kind, its method and its judges."""
     judges = [is_student(name) for name in config.get("evaluate_on", ())]
-    row = METHODS.get(config.get("method", "lgm"))
+    row = METHODS.get(config["method"])
     own = set(row.tabs if row else ()) if config["kind"] == "distill" else {"baseline", "data", "device"}
     own |= {"scratch"} if any(judges) else set()
     return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
@@ -63,9 +63,9 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
         return
     left, right = st.columns(2)
     with left:
-        _together(runs, lines, colours, "loss", lambda run: loss_words(settings(run).get("method", "lgm")))
+        _together(runs, lines, colours, "loss", lambda run: loss_words(config_of(run).method))
     with right:
-        _together(runs, lines, colours, "live_top1", lambda run: live_words(settings(run)["backbone"]))
+        _together(runs, lines, colours, "live_top1", lambda run: live_words(config_of(run).networks()[0]))
 
 
 def _together(

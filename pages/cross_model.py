@@ -138,7 +138,7 @@ names = {name: f"all runs on {name[8:]}" if name.startswith("dataset:") else nam
 with left:
     chosen = pick_study(names)
 runs = members(chosen)
-known = study_matrix(runs).columns
+known = list(dict.fromkeys(map(network_of, study_matrix(runs).columns)))
 with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = facts(runs[0]).dataset

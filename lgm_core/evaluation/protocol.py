@@ -165,6 +165,12 @@ def network_of(column: str) -> str:
     return column.split(", ")[0]
 
 
+def protocol_of(column: str) -> str:
+    """The protocol that a column's evaluations follow."""
+    network, *words = column.split(", ")
+    return next((word for word in words if word in PROTOCOLS), usual_protocol(network))
+
+
 def check_protocols(config: SharedConfig) -> None:
     """Raise `UnknownName` or `ConfigError` for protocols that are not known, or that leave a network without any."""
     for name in config.protocol:
@@ -195,11 +201,6 @@ def differing(keys: Sequence[Key]) -> list[str]:
     return [name for name in names if len(set(map(json.dumps, told[name]))) > 1]
 
 
-def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:
-    """The settings in which these runs would evaluate in the same network differently."""
-    return differing([key_for(config, network) for config in configs])
-
-
 def judged_otherwise(key: Key, made: SharedConfig) -> str:
     """How an evaluation's settings depart from those of the run that made the images, in words; "" if they do not.
 
@@ -228,7 +229,7 @@ def what_was_trained(columns: Iterable[str], whole: bool = False) -> str:
 
     `whole`: a phrase that explains it.
     """
-    used = {usual_protocol(network_of(column)) for column in columns} or {"paper"}
+    used = {protocol_of(column) for column in columns} or {"paper"}
     return " or ".join(PROTOCOLS[name].trained[whole] for name in PROTOCOLS if name in used)
 
 

@@ -18,11 +18,10 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of
 from lgm_core.methods.catalog import known_method
-from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, row_label, row_of
+from lgm_core.reports.summary import CHOICES, Cell, Row, Table, choice_of, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
-_CHOICES = ("distill", "random", "centroids", "neighbours", "full")
 _WORST_FIRST = ("running", "queued", "paused", "failed", "lost", "stopped")
 
 
@@ -58,7 +57,7 @@ class Matrix:
     def _base(self, column: str, choice: str, row: Row) -> Cell | None:
         found = [other for other in self.rows if other.choice == choice and column in other.cells]
         if choice == "centroids":
-            found = [other for other in found if other.backbone == column]
+            found = [other for other in found if other.backbone == network_of(column)]
             if row.choice != "full":
                 found = [other for other in found if other.images == row.images]
         return found[0].cells[column] if found else None
@@ -88,7 +87,7 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
 
     def order(row: Row) -> tuple[int, int, str]:
         place = columns.index(row.backbone) if row.backbone in columns else len(columns)
-        return _CHOICES.index(row.choice), place, row.label
+        return CHOICES.index(row.choice), place, row.label
 
     return Matrix(rows=tuple(sorted(rows.values(), key=order)), columns=columns, slots=slots)
 
@@ -196,7 +195,9 @@ def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
 
 def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[str]) -> tuple[str, ...]:
     asked = [key.column for config in configs.values() for key in keys_of(config)]
-    return tuple(dict.fromkeys([*asked, *found.columns, *backbones]))
+    known = dict.fromkeys([*asked, *found.columns])
+    networks = set(map(network_of, known))
+    return (*known, *(name for name in dict.fromkeys(backbones) if name not in networks))
 
 
 def _slot(cell: Cell | None, waiting: list[tuple[str, str]]) -> Slot:

@@ -21,6 +21,7 @@ from lgm_core.reports.summary import (
     choice_of,
     live_words,
     loss_words,
+    own_report,
     percent,
     result_table,
     row_label,
@@ -81,8 +82,7 @@ def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
 
 
 def _facts(run: RunFolder) -> str:
-    status, config, reports = run.status(), run.config(), run.eval_reports()
-    own = next((report for report in reports if report["backbone"] == config.backbone), reports[0] if reports else None)
+    status, config, own = run.status(), run.config(), own_report(run)
     facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
     if own:
         facts = [(f"top-1 on {column_of(own)}", f"{top1_words(own)} %"), *facts]
@@ -158,12 +158,11 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
 
 
 def _classes(run: RunFolder) -> str:
-    reports, own = run.eval_reports(), run.config().backbone
-    report = next((report for report in reports if report["backbone"] == own), reports[0] if reports else None)
+    report = own_report(run)
     if report is None:
         return ""
     names = titles_of(report)
-    note = f"With {report['backbone']}: how often the class named at the left was taken for the one above."
+    note = f"With {column_of(report)}: how often the class named at the left was taken for the one above."
     if len(names) <= 20:
         rows = [
             (name, [(share, str(count) if count else "·") for share, count in zip(ratios, counts, strict=True)])
@@ -174,7 +173,7 @@ def _classes(run: RunFolder) -> str:
         [hard.name, f"{100 * hard.top1:.1f}", ", ".join(f"{name} ({count})" for name, count in hard.taken_for[:3])]
         for hard in worst_classes(report, 15)
     ]
-    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {report['backbone']}.")
+    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {column_of(report)}.")
 
 
 def _of_method(run: RunFolder) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import Key, judged_otherwise, key_of_report, keys_of
+from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 
@@ -65,7 +65,7 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
         for report in run.eval_reports():
             key = key_of_report(report, config)
             row = row_of(config, configs, key)
-            order.setdefault(row.label, (_ORDER[row.choice], row.label))
+            order.setdefault(row.label, (CHOICES.index(row.choice), row.label))
             origin.setdefault(row.label, row)
             reports.setdefault(row.label, {}).setdefault(key.column, []).append((run.id, report))
     columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
@@ -134,7 +134,7 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."
 )
-_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
+CHOICES = ("distill", "random", "centroids", "neighbours", "full")  # in the order of rows
 
 
 def percent(mean: float, spread: float, count: int) -> str:
@@ -145,6 +145,15 @@ def percent(mean: float, spread: float, count: int) -> str:
 def top1_words(report: Mapping[str, Any]) -> str:
     """A report's accuracy, as `percent` has it."""
     return percent(report["top1"], report["top1_std"], len(report["top1_seeds"]))
+
+
+def own_report(run: RunFolder) -> dict[str, Any] | None:
+    """The report of the network that the run was made with, else its first one; None without any."""
+    reports = run.eval_reports()
+    if not reports:
+        return None
+    own = run.config().networks()
+    return next((report for report in reports if column_of(report) in own), reports[0])
 
 
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:

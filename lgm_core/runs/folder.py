@@ -14,6 +14,7 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.locks import is_held
+from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
 from lgm_core.runs.old_configs import open_config
@@ -63,7 +64,7 @@ class RunFolder:
 
     def notes(self) -> list[str]:
         """The settings in the config that this version does not know or accept, a sentence each."""
-        return list(open_config(self.config_file).notes.values())
+        return _NOTES.of(self.config_file)
 
     def why_not_resumed(self) -> str:
         """Why this version cannot go on with the run, and what to do; "" where it can."""
@@ -96,7 +97,7 @@ class RunFolder:
         return is_held(self.lock_file)
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
-        """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
+        """Lines of metrics from a byte offset on; see `readable_lines` for the offset to go on from."""
         return lines_or_none(self.metrics_file, offset)
 
     def trail(self, offset: int = 0) -> list[dict[str, Any]]:
@@ -140,3 +141,6 @@ class RunFolder:
     def wish(self) -> str:
         """What the writer was asked for last: "pause", "stop", "resume", or ""."""
         return str(read_or_empty(self.control_file).get("wish", ""))
+
+
+_NOTES = Remembered(lambda path: list(open_config(path).notes.values()))

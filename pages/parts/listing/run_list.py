@@ -13,6 +13,7 @@ import streamlit as st
 
 from lgm_core.base.remembered import Remembered
 from lgm_core.evaluation.protocol import column_of
+from lgm_core.reports.summary import own_report
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
@@ -84,9 +85,7 @@ def _newest(index: Path) -> dict[str, Any] | None:
 
 def _judged(evals: Path) -> tuple[float, str] | None:
     """Top-1 in [0, 1] in the network that the run was made with, else in its first judge; who judged, the spread."""
-    run = RunFolder(evals.parent)
-    reports, own = run.eval_reports(), run.config().networks()
-    report = next((one for one in reports if column_of(one) in own), reports[0] if reports else None)
+    report = own_report(RunFolder(evals.parent))
     if report is None:
         return None
     spread = f", ± {100 * report['top1_std']:.1f}" if len(report["top1_seeds"]) > 1 else ""

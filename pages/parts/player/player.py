@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
+from lgm_core.reports.matrix import config_of
 from lgm_core.reports.summary import live_judge
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
@@ -51,7 +52,7 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "colours": class_colours(max(len(classes), 10)),
         "per_class": per_class,
         "images": len(classes) * per_class,
-        "judge": f", of {live_judge(config['backbone'])}" if config.get("backbone") else "",
+        "judge": f", of {live_judge(config_of(run).networks()[0])}",
         "thumbs": thumbs_for_script(thumbs),
         "step": _number("step"),
         "image": -1 if _number("image") is None else _number("image"),
