@@ -18,7 +18,7 @@ from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
-from pages.parts.status import show_failure, show_problems
+from pages.parts.status import panel, show_failure, show_problems
 from pages.parts.theme import class_colour, empty, header, plain, state_words
 
 _EVERY = 3.0  # seconds
@@ -54,6 +54,7 @@ def groups_read(config: Mapping[str, Any]) -> set[str]:
 
 
 @st.fragment(run_every=_EVERY)
+@panel("Curves")
 def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     """Loss and live accuracy of all runs, over the steps; read anew every few seconds."""
     lines = {run.id: thinned(run.metrics()) for run in runs}
@@ -185,14 +186,17 @@ for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=T
         show_failure(run)
 show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
-rows = differing(runs)
-if rows:
-    st.dataframe(rows, hide_index=True)
-else:
-    st.caption("None: these runs differ in nothing but chance and name.")
+with panel("Settings that differ"):
+    rows = differing(runs)
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    else:
+        st.caption("None: these runs differ in nothing but chance and name.")
 st.subheader("Accuracy", anchor=False)
-accuracies(runs)
+with panel("Accuracy"):
+    accuracies(runs)
 st.subheader("Curves", anchor=False)
 curves([run.id for run in runs], runs)
 st.subheader("Images", anchor=False)
-images(runs)
+with panel("Images"):
+    images(runs)

@@ -10,7 +10,7 @@ from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
 from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_study
-from pages.parts.status import show_failure, show_problems
+from pages.parts.status import panel, show_failure, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.matrix import transfer_matrix
@@ -47,6 +47,7 @@ def members(chosen: str) -> list[RunFolder]:
 
 
 @st.fragment(run_every=_EVERY)
+@panel("The matrix")
 def transfer(chosen: str, backbones: list[str], view: View) -> None:
     """The matrix, read anew every few seconds; the cell that is open below it."""
     runs = members(chosen)
@@ -154,7 +155,10 @@ with right:
     st.subheader("Alignment", anchor=False)
     frozen = with_features(backbones, "compare")
     alignment = align_run(dataset, frozen) if len(frozen) > 1 else None
-    values = show_alignment(alignment, frozen) if alignment else None
+    values = None
+    if alignment:
+        with panel("The alignment"):
+            values = show_alignment(alignment, frozen)
     if alignment is not None and alignment.status().state != "finished":
         needed.wait_for([alignment], key="align")
     if alignment is None and len(frozen) > 1:
@@ -163,6 +167,8 @@ with right:
     elif len(backbones) < 2:
         st.caption("Choose two or more frozen backbones to compare how they see this data set.")
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
-    open_cell(matrix, runs, opened)
+    with panel("The opened cell"):
+        open_cell(matrix, runs, opened)
 if values:
-    show_scatter(matrix, backbones, values)
+    with panel("Transfer against alignment"):
+        show_scatter(matrix, backbones, values)

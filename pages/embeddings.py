@@ -20,11 +20,13 @@ from pages.parts.maps.gallery import gallery
 from pages.parts.maps.map import Picked, colourings, embedding_maps, load_map
 from pages.parts.maps.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
 from pages.parts.pickers import pick_backbones, pick_dataset
+from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
 from pages.parts.ways import pick_way
 
 
 @st.fragment
+@panel("The maps")
 def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     """Maps, and below them what is chosen on them."""
     maps = [load_map(run) for run in runs]

@@ -12,7 +12,7 @@ from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
 from pages.parts.pickers import all_runs, listed_runs, pick_run, pick_runs, pick_study, shows_images
-from pages.parts.status import show_problems
+from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
 
@@ -105,7 +105,7 @@ def gallery_site() -> None:
 
 def the_set() -> None:
     """Tensors, pictures and a card."""
-    run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.synthetic.exists())
+    run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.has_images())
     if run is None:
         empty(
             "No finished set yet", "As soon as a run is finished, its images can be exported here.", icon="inventory_2"
@@ -133,4 +133,5 @@ if not any(its.kind in ("distill", "baseline") for _, its in listed_runs()):
     )
     st.stop()
 part = pick_way("What", _PARTS, key="part", hide_label=True)
-{"run": one_run, "study": one_study, "site": gallery_site, "set": the_set}[part]()
+with panel(_PARTS[part]):
+    {"run": one_run, "study": one_study, "site": gallery_site, "set": the_set}[part]()

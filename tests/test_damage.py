@@ -130,19 +130,21 @@ class _Ended:
 
 
 def test_a_writer_sets_aside_what_is_damaged_and_says_so(store):
+    other = fake_distill(store, name="one", steps=20)
+    report, whole = other.eval_reports()[0], other.map()
     run = store.create(RunConfig(name="two", steps=20), {})
     with _recorder(run) as recorder:
         for step in range(6):
             recorder.metric(step, {"loss": step})
         recorder.checkpoint(4, {"x": torch.ones(2)})
-        recorder.evaluation("a", {"backbone": "a", "top1": 0.5})
+        recorder.evaluation("a", report | {"top1": 0.5})
     _put_in_the_middle(run.metrics_file, b"{")
     for path in (run.status_file, run.evals / "a.json", run.map_file):
         path.write_bytes(b"{")
     with _recorder(run) as recorder:
         assert recorder.restore()[0] == 4
-        recorder.evaluation("a", {"backbone": "a", "top1": 0.6})
-        recorder.map({"points": []}, {})
+        recorder.evaluation("a", report | {"top1": 0.6})
+        recorder.map(whole, {})
     assert [line["step"] for line in run.metrics()] == [0, 1, 2, 3]
     notes = " ".join(run.status().notes)
     names = ("metrics.jsonl", "status.json", "map.json")

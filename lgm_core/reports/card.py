@@ -26,14 +26,18 @@ from lgm_core.methods.catalog import known_method
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
 from lgm_core.reports.summary import row_label, top1_words
+from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder
 
 
 def write_export(run: RunFolder, folder: Path) -> Path:
     """Write the set of a finished run into `folder`. Raises `UserError` while there are no images."""
-    if not run.synthetic.exists():
+    if not run.has_images():
+        why = problems_in(tensor_files=[run.synthetic])
         raise UserError(
-            f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
+            f"the run {run.id!r}: {why[0]}"
+            if why
+            else f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
         )
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.synthetic, folder / run.synthetic.name)

@@ -6,9 +6,11 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from html import escape
 
 from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import load
 from lgm_core.evaluation.protocol import column_of, what_is_unlike, what_was_trained
 from lgm_core.methods.catalog import known_method
@@ -120,15 +122,19 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
         return ""
     last = len(lines) - 1
     chosen = [lines[index] for index in sorted({round(k * last / (frames - 1)) for k in range(frames)})]
-    uris = [as_uri(frame(run, line, width), quality=70) for line in chosen]
-    steps = [line["step"] for line in chosen]
-    picked = sorted({round(k * (len(chosen) - 1) / 5) for k in range(6)})
+    found = [(line, result_or_why(partial(frame, run, line, width))) for line in chosen]
+    uris = [as_uri(picture, quality=70) for _, (picture, _) in found if picture]
+    steps = [line["step"] for line, (picture, _) in found if picture]
+    wrong = "".join(f'<p class="error">{escape(why)}</p>' for _, (_, why) in found if why)
+    if not uris:
+        return wrong
+    picked = sorted({round(k * (len(uris) - 1) / 5) for k in range(6)})
     strip = "".join(f"<figure><img data-frame={i}><figcaption>step {steps[i]}</figcaption></figure>" for i in picked)
     return (
         f'<figure class="player" tabindex="0">{data({"steps": steps, "frames": uris})}<img alt="all images at a step">'
         '<div class="controls"><button>Play</button><input type="range" aria-label="step" min="0" '
-        f'max="{len(chosen) - 1}" value="{len(chosen) - 1}"><output></output></div>'
-        f'<div class="strip">{strip}</div></figure>'
+        f'max="{len(uris) - 1}" value="{len(uris) - 1}"><output></output></div>'
+        f'<div class="strip">{strip}</div></figure>{wrong}'
     )
 
 

@@ -6,11 +6,13 @@ PosixPath('site')
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
+from lgm_core.base.errors import result_or_why
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.card import plain, zipped
 from lgm_core.reports.markup import page
@@ -62,7 +64,8 @@ def _cover(run: RunFolder) -> bytes | None:
             sheet.paste(picture, (160 * (place % across), 160 * (place // across)))
         return as_bytes(sheet, "WEBP", quality=80)
     lines = run.frame_list()
-    return as_bytes(frame(run, lines[-1], 800), "WEBP", quality=80) if lines else None
+    picture, _ = result_or_why(partial(frame, run, lines[-1], 800)) if lines else (None, "")
+    return as_bytes(picture, "WEBP", quality=80) if picture else None
 
 
 def _card(run: RunFolder, name: str, covered: bool) -> str:

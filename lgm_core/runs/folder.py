@@ -83,10 +83,16 @@ class RunFolder:
     def problems(self) -> list[str]:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
+        gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         return problems_in(
             [self.status_file, self.choice, self.map_file, self.alignment_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
-        )
+            [self.synthetic, self.checkpoint, self.near_file],
+        ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])
+
+    def has_images(self) -> bool:
+        """Is there a set of images that can be read: a result, not a frame?"""
+        return self.synthetic.exists() and not problems_in(tensor_files=[self.synthetic])
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""

@@ -5,6 +5,7 @@
 ('demo-full', 'finished')
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ COLUMNS = [
 
 def run_rows() -> list[dict[str, Any]]:
     """One row per run, newest first: picture (an address), state, progress and accuracy in per cent, judge, config."""
-    return [_row(run, its) for run, its in listed_runs()]
+    rows = []
+    for run, its in listed_runs():
+        with suppress(FileNotFoundError):  # it was moved away meanwhile
+            rows.append(_row(run, its))
+    return rows
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:

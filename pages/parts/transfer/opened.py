@@ -24,7 +24,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
     """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
     trained = what_was_trained([column_of(report)])
     tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
-    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {trained}" for _, key in tops]
+    spreads = [f"± {100 * report.get(f'{key}_std', 0):.1f} over the {trained}" for _, key in tops]
     if len(report["top1_seeds"]) == 1:
         spreads = [""] * len(tops)
     facts = [(name, f"{100 * report[key]:.1f} %", note) for (name, key), note in zip(tops, spreads, strict=True)]
