@@ -40,7 +40,7 @@ class Trash:
             raise UserError(f"the run {name!r} is the source of {_named(under_way)}, not finished yet; stop that first")
         lock = None if _is_under_way(run) else take(run.lock_file)
         if lock is None:
-            raise UserError(f"the run {name!r} is {run.status().state}: stop it first (`lgm stop {name}`), or wait")
+            raise UserError(f"the run {name!r} is {run.status().state}: stop it first, or wait for its end")
         with lock:  # no worker begins meanwhile
             place = self._free_place(name)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ class Trash:
             raise UserError(unknown(name, self.names(), "run in the trash") if self.names() else "the trash is empty")
         run = RunFolder(self._store.root / name)
         if run.path.exists():
-            raise UserError(f"there is a run {name!r} again; put that one away first (`lgm delete {name}`)")
+            raise UserError(f"there is a run {name!r} again; put that one away first")
         self._places(name)[-1].rename(run.path)
         return run
 
