@@ -11,7 +11,7 @@ from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
-from pages.parts.pickers import all_runs, listed_runs, pick_run, pick_runs, pick_study, shows_images
+from pages.parts.pickers import listed_runs, pick_run, pick_runs, pick_study, shows_images
 from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
@@ -35,9 +35,9 @@ def report_of_study(name: str, root: str, stamp: float) -> str:
 
 
 def stamp_of(runs: list[RunFolder]) -> float:
-    """Changes when a run, or an evaluation of one, goes on."""
+    """Changes when one of these runs goes on, or there is one more."""
     files = [path for run in runs for path in (run.status_file, run.evals) if path.exists()]
-    return sum(path.stat().st_mtime for path in files) + len(all_runs())
+    return sum(path.stat().st_mtime for path in files)
 
 
 def offer(html: str, name: str) -> None:
@@ -64,7 +64,8 @@ def one_run() -> None:
     if state != "finished":
         st.markdown(f"{state_words(state)} The report shows how far the run has come.")
     show_problems(run)
-    offer(report_of_run(str(run.path), stamp_of([run])), run.id)
+    judging = RunStore(places().runs).evaluations(run.id)
+    offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id)
 
 
 def one_study() -> None:
@@ -74,7 +75,7 @@ def one_study() -> None:
               label="Launch a study", icon="grid_on")  # fmt: skip
         return
     store = RunStore(places().runs)
-    runs = [run for run, its in listed_runs() if its.study == name]
+    runs = store.study(name)
     show_problems(*runs)
     offer(report_of_study(name, str(store.root), stamp_of(runs)), name)
 

@@ -22,7 +22,8 @@ from lgm_core.reports.summary import CHOICES, Cell, Row, Table, choice_of, resul
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
-_WORST_FIRST = ("running", "queued", "paused", "failed", "lost", "stopped")
+_HALTED = ("paused", "failed", "lost", "stopped")
+_WORST_FIRST = ("running", "queued", *_HALTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Slot:
     cell: Cell | None = None
     runs: tuple[str, ...] = ()
     waiting: int = 0  # further runs, queued or running, that will add to it
+    halted: tuple[str, ...] = ()  # runs of it that came to no result and do not go on by themselves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,10 +203,12 @@ def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[st
 
 
 def _slot(cell: Cell | None, waiting: list[tuple[str, str]]) -> Slot:
+    waiting = [(state, run) for state, run in waiting if cell is None or run not in cell.runs]
+    halted = tuple(run for state, run in waiting if state in _HALTED)
     if cell is not None:
-        more = sum(state in ("queued", "running") for state, run in waiting if run not in cell.runs)
-        return Slot(state="done", cell=cell, runs=cell.runs, waiting=more)
+        more = sum(state in ("queued", "running") for state, _ in waiting)
+        return Slot(state="done", cell=cell, runs=cell.runs, waiting=more, halted=halted)
     for state in _WORST_FIRST:
         if named := tuple(run for found, run in waiting if found == state):
-            return Slot(state=state, runs=named)
+            return Slot(state=state, runs=named, halted=halted)
     return Slot(state="missing", runs=tuple(run for _, run in waiting))
