@@ -62,7 +62,7 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     if not any(lines.values()):
         st.caption("None of these runs has logged a step yet.")
         return
-    left, right = st.columns(2)
+    left, right = st.container(key="lgm_row_plots").columns(2)
     with left:
         _together(runs, lines, colours, "loss", lambda run: loss_words(config_of(run).method))
     with right:

@@ -143,7 +143,7 @@ if not found:
         icon="grid_on",
     )
     st.stop()
-left, right = st.columns([2, 3])
+left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
     chosen = pick_study(found)
 runs = members(chosen)
@@ -152,7 +152,9 @@ with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = facts(runs[0]).dataset
 show_problems(*runs)
-left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
+is_beside = len(backbones) <= _MOST_BESIDE
+row = st.container(key="lgm_row_matrices")
+left, right = row.columns(2, gap="medium") if is_beside else (row.container(), row.container())
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)

@@ -70,7 +70,7 @@ def averages(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
 
 
 header("Neighbours", "Which real images does each synthetic one resemble?")
-left, right = st.columns([2, 3])
+left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
     source = pick_run(kinds=("distill", "baseline"), key="run", label="Synthetic images of", where=has_images)
 if source is None:

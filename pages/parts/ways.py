@@ -24,7 +24,7 @@ def pick_way(
     asked = st.session_state.get(state, st.query_params.get(key, first))
     st.session_state[state] = asked if asked in ways else first
     chosen = place.segmented_control(
-        label, list(ways), key=state, format_func=lambda way: ways.get(way, way), required=True,
+        label, list(ways), key=state, format_func=lambda way: ways.get(way, way), required=True, wrap=True,
         label_visibility="collapsed" if hide_label else "visible",
     )  # fmt: skip
     chosen = chosen if chosen in ways else first

@@ -43,7 +43,7 @@ def column_config() -> dict[str, Any]:
     """How the columns are shown."""
     return {
         "picture": st.column_config.ImageColumn("", width=54, help="the newest frame"),
-        "run": st.column_config.TextColumn("run", width=244),
+        "run": st.column_config.TextColumn("run", width=212),
         "state": st.column_config.MultiselectColumn(
             "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
@@ -53,7 +53,7 @@ def column_config() -> dict[str, Any]:
         "accuracy": st.column_config.NumberColumn(
             "accuracy", format="%.1f %%", width=72, help="top-1 of the judge beside it"
         ),
-        "judged by": st.column_config.TextColumn("judged by", width=168),
+        "judged by": st.column_config.TextColumn("judged by", width=158),
         "dataset": st.column_config.TextColumn("data set"),
         "made": st.column_config.DatetimeColumn("made", format="distance"),
     }

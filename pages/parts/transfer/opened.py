@@ -32,9 +32,10 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         worst = min(range(len(report["per_group"])), key=lambda g: _or_one(report["per_group"][g]))
         facts.append(("Worst group", f"{100 * report['worst_group']:.1f} %", str(report["groups"][worst])))
     facts.append(("Images", str(report["train_images"]), f"tested on {report['test_images']}"))
-    for column, (name, value, note) in zip(st.columns(len(facts)), facts, strict=True):
+    tiles = st.container(key="lgm_row_tiles").columns(len(facts))
+    for column, (name, value, note) in zip(tiles, facts, strict=True):
         column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
-    left, right = st.columns([3, 2])
+    left, right = st.container(key="lgm_row_plots").columns([3, 2])
     with left:
         _confusion(report, key)
     with right:
