@@ -29,10 +29,11 @@ from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.datasets import baselines
+from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
 from lgm_core.evaluation.live import LiveProbe
-from lgm_core.evaluation.protocol import PROTOCOLS, key_of_report, keys_of
+from lgm_core.evaluation.protocol import key_of_report, keys_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder

@@ -13,8 +13,9 @@ from lgm_core.base.places import Places
 from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig, renamed, validate
 from lgm_core.engine import work
+from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.from_scratch import recipe_of
-from lgm_core.evaluation.protocol import PROTOCOLS, Key, column_of, differing, key_for, key_of_report, keys_of, unlike
+from lgm_core.evaluation.protocol import Key, column_of, differing, key_for, key_of_report, keys_of, unlike
 from lgm_core.evaluation.work import seconds_of
 from lgm_core.jobs import estimate as estimates
 from lgm_core.jobs.calibrations import measurement_file

@@ -1,5 +1,6 @@
 """What a set of images is worth.
 
+catalog       the protocols, a row each: how a set is judged (no torch)
 protocol      the key of an evaluation: how a set was judged, and what can be compared (no torch)
 judge         judge a set by the protocol that a key names
 heads         the protocol "paper": linear heads on frozen backbones

@@ -15,7 +15,8 @@ from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.base.interfaces import LearnedSet
 from lgm_core.base.names import load
 from lgm_core.base.settings import SharedConfig
-from lgm_core.evaluation.protocol import PROTOCOLS, Key
+from lgm_core.evaluation.catalog import PROTOCOLS
+from lgm_core.evaluation.protocol import Key
 
 
 @dataclass(frozen=True, kw_only=True)
