@@ -21,6 +21,7 @@ from lgm_core.cli.flags import parse_changes, parse_config
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
+from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.local import require_ended_badly
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.methods.catalog import METHODS
@@ -59,7 +60,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     source = RunStore(places().runs).open(name)
     base = parse_changes(
-        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=())
+        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=HEADLINE)
     )
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
