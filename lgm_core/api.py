@@ -13,9 +13,10 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
-from lgm_core.engine import images_of, work
+from lgm_core.engine import images_of
 from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.forking import prepare_forks
+from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
 from lgm_core.runs.start import is_done, start_all
@@ -143,7 +144,7 @@ def _finish(folder: RunFolder, progress: bool) -> Run:
     if not is_done(folder):
         if progress:
             with progress_bar() as listener:
-                work(folder, here, listener)
+                on_device(folder, here, listener)
         else:
-            work(folder, here)
+            on_device(folder, here)
     return Run(folder)

@@ -39,7 +39,9 @@ class DeviceConfig:
     compile: bool = knob(
         False, "the steps' network through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
     )
-    threads: int = knob(0, "CPU threads; 0: as many as cores", low=0, high=1024)
+    threads: int = knob(
+        0, "CPU threads; 0: as many as cores are idle when the run begins, which it keeps to its end", low=0, high=1024
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
