@@ -1,6 +1,5 @@
 """Pages with runs of both methods together: nothing fails, and nothing is compared that cannot be."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.knobs import to_dict
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import PROTOCOLS, differing, key_for, protocol_of, what_is_unlike, what_was_trained
+from lgm_core.evaluation.catalog import usual_protocol
+from lgm_core.evaluation.protocol import differing, key_for, what_is_unlike
 from lgm_core.presets import change, preset
 from lgm_core.reports.card import card
 from lgm_core.reports.matrix import config_of, fillings, study_matrix
@@ -76,7 +76,7 @@ def test_a_column_of_few_labels_belongs_to_its_network_which_is_not_asked_for_ag
         values = to_dict(run.config()) | {"evaluate_on": []}
         write_json(run.config_file, {"config": values})
         for file in run.evals.glob("*.json"):
-            told = {"protocol": "paper", "fraction": 0.1, "settings": {}}
+            told = {"protocol": usual_protocol(BACKBONES[0]), "fraction": 0.1, "settings": {}}
             write_json(file, read_json(file) | told)
     columns = tuple(f"{name}, 10 % of labels" for name in BACKBONES[:2])
     matrix = study_matrix(store.runs(), BACKBONES)
@@ -85,14 +85,6 @@ def test_a_column_of_few_labels_belongs_to_its_network_which_is_not_asked_for_ag
     assert matrix.value(row, columns[0], "over centroids") == pytest.approx(0.15)
     shown = show("cross_model", study="demo")
     assert shown.multiselect[0].value == list(BACKBONES[:2])
-
-
-def test_a_column_tells_its_protocol(monkeypatch):
-    monkeypatch.setitem(PROTOCOLS, "wide", replace(PROTOCOLS["paper"], trained=("layers", "whole layers")))
-    assert [protocol_of(name) for name in ("mobilenet_v2", "mobilenet_v2, wide", "conv, 10 % of labels")] == [
-        "paper", "wide", "scratch",
-    ]  # fmt: skip
-    assert what_was_trained(["mobilenet_v2, wide", "conv"]) == "networks or layers"
 
 
 def apart(configs: list[RunConfig], network: str) -> list[str]:
@@ -118,9 +110,9 @@ def test_what_was_judged_by_the_same_recipe_is_alike():
 def test_reports_and_cards_say_what_was_trained(store, tmp_path: Path):  # noqa: F811
     heads, networks = both(store)
     only = fake_distill(store, name="only", method="rcig", backbone="conv", evaluate_on=["conv"])
-    assert "linear heads on frozen backbones or networks from scratch" in run_report(networks)
+    assert "the nearest class mean in frozen backbones or networks trained from scratch" in run_report(networks)
     assert "Loss: cross-entropy on real images" in run_report(networks) and "cosine" in run_report(heads)
-    assert "networks from scratch, trained on these" in card(only) and "heads" not in card(only)
+    assert "networks trained from scratch,\ngiven these images only" in card(only) and "heads" not in card(only)
     assert "`targets` [N, C]" in card(only) and "weights" not in card(only) and "conv (conv)" not in card(only)
     assert "targets" not in card(heads) and "conv (conv)" not in card(heads) and "weights" in card(heads)
     assert "lower bound" not in study_report("demo", [only])

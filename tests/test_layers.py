@@ -24,6 +24,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "methods.catalog": (1, ""),
     "methods.*.config": (1, ""),
     "methods.*.presets": (1, ""),
+    "evaluation.catalog": (1, ""),
     "evaluation.protocol": (1, ""),
     "backbones.catalog": (1, ""),
     "backbones.row": (1, ""),

@@ -6,6 +6,7 @@ confusion which classes a report finds hard, and what they are taken for
 page      one run or study as a single HTML file
 origin    what is needed to do a run again, as part of its report
 site      a gallery of runs as plain pages
+live_curves  the accuracies of a run in its metrics, in words
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card
 command   the command that does a run again
