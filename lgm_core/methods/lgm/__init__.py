@@ -3,6 +3,7 @@
 config, presets  its settings, and starting points by name (no torch)
 step          one step: views, features, gradient of a head, cosine distance, Adam
 gradients     the head's gradient in closed form, and the distance between two
+whitening     directions in which a class varies in itself count less in a gradient
 targets       the real data's gradient, three ways: from class means, the whole bank, a fresh batch
 learned_images  what a step needs of the images; implemented by
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.backbones.features import Bank
 from lgm_core.backbones.fitting import bytes_per_view, fitting_chunk
 from lgm_core.base.device import free_bytes
 from lgm_core.base.interfaces import Backbone, generator
@@ -18,6 +19,7 @@ from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
+from lgm_core.methods.lgm.whitening import inverse_root
 
 
 def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGradientMatching:
@@ -36,6 +38,7 @@ def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGrad
         keep_moments=own.pyramid.keep_moments,
         seed=shared.seed,
         chunk=own.lgm.chunk or fitting(own, shared, bench, backbone),
+        root=whitening_root(own, shared, bench, backbone),
     )
 
 
@@ -62,10 +65,23 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
             balanced=lgm.balance,
             seed=shared.seed,
         )
-    bank = bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
+    bank = real_bank(own, shared, bench, backbone)
     if lgm.target == "mean":
         return MeanTarget(bank, balanced=lgm.balance, device=compute.device)
     return BankTarget(bank, balanced=lgm.balance, rows=lgm.bank_rows, seed=shared.seed, device=compute.device)
+
+
+def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
+    """Features of augmented views of the training images."""
+    return bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
+
+
+def whitening_root(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Tensor | None:
+    """What gradients are multiplied by before they are compared; None where they are not."""
+    if not own.lgm.whiten:
+        return None
+    bank = real_bank(own, shared, bench, backbone)
+    return inverse_root(bank, share=own.lgm.whiten, device=bench.compute.device)
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:

@@ -45,6 +45,16 @@ class LGMConfig:
     target: Literal["mean", "bank", "batch"] = knob(
         "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
     )
+    whiten: float = knob(
+        0.0,
+        "compare gradients where classes vary little within themselves: the floor, as a share of the mean variance; "
+        "0: off, as in the paper",
+        low=0,
+        high=1000,
+    )
+    distance: Literal["whole", "per_class"] = knob(
+        "whole", "1 - cosine of the whole gradients, as in the paper, or the mean over each class's own row"
+    )
     balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as the paper does")
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
     bank_rows: int = knob(65536, "rows of the bank that one step looks at, drawn anew each step", low=16)
@@ -82,6 +92,8 @@ class LGMSettings(MethodSettings):
 
     def check(self, shared: SharedConfig) -> None:
         """Raise `ConfigError` for a pyramid that does not reach its full size within the run's steps."""
+        if self.lgm.whiten and self.lgm.target == "batch":
+            raise ConfigError("lgm.whiten looks at the bank of real features, which lgm.target batch has none of")
         if self.synthetic.parameterisation != "pyramid":
             return
         side, start, every = self.synthetic.resolution, self.pyramid.start, self.grow_every(shared.steps)

@@ -53,7 +53,16 @@ def zero_head_gradient(means: Float[Tensor, "c d"], prior: Float[Tensor, "c"]) -
     return torch.cat((weight, (1 / len(means) - prior)[:, None]), dim=1)
 
 
+def class_distance(left: Float[Tensor, "c d1"], right: Float[Tensor, "c d1"]) -> Float[Tensor, ""]:
+    """The mean over classes of 1 - cos of their rows, in float32."""
+    left, right = left.float(), right.float()
+    return 1 - ((left * right).sum(dim=1) / (left.norm(dim=1) * right.norm(dim=1)).clamp_min(1e-20)).mean()
+
+
 def cosine_distance(left: Float[Tensor, "c d1"], right: Float[Tensor, "c d1"]) -> Float[Tensor, ""]:
     """1 - cos of the two gradients, each flattened into one vector, in float32."""
     left, right = left.float().flatten(), right.float().flatten()
     return 1 - (left @ right) / (left.norm() * right.norm()).clamp_min(1e-20)
+
+
+DISTANCES = {"whole": cosine_distance, "per_class": class_distance}

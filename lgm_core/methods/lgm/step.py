@@ -19,9 +19,10 @@ from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.base.device import Compute, is_out_of_memory
 from lgm_core.base.interfaces import Backbone, Distiller, HardSet, State, StepResult, generator
 from lgm_core.methods.lgm.config import LGMConfig
-from lgm_core.methods.lgm.gradients import LinearHead, cosine_distance, head_gradient
+from lgm_core.methods.lgm.gradients import DISTANCES, LinearHead, head_gradient
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.targets import RealTarget
+from lgm_core.methods.lgm.whitening import whitened
 
 
 class LinearGradientMatching(Distiller):
@@ -41,12 +42,14 @@ class LinearGradientMatching(Distiller):
         keep_moments: bool,
         seed: int,
         chunk: int = 0,
+        root: Float[Tensor, "d d"] | None = None,
     ) -> None:
-        """`chunk`: views per forward pass, of all images together; 0: all at once."""
+        """`chunk`: views per forward pass, of all images together; 0: all at once. `root`: see `whitening`."""
         self.config, self.steps, self.classes, self.seed = config, steps, classes, seed
         self.chunk = chunk
         self.synthetic, self.backbone, self.augment = synthetic, backbone, augment
         self.target, self.compute, self.keep_moments = target, compute, keep_moments
+        self._root, self._distance = root, DISTANCES[config.distance]
         self._optimiser = self._new_optimiser()
 
     def step(self, step: int) -> StepResult:
@@ -56,7 +59,7 @@ class LinearGradientMatching(Distiller):
         for group, relative in zip(self._optimiser.param_groups, self.synthetic.rates(), strict=True):
             group["lr"] = rate * relative
         head = self._head(step)
-        real = self.target.gradient(head, step)
+        real = whitened(self.target.gradient(head, step), self._root)
         random = generator("cpu", self.seed, step, 0x76696577)
         choices = self.augment.draw(len(self.synthetic.labels), views=self.config.views, random=random)
         loss, notes = self._backward_in_memory(choices, head, real)
@@ -93,19 +96,22 @@ class LinearGradientMatching(Distiller):
         chunk = self.chunk or len(choices)
         parts = [slice(start, start + chunk) for start in range(0, len(choices), chunk)]
         if len(parts) == 1:
-            loss = cosine_distance(head_gradient(self._features(images, choices), labels, head), real)
+            loss = self._loss(self._features(images, choices), labels, head, real)
             loss.backward()
             return loss.detach()
         with torch.no_grad():
             features = torch.cat([self._features(images, choices[part]) for part in parts])
         features.requires_grad_()
-        loss = cosine_distance(head_gradient(features, labels, head), real)
+        loss = self._loss(features, labels, head, real)
         (wanted,) = torch.autograd.grad(loss, features)
         leaf = images.detach().requires_grad_()
         for part in parts:
             self._features(leaf, choices[part]).backward(wanted[part])
         images.backward(leaf.grad)
         return loss.detach()
+
+    def _loss(self, features: Tensor, labels: Tensor, head: LinearHead, real: Tensor) -> Float[Tensor, ""]:
+        return self._distance(whitened(head_gradient(features, labels, head), self._root), real)
 
     def _features(self, images: Float[Tensor, "n 3 r r"], choices: Choices) -> Float[Tensor, "m d"]:
         return self.compute.encode(self.backbone, self.augment.views_for(self.backbone, images, choices))
