@@ -191,7 +191,8 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     for key in keys_of(config):
         if key.digest not in done:
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
-            bench.recorder.evaluation(key.file_stem, judge(bench, config, judged, key))
+            report = judge(bench, config, judged, key)
+            bench.recorder.evaluation(key.file_stem, report | bench.weights_of(key.network))
 
 
 _KINDS: dict[str, Callable[[Workbench], None]] = {

@@ -6,6 +6,7 @@ torch.Size([1200, 1, 1280])
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,7 @@ class Workbench(Bench):
         self.start = load_file(recorder.run.start) if recorder.run.start.exists() else {}
         self.resumes = recorder.run.checkpoint.exists()
         self._backbones: dict[str, FrozenBackbone] = {}
+        self._weights: dict[str, dict[str, str]] = {}
         self._made: dict[str, Any] = {}
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
@@ -52,6 +54,10 @@ class Workbench(Bench):
         if name not in self._backbones:
             self._backbones[name] = self._open_backbone(name)
         return self._backbones[name]
+
+    def weights_of(self, name: str) -> dict[str, Any]:
+        """What a report says of the weights of a network that was opened; {} for one that is trained from scratch."""
+        return {"weights": self._weights[name]} if name in self._weights else {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:
@@ -113,6 +119,8 @@ class Workbench(Bench):
         )
         if self.config.device.precision == "auto":
             self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
+        self._weights[name] = {**asdict(backbone.record), "precision": self.compute.precision_of(backbone)}
+        self.recorder.weights(name, self._weights[name])
         return backbone
 
     def _recipe(self, **values: object) -> Recipe:

@@ -15,6 +15,7 @@ from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
 from lgm_core.evaluation.protocol import what_was_trained
 from lgm_core.reports.summary import result_table
+from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunStore
 
@@ -88,6 +89,8 @@ def show_run(name: str) -> int:
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
     print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
+    for network, *words in weights_rows([run]):
+        print(f"weights of {network}: {', '.join(words)}")
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}

@@ -5,6 +5,7 @@ matrix    a study as a matrix, with every cell's state
 confusion which classes a report finds hard, and what they are taken for
 page      one run or study as a single HTML file
 origin    what is needed to do a run again, as part of its report
+used_weights  which weights runs worked with
 site      a gallery of runs as plain pages
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card

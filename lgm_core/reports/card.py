@@ -25,7 +25,8 @@ from lgm_core.evaluation.protocol import column_of, what_was_trained
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
-from lgm_core.reports.summary import row_label, top1_words
+from lgm_core.reports.summary import judge_words, row_label, top1_words
+from lgm_core.reports.used_weights import WEIGHTS, weights_rows
 from lgm_core.runs.store import RunFolder
 
 
@@ -111,6 +112,7 @@ def card(run: RunFolder) -> str:
             "",
             ", ".join(f"{name} {version}" for name, version in run.environment().items()),
             "",
+            *_weights(run),
             "## Licences",
             "",
             "The images derive from the data set, whose terms apply."
@@ -125,13 +127,19 @@ def card(run: RunFolder) -> str:
     )
 
 
+def _weights(run: RunFolder) -> list[str]:
+    """Which weights were used; nothing for runs of earlier versions, which did not record them."""
+    rows = [f"| {' | '.join(map(cell, row))} |" for row in weights_rows([run])]
+    return ["## Weights", "", f"| {' | '.join(WEIGHTS)} |", "|---" * len(WEIGHTS) + "|", *rows, ""] if rows else []
+
+
 def _accuracies(reports: list[dict]) -> list[str]:
     grouped = any(report["worst_group"] is not None for report in reports)
     rows = [["evaluated with", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
     for report in reports:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         rows.append(
-            [cell(column_of(report)), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
+            [cell(judge_words(report)), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
         )
     rows.insert(1, ["---"] * len(rows[0]))
     return [f"| {' | '.join(row)} |" for row in rows] if reports else []

@@ -19,6 +19,7 @@ _REMEDIES = {
     "evals": "move it away and evaluate once more (`lgm evaluate RUN BACKBONE`), or resume a run that is not finished",
     "map.json": "start the run anew to have its map",
     "alignment.json": "start the run anew to have its matrix",
+    "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

@@ -190,7 +190,7 @@ def backbone_words(name: str) -> str:
     if row is None:
         return name
     size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""
-    return f"{row.title}  ·  {_status_words(status)}{size}"
+    return f"{backbones.title_here(row, places())}  ·  {_status_words(status)}{size}"
 
 
 def _status_words(status: str) -> str:

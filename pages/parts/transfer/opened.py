@@ -11,9 +11,11 @@ import streamlit as st
 
 from lgm_core.evaluation.protocol import column_of, what_was_trained
 from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
+from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
+from pages.parts.theme import plain
 
 _MOST_NAMED = 40  # classes whose confusion can be read
 _MOST_TILES = 60
@@ -34,6 +36,8 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
     facts.append(("Images", str(report["train_images"]), f"tested on {report['test_images']}"))
     for column, (name, value, note) in zip(st.columns(len(facts)), facts, strict=True):
         column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
+    if note := stand_in_of(report):
+        st.caption(f"The weights of {plain(report['backbone'])} were a stand-in for the published ones: {plain(note)}.")
     left, right = st.columns([3, 2])
     with left:
         _confusion(report, key)
