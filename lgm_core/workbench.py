@@ -5,6 +5,7 @@
 torch.Size([1200, 1, 1280])
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -26,6 +27,7 @@ from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.places import Places
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.config import RunConfig
+from lgm_core.datasets.catalog import data_words, find_row, split_words
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
 from lgm_core.runs.recorder import Recorder
@@ -101,13 +103,18 @@ class Workbench(Bench):
     def _data(self) -> tuple[ImageSet, ImageSet]:
         data = self.config.data
         self.recorder.phase("opening the data set")
-        return open_dataset(
+        train, test = open_dataset(
             self.config.dataset,
             self.places.datasets,
             train_per_class=data.train_per_class,
             test_per_class=data.test_per_class,
             seed=self.config.seed,
         )
+        split = split_words(find_row(self.config.dataset))
+        counts = {"train_images": len(train), "test_images": len(test), "split": split}
+        logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
+        self.recorder.data({**counts, "fingerprints": [train.fingerprint, test.fingerprint]})
+        return train, test
 
     def _open_backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:

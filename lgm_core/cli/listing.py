@@ -55,7 +55,9 @@ def list_datasets(places: Places) -> Listing:
         ]
         for row in datasets.CATALOG.values()
     ]
-    rows.append(["folder:PATH", "PATH/train/CLASS/*, PATH/val/CLASS/*", "", "", "", "", ""])
+    rows.append(
+        ["folder:PATH", "PATH/train/CLASS/*, PATH/val/CLASS/*; or PATH/CLASS/*, which is split", "", "", "", "", ""]
+    )
     return ["name", "title", "here", "classes", "train", "test", "licence"], rows
 
 

@@ -13,6 +13,7 @@ import tyro
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
+from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import what_was_trained
 from lgm_core.reports.summary import result_table
 from lgm_core.reports.used_weights import weights_rows
@@ -89,6 +90,8 @@ def show_run(name: str) -> int:
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
     print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
+    if data := run.data():
+        print(f"data: {data_words(config.dataset, data)}")
     for network, *words in weights_rows([run]):
         print(f"weights of {network}: {', '.join(words)}")
     listed = store.listed()

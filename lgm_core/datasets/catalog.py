@@ -58,6 +58,8 @@ class DatasetRow:
         return bool(self.torchvision or self.sources)
 
 
+TEST_SPLITS = ("val", "test", "valid", "validation")  # folders of test images; the first that exists is used
+TEST_PERCENT, SPLIT_SEED = 20, 0  # of each class, where a folder has none of these
 _HERE = Path(__file__).parent
 _SUBSETS: dict[str, list[int]] = json.loads((_HERE / "imagenet_subsets.json").read_text())
 _SUBSET_ORIGIN = {
@@ -131,15 +133,38 @@ def find_row(name: str) -> DatasetRow:
         return DatasetRow(
             name=f"folder:{path.name}",
             title=f"Folder {path}",
-            reader="folders:read_split_folders",
+            reader="folders:read_folder",
             licence="your own",
             citation="your own",
             options={"path": str(path)},
-            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg",
+            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg; or {path}/<class>/*.jpg alone, "
+            "which is split for you",
         )
     known = _ALIASES.get(_bare(name), name)
     require_known(known, CATALOG, "data set")
     return CATALOG[known]
+
+
+def has_splits(folder: Path) -> bool:
+    """Has a folder of the user's own a split into training and test images?"""
+    return any((folder / name).is_dir() for name in ("train", *TEST_SPLITS))
+
+
+def split_words(row: DatasetRow) -> str:
+    """How a folder without a split of its own is split, in words; "" for all other data. Looks, reads nothing."""
+    path = Path(str(row.options.get("path", "")))
+    if "path" not in row.options or not path.is_dir() or has_splits(path):
+        return ""
+    return (
+        f"the folder has no train and test folders of its own, so {TEST_PERCENT} % of each class are kept for testing, "
+        f"chosen by seed {SPLIT_SEED}"
+    )
+
+
+def data_words(dataset: str, counts: Mapping[str, Any]) -> str:
+    """What a run's record says of its images: "folder:/data/pets: 80 training and 20 test images; ..."."""
+    words = f"{dataset}: {counts.get('train_images')} training and {counts.get('test_images')} test images"
+    return "; ".join(filter(None, (words, str(counts.get("split") or ""))))
 
 
 def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:

@@ -85,6 +85,7 @@ def card(run: RunFolder) -> str:
             "",
             f"Classes: {cell(names)}",
             "",
+            *([f"Made from {cell(datasets.data_words(config.dataset, data))}.", ""] if (data := run.data()) else ()),
             "## What they are worth",
             "",
             f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on these",

@@ -20,6 +20,7 @@ _REMEDIES = {
     "map.json": "start the run anew to have its map",
     "alignment.json": "start the run anew to have its matrix",
     "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
+    "data.json": "resume or evaluate the run once more, which records the data that are here now",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

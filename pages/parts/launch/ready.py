@@ -43,6 +43,8 @@ def show_dataset(name: str) -> bool:
         if status.startswith("can be fetched"):
             size = f" ({datasets.size(row)})" if row.megabytes else ""
             _fetch_button(row.name, f"Fetch{size}")
+    if split := datasets.split_words(row):
+        st.caption(f"{plain(split[0].upper() + split[1:])}.")
     _fetch_progress(row.name)
     _thumbnails(row.name)
     st.caption(f"Licence: {plain(row.licence)}")
