@@ -61,6 +61,28 @@ def fetch(arguments: Sequence[str]) -> int:
     return 0
 
 
+def push(arguments: Sequence[str]) -> int:
+    """Put a finished distilled set on the model hub as a data set: lgm push RUN OWNER/NAME [--private] [--replace]."""
+    from lgm_core.reports.sharing import push_set
+
+    def read(run: Name, repository: Name, private: bool = False, replace: bool = False) -> tuple[str, str, bool, bool]:
+        """
+        Args:
+            run: the run that distilled it
+            repository: owner/name on the hub
+            private: only its owner sees it
+            replace: take the place of what is there under that name; the older version stays in its history
+        """
+        return run, repository, private, replace
+
+    name, repository, private, replace = tyro.cli(read, args=list(arguments), prog="lgm push", description=push.__doc__)
+    store = RunStore(places().runs)
+    run = store.open(name)
+    address = push_set(run, repository, store.evaluations(run.id), private=private, replace=replace)
+    print(f"{run.id}: {address}")
+    return 0
+
+
 def _fetched(listener: Listener, file: str, done: int, total: int | None) -> None:
     listener(f"fetching {file}", done, total or 0, {})
 

@@ -9,6 +9,7 @@ used_weights  which weights runs worked with
 site      a gallery of runs as plain pages
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card
+sharing   a finished set goes to the model hub as a data set
 command   the command that does a run again
 pictures  the images of a run as pictures
 markup    pieces of HTML that stand alone

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +30,11 @@ from lgm_core.reports.used_weights import WEIGHTS, weights_rows
 from lgm_core.runs.store import RunFolder
 
 
-def write_export(run: RunFolder, folder: Path) -> Path:
-    """Write the set of a finished run into `folder`. Raises `UserError` while there are no images."""
+def write_export(run: RunFolder, folder: Path, evaluations: Sequence[RunFolder] = ()) -> Path:
+    """Write the set of a finished run into `folder`. Raises `UserError` while there are no images.
+
+    `evaluations`: further runs that judged its images, for the card.
+    """
     if not run.synthetic.exists():
         raise UserError(
             f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
@@ -45,7 +48,7 @@ def write_export(run: RunFolder, folder: Path) -> Path:
         path = folder / "images" / f"{label:04d}_{name}" / f"{place:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-    (folder / "README.md").write_text(card(run))
+    (folder / "README.md").write_text(card(run, evaluations))
     facts = {"config": to_dict(run.config()), "environment": run.environment(), "classes": names}
     (folder / "config.json").write_text(json.dumps(facts, indent=1))
     return folder
@@ -70,12 +73,13 @@ def zipped(write) -> bytes:
         return archive.read_bytes()
 
 
-def card(run: RunFolder) -> str:
+def card(run: RunFolder, evaluations: Sequence[RunFolder] = ()) -> str:
     """The card, in Markdown: what the images are, what they are worth, how to read and make them, licences."""
     config, owners = run.config(), labels(run)
-    reports = run.eval_reports()
+    reports = [report for judged in (run, *evaluations) for report in judged.eval_reports()]
     accuracies, judges = _accuracies(reports), {column_of(report) for report in reports}
-    terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences([config])]
+    used = [config, *(judged.config() for judged in evaluations)]
+    terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences(used)]
     names = ", ".join(class_names(run)[:50]) + (", ..." if len(class_names(run)) > 50 else "")
     return "\n".join(
         [
@@ -113,7 +117,7 @@ def card(run: RunFolder) -> str:
             "",
             ", ".join(f"{name} {version}" for name, version in run.environment().items()),
             "",
-            *_weights(run),
+            *_weights([run, *evaluations]),
             "## Licences",
             "",
             "The images derive from the data set, whose terms apply."
@@ -128,9 +132,9 @@ def card(run: RunFolder) -> str:
     )
 
 
-def _weights(run: RunFolder) -> list[str]:
+def _weights(runs: Sequence[RunFolder]) -> list[str]:
     """Which weights were used; nothing for runs of earlier versions, which did not record them."""
-    rows = [f"| {' | '.join(map(cell, row))} |" for row in weights_rows([run])]
+    rows = [f"| {' | '.join(map(cell, row))} |" for row in weights_rows(runs)]
     return ["## Weights", "", f"| {' | '.join(WEIGHTS)} |", "|---" * len(WEIGHTS) + "|", *rows, ""] if rows else []
 
 
