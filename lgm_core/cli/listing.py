@@ -56,7 +56,15 @@ def list_datasets(places: Places) -> Listing:
         for row in datasets.CATALOG.values()
     ]
     rows.append(
-        ["folder:PATH", "PATH/train/CLASS/*, PATH/val/CLASS/*; or PATH/CLASS/*, which is split", "", "", "", "", ""]
+        [
+            "folder:PATH",
+            "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet",
+            "",
+            "",
+            "",
+            "",
+            "",
+        ]
     )
     return ["name", "title", "here", "classes", "train", "test", "licence"], rows
 

@@ -10,6 +10,7 @@ fitted            all images of a split fitted to a small square by area averagi
 wordnet           wnids: their order in ImageNet and their readable names
 listings          reading the text lists of official layouts, and the errors that teach
 folders           split folders of class folders; ImageNet and its subsets
+parquet_shards    Parquet shards as the model hub serves them; ImageNet too
 torchvision_sets  what torchvision has a reader for
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
 embedded          scenes and digits: carried by installed packages, for a first look

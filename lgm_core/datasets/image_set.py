@@ -56,7 +56,7 @@ class FileImages(ImageSet):
         self.group_names = tuple(group_names)
         self.remedy = remedy
         sizes = [_file_size(folder / self.files[i]) for i in _sample(len(self.files))]
-        self.fingerprint = _digest([name, *self.classes, *self.files, str(sizes)], self.labels)
+        self.fingerprint = digest([name, *self.classes, *self.files, str(sizes)], self.labels)
 
     def picture(self, index: int) -> Image.Image:
         return self.reduced(index, None)[0]
@@ -84,7 +84,7 @@ class ArrayImages(ImageSet):
         self.groups = None
         self.group_names = ()
         content = hashlib.sha256(b"".join(self.array(i).tobytes() for i in _sample(len(self)))).hexdigest()
-        self.fingerprint = _digest([name, *self.classes, content], self.labels)
+        self.fingerprint = digest([name, *self.classes, content], self.labels)
 
     def array(self, index: int) -> np.ndarray:
         """The image at `index` as it is stored, contiguous."""
@@ -111,7 +111,7 @@ class Subset(ImageSet):
         self.labels = images.labels[self.indices]
         self.groups = None if images.groups is None else images.groups[self.indices]
         self.group_names = images.group_names
-        self.fingerprint = _digest([images.fingerprint], self.indices)
+        self.fingerprint = digest([images.fingerprint], self.indices)
 
     def picture(self, index: int) -> Image.Image:
         return self.images.picture(int(self.indices[index]))
@@ -193,7 +193,8 @@ def _file_size(path: Path) -> int:
         return -1
 
 
-def _digest(words: Iterable[str], numbers: Tensor) -> str:
-    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape"))
-    digest.update(numbers.numpy().tobytes())
-    return digest.hexdigest()
+def digest(words: Iterable[str], numbers: Tensor) -> str:
+    """A fingerprint of what a set of images is."""
+    found = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape"))
+    found.update(numbers.numpy().tobytes())
+    return found.hexdigest()

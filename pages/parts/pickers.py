@@ -136,7 +136,8 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
     chosen = st.selectbox(
         label, names, index=first, key=state, accept_new_options=True,
         format_func=dataset_words, filter_mode="contains",
-        help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*, or PATH/CLASS/* alone",
+        help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*, PATH/CLASS/* alone, "
+        "or the hub's PATH/data/*.parquet",
     )  # fmt: skip
     put_into_url(key, [chosen or default])
     return chosen or default
