@@ -45,8 +45,8 @@ def open_backbone(
     """
     row = complete(find_row(name))
     path = fetch_weights(row, places, progress)
-    record = record_of(row, path, places.hashes)
-    return FrozenBackbone(row, _network(row, path), record, _statistics(row, normalisation), plain=plain).to(device)
+    network, record = _network(row, path), record_of(row, path, places.hashes)
+    return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
 
 
 class FrozenBackbone(Backbone):

@@ -55,17 +55,8 @@ def list_datasets(places: Places) -> Listing:
         ]
         for row in datasets.CATALOG.values()
     ]
-    rows.append(
-        [
-            "folder:PATH",
-            "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet",
-            "",
-            "",
-            "",
-            "",
-            "",
-        ]
-    )
+    layouts = "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet"
+    rows.append(["folder:PATH", layouts, *[""] * 5])
     return ["name", "title", "here", "classes", "train", "test", "licence"], rows
 
 
