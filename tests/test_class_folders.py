@@ -38,6 +38,7 @@ def test_each_class_is_split_alike_the_same_everywhere_and_apart_from_other_clas
     assert train.classes == test.classes == ("cats", "dogs")
     assert train.labels.bincount().tolist() == [8, 2] and test.labels.bincount().tolist() == [2, 1]
     assert not files(train) & files(test)
+    assert files(test) == {"cats/cats_2.jpg", "cats/cats_6.jpg", "dogs/dogs_0.jpg"}  # the same for ever
     assert train.name == "folder:pets/train:80-percent-seed-0" and SPLIT in split_words(find_row(f"folder:{pets}"))
     shutil.copytree(pets, tmp_path / "elsewhere" / "pets")
     again = open_dataset(f"folder:{tmp_path}/elsewhere/pets", [])

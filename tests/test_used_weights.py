@@ -102,7 +102,10 @@ def test_a_run_records_its_weights_and_its_reports_those_of_their_judge(small_ru
     assert facts["file"] == "small.safetensors" and facts["source"] == "local file"
     assert [report["weights"] for report in run.eval_reports()] == [facts]
     assert main(["show", "one"]) == 0
-    assert f"small.safetensors, {facts['sha256'][:12]}, local file, float32" in capsys.readouterr().out
+    assert (
+        f"small.safetensors, SHA-256 {facts['sha256'][:12]}…, local file; computed in float32"
+        in capsys.readouterr().out
+    )
     assert facts["sha256"][:12] in card(run) and facts["sha256"][:12] in run_report(run)
 
 

@@ -114,8 +114,8 @@ def show_run(name: str) -> int:
     print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
     if data := run.data():
         print(f"data: {data_words(config.dataset, data)}")
-    for network, *words in weights_rows([run]):
-        print(f"weights of {network}: {', '.join(words)}")
+    for network, file, digest, source, precision in weights_rows([run]):
+        print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}
