@@ -3,6 +3,7 @@
 Streamlit runs this file as a script for every view (as `__main__`); its server imports it once, for `app`.
 """
 
+import os
 import threading
 from importlib import import_module
 
@@ -11,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
+from lgm_core.base.machine import WATCHED
 from pages.parts.server.routes import ROUTES
 
 PAGES = {
@@ -36,6 +38,7 @@ else:
     # line, a link into a server that has just started would run the page alone, without title, theme and menu.
     PagesManager.uses_pages_directory = False
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
+    os.environ.setdefault(WATCHED, "1")  # read by the workers that are started here
     # What takes long to load is loaded before the first visitor asks for it.
     threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
     app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])

@@ -13,8 +13,10 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
-from lgm_core.engine import images_of, work
+from lgm_core.engine import images_of
+from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.forking import prepare_forks
+from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
 from lgm_core.runs.start import is_done, settings_of_source, start_all
@@ -54,7 +56,7 @@ class Run:
         return self._result()[1]
 
     def metrics(self) -> "pandas.DataFrame":
-        """One row per logged step: loss, learning_rate, step_seconds, live_top1 where it was probed."""
+        """One row per logged step: loss, learning_rate, step_seconds, and live:NETWORK where it was judged."""
         import pandas
 
         return pandas.DataFrame(self.folder.metrics())
@@ -102,7 +104,7 @@ def baseline(choice: str, dataset: str = "", backbone: str = "", *, progress: bo
 def evaluate(run: Run | str, on: list[str], *, progress: bool = True, **settings: Any) -> Run:
     """Judge the images of a run by heads on further frozen backbones, or by networks trained on them from scratch."""
     source = run if isinstance(run, Run) else open_run(run)
-    asked = {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": "", "protocol": ()}
+    asked = {"kind": "evaluate", "source": source.id, "evaluate_on": on, "name": "", "protocol": HEADLINE}
     config = change(source.config, asked, settings)
     return _do(config, progress)
 
@@ -151,7 +153,7 @@ def _finish(folder: RunFolder, progress: bool) -> Run:
     if not is_done(folder):
         if progress:
             with progress_bar() as listener:
-                work(folder, here, listener)
+                on_device(folder, here, listener)
         else:
-            work(folder, here)
+            on_device(folder, here)
     return Run(folder)

@@ -49,6 +49,8 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     are given, the network that distils bears its width in its name: "conv:width32".
     """
     found = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+    if found.get("protocol") in ([], ()):  # "what suits each network" of a version with one protocol for each kind
+        found["protocol"] = ["paper", "scratch"]
     judges, own = (group if isinstance(group := found.get(name), dict) else {} for name in ("scratch", "rcig"))
     if judges.get("width", 1) == 0:
         del judges["width"]

@@ -32,7 +32,7 @@ from lgm_core.datasets import baselines
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
-from lgm_core.evaluation.live import LiveProbe
+from lgm_core.evaluation.live import LiveJudges
 from lgm_core.evaluation.protocol import key_of_report, keys_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
@@ -73,7 +73,7 @@ def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
     distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
-    live, trail = LiveProbe(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
+    live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder):
         learn(bench, distiller, live, trail)
         learned = distiller.export()
@@ -81,7 +81,7 @@ def distill(bench: Workbench) -> None:
         _judge(bench, Judged(images=learned, made=config, run=recorder.run.id))
 
 
-def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail) -> None:
+def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail) -> None:
     """The loop: from the checkpoint, or from the first step, to the last."""
     config, recorder = bench.config, bench.recorder
     next_step, state = recorder.restore()
@@ -102,7 +102,7 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveProbe, trail: Trail)
             recorder.note(note)
         values = {"loss": result.loss, **result.scalars, "step_seconds": seconds}
         if live.due(step):
-            values |= live.probe(distiller.export())
+            values |= live.judge(distiller.export())
         if recorder.wants_metric(step) or live.due(step):
             recorder.metric(step, values)
         if recorder.wants_frame(step):

@@ -38,7 +38,7 @@ class Workbench(Bench):
 
     def __init__(self, config: RunConfig, places: Places, recorder: Recorder) -> None:
         self.config, self.places, self.recorder = config, places, recorder
-        self.compute = open_compute(config.device)
+        self.compute = open_compute(config.device, recorder.threads(config.device.threads))
         self.batch, self.cache = config.bank.batch, places.cache
         self.start = load_file(recorder.run.start) if recorder.run.start.exists() else {}
         self.resumes = recorder.run.checkpoint.exists()

@@ -7,11 +7,12 @@ import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import flat, words_of
-from lgm_core.evaluation.protocol import column_of, key_of_report, what_was_trained
+from lgm_core.evaluation.protocol import column_of, judged_by, key_of_report, spread_over
 from lgm_core.evaluation.protocol import differing as settings_apart
 from lgm_core.methods.catalog import METHODS
+from lgm_core.reports.live_curves import live_judge, live_keys
 from lgm_core.reports.matrix import config_of, difference
-from lgm_core.reports.summary import live_words, loss_words, top1_words
+from lgm_core.reports.summary import loss_words, top1_words
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.comparison.before_after import before_after
@@ -23,7 +24,7 @@ from pages.parts.theme import class_colour, empty, header, plain, state_words
 
 _EVERY = 3.0  # seconds
 _NOT_SETTINGS = ("name", "study")
-_CURVES = {"loss": "Loss", "live_top1": "Accuracy on the way"}
+_CURVES = {"loss": "Loss", "live": "Accuracy during the run"}
 
 Report = dict[str, Any] | None
 Lines = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -65,7 +66,7 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     with left:
         _together(runs, lines, colours, "loss", lambda run: loss_words(settings(run).get("method", "lgm")))
     with right:
-        _together(runs, lines, colours, "live_top1", lambda run: live_words(settings(run)["backbone"]))
+        _together(runs, lines, colours, "live", lambda run: _live_words(run, lines[run.id]))
 
 
 def _together(
@@ -85,9 +86,17 @@ def _together(
 
 
 def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]]:
-    """About `most` of the lines, evenly spread, and all those with a live accuracy."""
-    every = max(len(lines) // most, 1)
-    return [line for place, line in enumerate(lines) if place % every == 0 or "live_top1" in line]
+    """About `most` of the lines, evenly spread, and all with a live accuracy of the run's own network, as "live"."""
+    every, own = max(len(lines) // most, 1), next(iter(live_keys(lines)), "")
+    return [
+        line | ({"live": line[own]} if own in line else {})
+        for place, line in enumerate(lines)
+        if place % every == 0 or own in line
+    ]
+
+
+def _live_words(run: RunFolder, lines: Sequence[Mapping[str, Any]]) -> str:
+    return live_judge(next(iter(live_keys(lines))), settings(run)["backbone"])
 
 
 def images(runs: Sequence[RunFolder]) -> None:
@@ -138,10 +147,9 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
                 row[f"{run.id} − {base.id}"] = "judged otherwise" if other_settings else gap(report, reference)
         rows.append(row)
     st.dataframe(rows, hide_index=True)
-    trained = what_was_trained(backbones)
     st.caption(
-        f"Top-1, %, mean ± standard deviation over the {trained}; differences in points with a 95 % interval from "
-        f"the number of test images and the spread of the {trained}. • marks an interval without zero."
+        f"Top-1, %, of {judged_by(backbones)}; mean ± standard deviation over {spread_over(backbones)}; differences in "
+        "points with a 95 % interval from the number of test images and that spread. • marks an interval without zero."
     )
     if apart:
         st.caption(

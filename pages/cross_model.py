@@ -3,7 +3,7 @@
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
-from lgm_core.evaluation.protocol import column_of, network_of, what_is_unlike, what_was_trained
+from lgm_core.evaluation.protocol import column_of, judged_by, network_of, spread_over, what_is_unlike
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
 from lgm_core.reports.summary import LOWER_BOUND
 from lgm_core.runs.store import RunFolder
@@ -57,12 +57,12 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     opened = transfer_matrix(matrix, view)
     states = [slot.state for slot in matrix.slots.values()]
     counts = {state: states.count(state) for state in dict.fromkeys(states)}
-    trained = what_was_trained(matrix.columns)
     students = any(is_student(network_of(name)) for name in matrix.columns)
     full = students and any(row.choice == "full" for row in matrix.rows)
     words = [NOTES[view]] + ([LOWER_BOUND] if full else [])
     words += [plain(what_is_unlike(map(config_of, runs), matrix.columns))]
-    words += [f"Mean ± standard deviation over runs, or over the {trained} of one; click a cell to open it."]
+    words += [f"Judged by {judged_by(matrix.columns)}; mean ± standard deviation over {spread_over(matrix.columns)}."]
+    words += ["Click a cell to open it."]
     st.caption(
         f"{' '.join(filter(None, words))} Cells: {', '.join(f'{count} {state}' for state, count in counts.items())}."
     )

@@ -19,9 +19,9 @@ from lgm_core.config import RunConfig
 from lgm_core.presets import change
 from tests.browser import chromium, opened
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each worker, and for the processes that it starts
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-THREADS = int(os.environ.get("OMP_NUM_THREADS", "2"))  # more than there are idle cores is slower than one
+# A core for each of several workers, and for the processes that they start; more threads than idle cores are slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+THREADS = int(os.environ["OMP_NUM_THREADS"])
 torch.set_num_threads(THREADS)
 
 

@@ -21,6 +21,8 @@ from safetensors.numpy import save_file
 from lgm_core.base.files import append_line
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import RunConfig
+from lgm_core.evaluation.catalog import usual_protocol
+from lgm_core.evaluation.protocol import key_for
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.store import RunFolder, RunStore, Status, write_json
 
@@ -48,7 +50,7 @@ def fake_distill(
     for step in drawn:
         add_frame(picture(labels, (step + 1) / steps, SIDE), step, run.frame_index)
     for step in range(done):
-        append_line(run.metrics_file, _metric(step, steps, accuracy))
+        append_line(run.metrics_file, _metric(step, steps, accuracy, config.networks()[0]))
     run.log_file.write_text(f"2026-11-20 06:00:00 INFO run {run.id} on vm\n" + _trouble(state))
     if trail and done:
         _write_map(run, store, config, labels, names, drawn, steps)
@@ -127,13 +129,13 @@ def fake_study(store: RunStore, name: str = "demo", state: str = "finished", see
 
 
 def fake_eval(run: RunFolder, backbone: str, names: list[str], accuracy: float) -> None:
-    """The report of one probe."""
+    """The report of one evaluation, in a file that is named as by earlier versions."""
     count, each = len(names), 50
     right = round(each * accuracy)
     confusion = np.diag([right] * count) + np.roll(np.diag([each - right] * count), 1, axis=1)
     run.evals.mkdir(exist_ok=True)
-    report = {
-        "backbone": backbone, "dataset": "imagenette", "train_images": count, "test_images": each * count,
+    report = key_for(run.config(), backbone, usual_protocol(backbone)).facts() | {
+        "train_images": count, "test_images": each * count,
         "select": "last", "seconds": 5.0, "classes": names, "groups": [], "top1": accuracy, "top1_std": 0.004,
         "top1_seeds": [accuracy - 0.004, accuracy, accuracy + 0.004], "top5": min(accuracy + 0.1, 1.0),
         "top5_std": 0.001, "per_class": [accuracy] * count, "confusion": confusion.tolist(), "worst_group": None,
@@ -204,10 +206,11 @@ def _done(state: str, steps: int) -> int:
     return {"queued": 0, "finished": steps}.get(state, steps * 2 // 3)
 
 
-def _metric(step: int, steps: int, accuracy: float) -> dict[str, Any]:
+def _metric(step: int, steps: int, accuracy: float, network: str) -> dict[str, Any]:
     share = step / max(steps - 1, 1)
+    live = {f"live:{name}": value * share**0.5 for name, value in ((network, accuracy), (BACKBONES[1], 0.9 * accuracy))}
     line = {"step": step, "loss": 0.2 + 0.8 * float(np.exp(-4 * share)), "learning_rate": 0.01, "step_seconds": 0.25}
-    return line | ({"live_top1": accuracy * share**0.5} if step % max(steps // 10, 1) == 0 or share == 1 else {})
+    return line | (live if step % max(steps // 10, 1) == 0 or share == 1 else {})
 
 
 def _trouble(state: str) -> str:

@@ -86,9 +86,9 @@ def test_what_was_judged_by_the_same_recipe_is_alike():
 def test_reports_and_cards_say_what_was_trained(store, tmp_path: Path):  # noqa: F811
     heads, networks = both(store)
     only = fake_distill(store, name="only", method="rcig", backbone="conv", evaluate_on=["conv"])
-    assert "linear heads on frozen backbones or networks from scratch" in run_report(networks)
+    assert "the nearest class mean in frozen backbones or networks trained from scratch" in run_report(networks)
     assert "Loss: cross-entropy on real images" in run_report(networks) and "cosine" in run_report(heads)
-    assert "networks from scratch, trained on these" in card(only) and "heads" not in card(only)
+    assert "networks trained from scratch,\ngiven these images only" in card(only) and "heads" not in card(only)
     assert "`targets` [N, C]" in card(only) and "weights" not in card(only) and "conv (conv)" not in card(only)
     assert "targets" not in card(heads) and "conv (conv)" not in card(heads) and "weights" in card(heads)
     assert "lower bound" not in study_report("demo", [only])

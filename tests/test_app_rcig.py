@@ -13,7 +13,7 @@ from lgm_core.cli import compute
 from lgm_core.cli.flags import parse_config
 from lgm_core.cli.main import main
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.evaluation.protocol import judged_by, spread_over
 from lgm_core.jobs import local
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import PRESETS, change, preset
@@ -166,7 +166,7 @@ def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunC
 def test_several_networks_are_a_study_with_real_images_to_compare_with(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits", backbones=["conv", "resnet"])
     assert told(test).endswith("--distil-with conv resnet") and "--preset rcig_digits" in told(test)
-    assert any("6 choices of real images come on top: networks" in said.value for said in test.caption)
+    assert any("6 baselines of real images are added" in said.value for said in test.caption)
     press(test, "Start")
     made = [(run.kind, run.backbone) for run in started if run.kind == "distill"]
     assert made == [("distill", "conv"), ("distill", "resnet")] and all(run.method == "rcig" for run in started)
@@ -219,10 +219,12 @@ def test_the_command_of_an_evaluation_means_the_same_run(store: RunStore, monkey
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["mobilenet_v2"], "heads"),
-        (["conv", "vgg:augmented"], "networks"),
-        (["conv", "mobilenet_v2"], "heads or networks"),
+        (["mobilenet_v2"], "runs"),
+        (["mobilenet_v2, paper"], "runs, or over the heads of one run"),
+        (["conv", "vgg:augmented"], "runs, or over the networks of one run"),
+        (["conv", "mobilenet_v2, paper"], "runs, or over the heads or networks of one run"),
     ],
 )
-def test_what_is_trained_has_its_name(names: list[str], words: str):
-    assert what_was_trained(names) == words
+def test_a_spread_is_over_runs_or_over_what_one_run_trains(names: list[str], words: str):
+    assert spread_over(names) == words
+    assert ("networks trained from scratch" in judged_by(names)) == ("conv" in names)

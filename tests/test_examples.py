@@ -34,9 +34,9 @@ MODULES = {
 # modules that need no torch, whose examples need no files and give the same on every machine: these are run
 RUN = [
     "backbones.students.student_names", "base.costs", "base.errors", "base.knobs", "base.names",
-    "base.settings", "cli.flags", "config", "datasets.catalog", "evaluation.protocol", "jobs.study",
-    "methods.lgm.natural_colour", "methods.lgm.presets", "methods.rcig.config", "presets", "reports.command",
-    "reports.markup", "runs.identity",
+    "base.settings", "cli.flags", "config", "datasets.catalog", "evaluation.catalog", "evaluation.protocol",
+    "jobs.study", "methods.lgm.natural_colour", "methods.lgm.presets", "methods.rcig.config", "presets",
+    "reports.command", "reports.markup", "runs.identity",
 ]  # fmt: skip
 
 

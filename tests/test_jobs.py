@@ -51,7 +51,8 @@ def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
     assert os.getsid(first.status().pid) != os.getsid(0)  # outlives this terminal
     second = local.submit(replace(long_run, seed=1), here)
     until(lambda: second.status().position == 1, second)
-    assert [run.id for run in local.queue(here)] == [second.id] and second.status().phase == "waiting for cpu-0"
+    assert [run.id for run in local.queue(here)] == [second.id]
+    assert second.status().phase == f"waiting for cpu-0, where {first.id} computes"
 
     local.pause(first)
     until(lambda: first.status().state == "paused", first)

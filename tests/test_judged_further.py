@@ -39,7 +39,8 @@ def test_all_real_images_are_judged_further_by_a_run_of_their_own(small_run: Run
 
 
 def test_all_real_images_judged_with_other_settings_are_other_runs(small_run: RunConfig, here: Places):
-    named = change(small_run, {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"})
+    full = {"kind": "baseline", "baseline": {"choice": "full"}, "name": "all"}
+    named = change(small_run, {**full, "protocol": ["paper"]})
     found = [start_all(change(named, {"probe": {"full_epochs": epochs}}), here)[-1] for epochs in (10, 20, 30, 20)]
     assert [run.config().probe.full_epochs for run in found] == [10, 20, 30, 20]
     assert len({run.id for run in found}) == 3 and found[1].id == found[3].id

@@ -57,7 +57,7 @@ def test_what_a_user_gives_is_checked_and_what_a_disk_holds_is_read():
     with pytest.raises(ConfigError, match="sharpness"):
         from_dict(RunConfig, values)
     config, notes = read_dict(RunConfig, values)
-    assert config == RunConfig(steps=7)
+    assert config == RunConfig(steps=7, protocol=("paper", "scratch"))  # as versions without that setting judged
     assert set(notes) == {"lgm.sharpness", "lgm.views", "future", "probe"}
     assert notes["lgm.sharpness"] == "lgm.sharpness = 2 is no setting of this version: left out"
     assert notes["lgm.views"] == "lgm.views is a whole number; 'many' was given: read as 5"

@@ -15,7 +15,17 @@ from lgm_core.config import RunConfig, renamed, validate
 from lgm_core.engine import work
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.from_scratch import recipe_of
-from lgm_core.evaluation.protocol import Key, column_of, differing, key_for, key_of_report, keys_of, unlike
+from lgm_core.evaluation.protocol import (
+    Key,
+    column_of,
+    differing,
+    key_for,
+    key_of_report,
+    keys_of,
+    network_of,
+    protocol_of,
+    unlike,
+)  # fmt: skip
 from lgm_core.evaluation.work import seconds_of
 from lgm_core.jobs import estimate as estimates
 from lgm_core.jobs.calibrations import measurement_file
@@ -25,7 +35,8 @@ from lgm_core.runs.heart import Heart, plain
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore, identity
 
-MIXED = preset("preview", evaluate_on=("mobilenet_v2", "conv:depth2"))
+FIRST = ("paper", "scratch")  # the protocols of versions that had one for each kind of network
+MIXED = preset("preview", evaluate_on=("mobilenet_v2", "conv:depth2"), protocol=FIRST)
 
 
 def _finish(run: RunFolder, here: Places) -> RunFolder:
@@ -38,10 +49,13 @@ def test_a_key_is_a_network_its_protocol_data_fraction_and_settings():
     assert (frozen.network, frozen.protocol, frozen.dataset) == ("mobilenet_v2", "paper", "scenes")
     assert (student.network, student.protocol, student.settings["scratch.depth"]) == ("conv:depth2", "scratch", 2)
     assert frozen.file_stem == f"mobilenet_v2-paper-on-scenes-{frozen.digest}"
-    assert [frozen.column, student.column] == ["mobilenet_v2", "conv:depth2"]
+    assert [frozen.column, student.column] == ["mobilenet_v2, paper", "conv:depth2"]
+    assert replace(frozen, protocol="nearest-mean").column == "mobilenet_v2"
     other = replace(frozen, fraction=0.1)
-    assert other.column == "mobilenet_v2, 10 % of labels" and other.file_stem != frozen.file_stem
-    assert replace(frozen, protocol="nearest").column == "mobilenet_v2, nearest"
+    assert other.column == "mobilenet_v2, paper, 10 % of labels" and other.file_stem != frozen.file_stem
+    assert [(network_of(key.column), protocol_of(key.column)) for key in (other, student)] == [
+        ("mobilenet_v2", "paper"), ("conv:depth2", "scratch")
+    ]  # fmt: skip
 
 
 def test_a_digest_depends_on_what_is_judged_by_and_on_nothing_else():
@@ -92,7 +106,7 @@ def test_what_only_judges_is_no_part_of_a_distillation():
 
 
 def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Places):
-    run = _finish(start(small_run, here), here)
+    run = _finish(start(change(small_run, {"protocol": FIRST}), here), here)
     file = next(run.evals.iterdir())
     old = {name: value for name, value in read_json(file).items() if name not in ("protocol", "fraction", "settings")}
     file.unlink()
@@ -102,6 +116,7 @@ def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Pl
 
 
 def test_how_all_real_images_are_trained_on_tells_only_their_evaluations_apart(small_run: RunConfig):
+    small_run = change(small_run, {"protocol": FIRST})
     longer = change(small_run, {"probe": {"full_epochs": 7}})
     assert [key.digest for key in keys_of(longer)] == [key.digest for key in keys_of(small_run)]
     full = [change(one, {"kind": "baseline", "baseline": {"choice": "full"}}) for one in (small_run, longer)]
@@ -145,7 +160,7 @@ def test_a_run_of_before_is_the_run_that_the_same_command_means_today(here: Plac
     run = RunFolder(here.runs / "old")
     run.path.mkdir(parents=True)
     write_json(run.config_file, {"config": values, "environment": {"lgm_core": "0.1.0"}})
-    assert run.config() == config and run.notes() == [] and run.why_not_resumed() == ""
+    assert run.config() == replace(config, protocol=FIRST) and run.notes() == [] and run.why_not_resumed() == ""
     assert start(config, here).id == "old"
 
 
@@ -166,7 +181,7 @@ def test_the_remedy_for_memory_while_judging_is_the_judges(small_run: RunConfig,
 
     monkeypatch.setattr("lgm_core.engine.judge", full)
     network = "conv" if PROTOCOLS[name].networks == "student" else small_run.evaluate_on[0]
-    run = start(change(small_run, {"evaluate_on": [network]}), here)
+    run = start(change(small_run, {"evaluate_on": [network], "protocol": [name]}), here)
     with pytest.raises(MemoryError):
         work(run, here)
     assert PROTOCOLS[name].memory_remedy in run.status().error and "lgm." not in run.status().error

@@ -66,7 +66,7 @@ def test_a_run_writes_what_the_pages_read(run: RunFolder):
     metrics, details = run.metrics(), run.details()
     assert [line["step"] for line in metrics] == list(range(12))
     assert {"batch_top1", "temperature", "implicit_share", "inner_first", "inner_last"} <= set(metrics[-1])
-    assert sum("live_top1" in line for line in metrics) == 2
+    assert sum(f"live:{run.config().backbone}" in line for line in metrics) == 2
     assert [line["step"] for line in details] == [frame["step"] for frame in run.frame_list()]
     last = details[-1]
     assert len(last["inner"]) == len(last["solve"]) == 20 and np.shape(last["labels"]) == (10, 10)
@@ -109,7 +109,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(small: RunConfig, run: RunFolder
     assert work(stopped, places) == "finished"
     assert stopped.synthetic.read_bytes() == run.synthetic.read_bytes()
     assert stopped.checkpoint.read_bytes() == run.checkpoint.read_bytes()
-    for name in ("loss", "batch_top1", "live_top1", "inner_rate", "implicit_share"):
+    for name in ("loss", "batch_top1", f"live:{run.config().backbone}", "inner_rate", "implicit_share"):
         assert [line.get(name) for line in stopped.metrics()] == [line.get(name) for line in run.metrics()]
     assert stopped.details() == run.details()
     assert stopped.eval_reports()[0]["top1_seeds"] == run.eval_reports()[0]["top1_seeds"]

@@ -66,7 +66,8 @@ def test_a_run_in_one_file(run):
     told = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', html)[0])
     assert told["steps"] == [line["step"] for line in run.frame_list()]
     assert len(told["frames"]) == len(told["steps"])
-    assert html.count("<polyline") == 2  # loss and live probe
+    assert html.count("<polyline") == 3  # loss and two judges
+    assert "the nearest class mean in mobilenet_v2" in html
     assert "@media print" in html and "beforeprint" in html
 
 

@@ -31,7 +31,8 @@ def undisturbed(small_run: RunConfig, here: Places, tmp_path: Path) -> RunFolder
 def _same_result(one: RunFolder, other: RunFolder) -> None:
     assert one.synthetic.read_bytes() == other.synthetic.read_bytes()
     assert one.checkpoint.read_bytes() == other.checkpoint.read_bytes()
-    losses = [[(line["step"], line["loss"], line.get("live_top1")) for line in run.metrics()] for run in (one, other)]
+    own = f"live:{one.config().backbone}"
+    losses = [[(line["step"], line["loss"], line.get(own)) for line in run.metrics()] for run in (one, other)]
     assert losses[0] == losses[1]
     assert [f["step"] for f in one.frame_list()] == [f["step"] for f in other.frame_list()]
     assert one.trail() == other.trail() and one.map() == other.map()

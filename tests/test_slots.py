@@ -1,11 +1,18 @@
 """Device slots: first come, first served, one run per device, the dead make room; and how much memory is free."""
 
+import threading
+import time
+
 import pytest
 import torch
 
+from lgm_core.base import machine
 from lgm_core.base.locks import take
 from lgm_core.base.machine import free_memory
+from lgm_core.engine import start, work
 from lgm_core.jobs import slots
+from lgm_core.jobs.worker import on_device
+from lgm_core.presets import change
 
 
 def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):
@@ -53,3 +60,43 @@ def test_slots_follow_what_is_visible(monkeypatch):
 def test_free_memory_is_told_without_torch():
     assert 10**7 < free_memory("cpu-0") < 10**14
     assert torch.cuda.is_available() or free_memory("cuda-7") == 0
+
+
+def test_threads_are_as_many_as_cores_that_are_idle(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.delenv(machine.WATCHED, raising=False)
+    monkeypatch.setattr(machine, "_allowed_cores", lambda count: range(count))
+    monkeypatch.setattr(machine, "_container_cores", lambda: 0)
+    for busy, watched, threads in (
+        ([0, 0], "", 2), ([0, 0], "1", 1), ([100, 5], "", 1), ([100, 100], "1", 1), ([10, 0, 90, 2], "1", 2)
+    ):  # fmt: skip
+        monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval, percpu, busy=busy: busy)
+        with monkeypatch.context() as here:
+            here.setenv(machine.WATCHED, watched)
+            assert machine.idle_cores() == threads
+    monkeypatch.setattr(machine, "_container_cores", lambda: 3)
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval, percpu: [0.0] * 64)
+    assert machine.idle_cores() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert machine.idle_cores() == 5
+
+
+def test_a_run_keeps_the_threads_that_it_began_with(small_run, here, monkeypatch):
+    monkeypatch.setattr("lgm_core.runs.recorder.idle_cores", lambda: 1)
+    run, stop = start(small_run, here), threading.Event()
+    stopped = work(run, here, lambda phase, done, total, values: stop.set() if phase == "distilling" else None, stop)
+    assert stopped == "stopped" and run.status().threads == 1
+    monkeypatch.setattr("lgm_core.runs.recorder.idle_cores", lambda: 2)
+    assert work(run, here) == "finished" and run.status().threads == 1
+
+
+def test_the_command_line_waits_for_the_device_and_says_for_whom(small_run, here, monkeypatch):
+    run, said = start(change(small_run, {"device": {"device": "cpu"}}), here), list[str]()
+    with slots.take_slot(here.slots, ["cpu-0"], "another", lambda position, words: None) as _:
+        waiter = threading.Thread(target=on_device, args=(run, here, None, None, said.append))
+        waiter.start()
+        while not said:
+            time.sleep(0.05)
+        assert run.status().state == "queued"
+    waiter.join(timeout=120)
+    assert said == ["waiting for cpu-0, where another computes"] and run.status().state == "finished"

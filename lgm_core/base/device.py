@@ -68,10 +68,13 @@ class Compute:
         }
 
 
-def open_compute(config: DeviceConfig) -> Compute:
-    """Choose the device, fix threads, tune the allocator. Raises `ConfigError` for a device that is not here."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
+def open_compute(config: DeviceConfig, threads: int = 0) -> Compute:
+    """Choose the device, fix threads, tune the allocator. Raises `ConfigError` for a device that is not here.
+
+    `threads`: as many as the run began with, since results depend on it to the last bit; 0 takes the config's.
+    """
+    if threads or config.threads:
+        torch.set_num_threads(threads or config.threads)
     device = torch.device(_device_name(config.device))
     precision = config.precision
     if precision == "auto":

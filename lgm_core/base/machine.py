@@ -1,11 +1,44 @@
-"""How much memory there is for a run, without torch: the free part of a GPU's, or of this machine's or container's.
+"""What of this machine is there for a run, without torch: free memory, and cores that are idle.
 
->>> free_memory("cpu-0")
-16106127360
+>>> free_memory("cpu-0"), idle_cores()
+(16106127360, 2)
 """
 
+import os
 import subprocess
 from pathlib import Path
+
+import psutil
+
+WATCHED = "LGM_WATCHED"  # set in the environment of workers that a dashboard starts: a browser needs a core, too
+_LOOK_SECONDS = 0.3
+
+
+def idle_cores() -> int:
+    """Threads that a run should compute with: as many as cores that are idle now, at least one.
+
+    One fewer where a dashboard has started it. Where OMP_NUM_THREADS is set, that number: the user has chosen.
+    """
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    busy = psutil.cpu_percent(interval=_LOOK_SECONDS, percpu=True)
+    mine = _allowed_cores(len(busy))
+    idle = round(sum(1 - busy[core] / 100 for core in mine)) - (1 if os.environ.get(WATCHED) else 0)
+    return max(min(idle, _container_cores() or idle), 1)
+
+
+def _allowed_cores(count: int) -> list[int]:
+    """The cores that this process may use, where the system tells."""
+    own = psutil.Process()
+    return [core for core in own.cpu_affinity() or [] if core < count] if psutil.LINUX else list(range(count))
+
+
+def _container_cores() -> int:
+    """Whole cores that a container may use; 0 where that is not limited."""
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, period = (limit.read_text().split() if limit.exists() else ["max", "1"])[:2]
+    return max(int(quota) // int(period), 1) if quota.isdigit() else 0
 
 
 def free_memory(slot: str) -> int:

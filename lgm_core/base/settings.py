@@ -12,7 +12,9 @@ from lgm_core.base.knobs import knob
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
-LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy trains for few steps only
+LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
+LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
+LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's own network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,9 @@ class DeviceConfig:
     compile: bool = knob(
         False, "the steps' network through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
     )
-    threads: int = knob(0, "CPU threads; 0: as many as cores", low=0, high=1024)
+    threads: int = knob(
+        0, "CPU threads; 0: as many as cores are idle when the run begins, which it keeps to its end", low=0, high=1024
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +130,11 @@ class ScratchConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveConfig:
-    """The probe that runs beside a distillation, for watching only: nothing is chosen by it."""
+    """How the set is judged during a distillation, for watching only: nothing is chosen by it."""
 
-    times: int = knob(25, "live probes per run; 0 switches them off", low=0, high=10000)
-    test_images: int = knob(500, "test images that they look at, spread over the classes", low=1)
-    steps: int = knob(200, "training steps of a live probe", low=1)
+    times: int = knob(25, "how often the set is judged during the run; 0: never", low=0, high=10000)
+    test_images: int = knob(500, "test images that are looked at, spread over the classes", low=1)
+    steps: int = knob(200, "training steps of a network from scratch", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +184,9 @@ class SharedConfig:
     normalisation: Literal["native", "imagenet"] = knob("native", "the backbone's own mean and std, or ImageNet's")
     evaluate_on: tuple[str, ...] = knob((), "backbones that the result is probed on; for align: that are compared")
     protocol: tuple[str, ...] = knob(
-        (), "how it is judged: paper (linear heads), scratch (networks from scratch); none: what suits each network"
+        ("nearest-mean", "scratch"),
+        "how it is judged: nearest-mean, paper, converged or 1-nn in frozen backbones, scratch in other networks",
+        before=("paper", "scratch"),
     )
     source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from")
     fork_step: int = knob(0, "the step of the source at which this run takes over", low=0)

@@ -7,6 +7,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +22,10 @@ from lgm_core.cli.flags import parse_changes, parse_config
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
+from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.local import require_ended_badly
 from lgm_core.jobs.signals import soft_signals
+from lgm_core.jobs.worker import on_device
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
 from lgm_core.runs.start import is_done, settings_of_source, start_all
@@ -61,7 +64,7 @@ def evaluate(arguments: Sequence[str]) -> int:
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     source = RunStore(places().runs).open(name)
     base = parse_changes(
-        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=())
+        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=HEADLINE)
     )
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
@@ -170,8 +173,6 @@ def _start_and_work(configs: Sequence[RunConfig]) -> int:
 
 
 def _work(runs: Sequence[RunFolder]) -> int:
-    from lgm_core.engine import work as do
-
     with soft_signals() as (stop, code):
         for place, run in enumerate(runs, start=1):
             prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""
@@ -179,7 +180,8 @@ def _work(runs: Sequence[RunFolder]) -> int:
                 print(f"{prefix or run.id + ': '}finished before: {run.path}", file=sys.stderr)
                 continue
             with progress_bar(prefix) as listener:
-                state = do(run, places(), listener, stop)
+                waits = partial(print, f"{run.id}:", file=sys.stderr)
+                state = on_device(run, places(), listener, stop, waits)
             print(f"{prefix or run.id + ': '}{state}: {run.path}", file=sys.stderr)
             if stop.is_set():
                 print("the same command, or `lgm resume`, goes on from here", file=sys.stderr)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from tqdm import tqdm
 
-from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.summary import Table, column_heading, percent
 from lgm_core.runs.heart import Listener
 
@@ -33,7 +33,8 @@ def progress_bar(prefix: str = "") -> Iterator[Listener]:
             bar = bars["now"] = tqdm(
                 desc=f"{prefix}{phase}", total=total, initial=done, dynamic_ncols=True, leave=False
             )
-        shown = {name: f"{values[name]:.3f}" for name in ("loss", "live_top1") if name in values}
+        live = dict.fromkeys(live_keys([values])[:1], "accuracy")
+        shown = {said: f"{values[name]:.3f}" for name, said in {"loss": "loss", **live}.items() if name in values}
         bar.set_postfix(shown, refresh=False)
         bar.update(done - bar.n)
 
@@ -53,7 +54,7 @@ def print_table(table: Table, title: str) -> None:
     width = max(100, *(18 * (len(table.columns) + 3),))
     console = Console(width=None if Console().is_terminal else width)
     view = RichTable(title=title, title_justify="left", title_style="bold")
-    view.add_column(f"images the {what_was_trained(table.columns)} were trained on")
+    view.add_column("judged images")
     view.add_column("how many", justify="right")
     for name in table.columns:
         view.add_column(f"on {column_heading(table.rows, name)}", justify="right")

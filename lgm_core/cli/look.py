@@ -14,7 +14,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
 from lgm_core.datasets.catalog import data_words
-from lgm_core.evaluation.protocol import what_was_trained
+from lgm_core.evaluation.protocol import judged_by, spread_over
 from lgm_core.reports.summary import result_table
 from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
@@ -101,8 +101,7 @@ def show_run(name: str) -> int:
             for sentence in (*run.notes(), *run.problems()):
                 print(f"note: {run.id}: {sentence}")
         table = result_table(runs)
-        over = f"over runs, or over the {what_was_trained(table.columns)} of one"
-        print_table(table, f"study {name}: top-1 in %, mean ± standard deviation {over}")
+        print_table(table, f"study {name}: {_measured(table.columns)}")
         print(f"runs: {store.root}/{name}-*")
         return 0
     run = store.open(name)
@@ -121,5 +120,10 @@ def show_run(name: str) -> int:
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}
     table = result_table([run, *looking], sources)
     if table.rows:
-        print_table(table, f"top-1 in %, mean ± standard deviation over the {what_was_trained(table.columns)}")
+        print_table(table, _measured(table.columns))
     return 0
+
+
+def _measured(columns: Sequence[str]) -> str:
+    """What a table's accuracies are."""
+    return f"top-1 in % of {judged_by(columns)}, mean ± standard deviation over {spread_over(columns)}"

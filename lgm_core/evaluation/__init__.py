@@ -3,6 +3,10 @@
 catalog       the protocols, a row each: how a set is judged (no torch)
 protocol      the key of an evaluation: how a set was judged, and what can be compared (no torch)
 judge         judge a set by the protocol that a key names
+seen          what a frozen backbone sees of a judged set and of the test images
+nearest_mean  the protocol "nearest-mean": the nearest class mean
+nearest_image the protocol "1-nn": the nearest judged image
+converged     the protocol "converged": a regularised head at its optimum
 heads         the protocol "paper": linear heads on frozen backbones
 from_scratch  the protocol "scratch": networks trained from scratch
 probe         train linear heads, and score any classifier

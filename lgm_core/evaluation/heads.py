@@ -18,26 +18,38 @@ from lgm_core.base.settings import SharedConfig
 from lgm_core.evaluation.judge import Judged
 from lgm_core.evaluation.probe import HeadRecipe, Heads, score, train_heads
 from lgm_core.evaluation.protocol import Key
+from lgm_core.evaluation.seen import counts, held_out, views_of
 
-_RESIDENT_BYTES = 4 * 2**30  # a bank below this goes onto the device whole
-_VIEW_SEED = 3407
 _FEW_VIEWS = 20
 
 
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
     """Accuracies of heads trained on augmented views of the judged images, or on all training images."""
-    probe = config.probe
-    if judged.images is None:
-        features, labels = _all_training_images(bench, config, key.network)
-        recipe = HeadRecipe(
-            epochs=probe.full_epochs, batch=probe.full_batch, learning_rate=probe.learning_rate, seeds=probe.seeds
-        )
-    else:
-        features, labels = _views(bench, config, judged, key.network)
-        recipe = HeadRecipe(
-            epochs=probe.epochs, batch=probe.batch, learning_rate=probe.learning_rate, seeds=probe.seeds
-        )
-    return _tested(bench, config, key.network, features, labels, recipe)
+    probe, whole = config.probe, judged.images is None
+    recipe = HeadRecipe(
+        epochs=probe.full_epochs if whole else probe.epochs,
+        batch=probe.full_batch if whole else probe.batch,
+        learning_rate=probe.learning_rate,
+        seeds=probe.seeds,
+    )
+    seen, test = views_of(bench, config, judged, key.network), held_out(bench, key.network)
+    best: list[tuple[float, Heads]] = []
+
+    def keep_best(heads: Heads) -> None:
+        accuracy = score(heads, test.features, test.labels)["top1"]
+        if not best or accuracy > best[0][0]:
+            best[:] = [(accuracy, Heads(heads.weight.clone(), heads.bias.clone()))]
+
+    heads = train_heads(
+        seen.features,
+        seen.labels,
+        classes=bench.classes,
+        recipe=recipe,
+        progress=lambda done, total: bench.phase(f"judging in {key.network}: heads", done, total),
+        after_epoch=keep_best if probe.select == "best" else lambda heads: None,
+    )
+    measured = score(best[0][1] if best else heads, test.features, test.labels, test.groups, test.group_count)
+    return counts(seen, test) | {"select": probe.select} | measured
 
 
 def wrongness(
@@ -65,54 +77,3 @@ def wrongness(
         for part, own in zip(features.split(8192), labels.split(8192), strict=True)
     ]
     return 1 - torch.cat(right)
-
-
-def _views(
-    bench: Bench, config: SharedConfig, judged: Judged, network: str
-) -> tuple[Float[Tensor, "n v d"], Int[Tensor, "n"]]:
-    assert judged.images is not None
-    backbone, device = bench.backbone(network), bench.compute.device
-    bench.phase(f"probe in {backbone.name}: views")
-    images, labels = judged.images.images.to(device), judged.images.labels.to(device)
-    features = view_features(
-        images, backbone, bench.augment(VIEW_AUGMENT, backbone), bench.compute, views=config.probe.views,
-        batch=bench.batch, seed=_VIEW_SEED,
-    )  # fmt: skip
-    return features, labels
-
-
-def _all_training_images(
-    bench: Bench, config: SharedConfig, network: str
-) -> tuple[Float[Tensor, "n v d"], Int[Tensor, "n"]]:
-    bank = bench.view_bank(bench.train, bench.backbone(network), VIEW_AUGMENT, config.probe.full_views)
-    device, features = bench.compute.device, bank.features
-    if features.nbytes < _RESIDENT_BYTES:
-        features = features.to(device)
-    return features, bank.labels.to(device)
-
-
-def _tested(
-    bench: Bench, config: SharedConfig, network: str, features: Tensor, labels: Tensor, recipe: HeadRecipe
-) -> dict[str, Any]:
-    backbone, device = bench.backbone(network), bench.compute.device
-    test = bench.clean_bank(bench.test, backbone)
-    test_features, test_labels = test.features[:, 0].to(device), test.labels.to(device)
-    groups = None if bench.test.groups is None else bench.test.groups.to(device)
-    best: list[tuple[float, Heads]] = []
-
-    def keep_best(heads: Heads) -> None:
-        accuracy = score(heads, test_features, test_labels)["top1"]
-        if not best or accuracy > best[0][0]:
-            best[:] = [(accuracy, Heads(heads.weight.clone(), heads.bias.clone()))]
-
-    heads = train_heads(
-        features,
-        labels,
-        classes=bench.classes,
-        recipe=recipe,
-        progress=lambda done, total: bench.phase(f"probe in {backbone.name}: heads", done, total),
-        after_epoch=keep_best if config.probe.select == "best" else lambda heads: None,
-    )
-    measured = score(best[0][1] if best else heads, test_features, test_labels, groups, len(bench.test.group_names))
-    counts = {"train_images": len(labels), "test_images": len(test_labels), "select": config.probe.select}
-    return counts | measured

@@ -5,7 +5,7 @@
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Int
@@ -26,12 +26,14 @@ class Judged:
     images  the set; None: all training images
     chosen  which training images they are, where they were chosen among them
     made    settings of the run that made them, and `run`, its name
+    seen    what the protocols of one network share (evaluation/seen.py)
     """
 
     images: LearnedSet | None
     chosen: Int[Tensor, "n"] | None = None
     made: SharedConfig
     run: str
+    seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
 
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:

@@ -1,56 +1,87 @@
-"""The live accuracy: a short evaluation of the set as it is now, during a distillation. For watching only.
+"""The live accuracy: what the set is worth as it is now, during a distillation. For watching only.
 
->>> live = LiveProbe(bench, config)
->>> live.probe(distiller.export())
-{'live_top1': 0.71}
+Frozen backbones judge by the nearest class mean: first the run's own, then those that will judge the result, as long as
+all this takes less than LIVE_SHARE of the time. A network from scratch is trained for a short while.
+
+>>> live = LiveJudges(bench, config)
+>>> live.judge(distiller.export())
+{'live:mobilenet_v2': 0.71, 'live:tf_efficientnet_lite0': 0.78}
 """
 
-from torch import Tensor
+import time
+from dataclasses import dataclass
 
 from lgm_core.backbones.abstract_bench import VIEW_AUGMENT, Bench
+from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import view_features
 from lgm_core.backbones.students.real_data import open_real, shape_of
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks, with_flips
 from lgm_core.base.interfaces import LearnedSet
-from lgm_core.base.settings import LIVE_RATE, SharedConfig
+from lgm_core.base.settings import LIVE_RATE, LIVE_SHARE, LIVE_VIEWS, SharedConfig
+from lgm_core.datasets.image_set import Subset
 from lgm_core.datasets.spread import spread_over_classes
 from lgm_core.evaluation.from_scratch import values_of
-from lgm_core.evaluation.probe import HeadRecipe, score, train_heads
+from lgm_core.evaluation.nearest_mean import ClassMeans
+from lgm_core.evaluation.seen import HeldOut, Seen
 
 
-class LiveProbe:
-    """A short probe in the run's own network, on a fixed part of the test images."""
+@dataclass(frozen=True)
+class _Judge:
+    augment: Augment
+    held: HeldOut
+
+
+class LiveJudges:
+    """Judges on a fixed part of the test images; a backbone's features of these are computed when it first judges."""
 
     def __init__(self, bench: Bench, config: SharedConfig) -> None:
         live, steps = config.live, config.steps
-        self._bench, self._config, self._name = bench, config, config.networks()[0]
+        self._bench, self._config, self._own = bench, config, config.networks()[0]
         self._steps = {round(k * (steps - 1) / live.times) for k in range(1, live.times + 1)} if live.times else set()
-        if not self._steps or is_student(self._name):
-            return
-        self._backbone = bench.backbone(self._name)
-        bank = bench.clean_bank(bench.test, self._backbone)
-        rows = spread_over_classes(bank.labels, live.test_images)
-        self._features = bank.features[rows, 0].to(bench.compute.device)
-        self._labels = bank.labels[rows].to(bench.compute.device)
-        self._augment = bench.augment(VIEW_AUGMENT, self._backbone)
+        others = [name for name in config.evaluate_on if not is_student(name)]
+        self._names = tuple(dict.fromkeys([self._own, *others]))
+        self._judges: dict[str, _Judge] = {}
+        self._began, self._spent = time.perf_counter(), 0.0
 
     def due(self, step: int) -> bool:
         return step in self._steps
 
-    def probe(self, learned: LearnedSet) -> dict[str, float]:
-        """`live_top1` in [0, 1]: of one head, or one network from scratch, trained for a few hundred steps."""
-        top1 = self._of_student(learned) if is_student(self._name) else self._of_head(learned.images, learned.labels)
-        return {"live_top1": top1}
+    def judge(self, learned: LearnedSet) -> dict[str, float]:
+        """Accuracies in [0, 1], by "live:" and the network's name: its own always, others while there is time."""
+        found = {}
+        for name in self._names:
+            if name != self._own and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
+                continue
+            self._open(name)
+            began = time.perf_counter()
+            found[f"live:{name}"] = self._of_student(learned) if is_student(name) else self._of_means(learned, name)
+            self._spent += time.perf_counter() - began if name != self._own else 0.0
+        return found
 
-    def _of_head(self, images: Tensor, labels: Tensor) -> float:
-        bench, steps = self._bench, self._config.live.steps
+    def _open(self, name: str) -> None:
+        if name in self._judges or is_student(name):
+            return
+        bench, test = self._bench, self._bench.test
+        backbone, rows = bench.backbone(name), spread_over_classes(test.labels, self._config.live.test_images)
+        some = test if len(rows) == len(test) else Subset(test, rows, f"{test.name}:live-{len(rows)}")
+        bank, device = bench.clean_bank(some, backbone), bench.compute.device
+        held = HeldOut(bank.features[:, 0].to(device), bank.labels.to(device), None, 0, bench.classes)
+        self._judges[name] = _Judge(bench.augment(VIEW_AUGMENT, backbone), held)
+
+    def _of_means(self, learned: LearnedSet, name: str) -> float:
+        bench, judge = self._bench, self._judges[name]
         features = view_features(
-            images, self._backbone, self._augment, bench.compute, views=10, batch=bench.batch, seed=0
+            learned.images,
+            bench.backbone(name),
+            judge.augment,
+            bench.compute,
+            views=LIVE_VIEWS,
+            batch=bench.batch,
+            seed=0,
         )
-        recipe = HeadRecipe(epochs=steps, batch=len(images), learning_rate=256e-3 / len(images), seeds=1)
-        heads = train_heads(features, labels, classes=bench.classes, recipe=recipe)
-        return score(heads, self._features, self._labels)["top1"]
+        means = ClassMeans(Seen(features, learned.labels), classes=bench.classes)
+        return judge.held.report(means.scores)["top1"]
 
     def _of_student(self, learned: LearnedSet) -> float:
         config, scratch, device = self._config, self._config.scratch, self._bench.compute.device
@@ -59,7 +90,7 @@ class LiveProbe:
         if scratch.flip:
             values, targets = with_flips(values, targets)
         recipe = ScratchRecipe(steps=config.live.steps, learning_rate=LIVE_RATE * scratch.learning_rate, seeds=1)
-        shape = shape_of(self._name, scratch, real)
+        shape = shape_of(self._own, scratch, real)
         networks = train_networks(lambda rows: values[rows.to(device)], targets, shape, recipe=recipe)
         some = spread_over_classes(real.test.labels, config.live.test_images)
         best, true = predicted(networks, [(real.test.values(some), real.test.labels[some].to(device))])

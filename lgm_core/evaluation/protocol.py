@@ -6,7 +6,7 @@ matrix, what a run still has to do, what another run waits for, and which accura
 >>> [key.column for key in keys_of(preset("rcig_digits", evaluate_on=("conv", "mobilenet_v2")))]
 ['conv', 'mobilenet_v2']
 >>> keys_of(preset("preview", evaluate_on=("mobilenet_v2",)))[0].file_stem
-'mobilenet_v2-paper-on-scenes-...'
+'mobilenet_v2-nearest-mean-on-scenes-...'
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.backbones.students.student_names import student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import file_name, require_known
 from lgm_core.base.settings import SharedConfig
-from lgm_core.evaluation.catalog import PROTOCOLS, usual_protocol
+from lgm_core.evaluation.catalog import PROTOCOLS, first_protocol, usual_protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +71,13 @@ def keys_of(config: SharedConfig) -> list[Key]:
     """The evaluations that a run asks for, in order."""
     found = []
     for network in dict.fromkeys(config.evaluate_on):
-        for name in config.protocol or (usual_protocol(network),):
-            if PROTOCOLS[name].networks == _kind(network):
-                found.append(key_for(config, network, name))
+        found += [key_for(config, network, name) for name in config.protocol if PROTOCOLS[name].suits(network)]
     return found
 
 
 def key_for(config: SharedConfig, network: str, protocol: str = "") -> Key:
     """The key of an evaluation in one network, with a run's settings."""
-    name = protocol or usual_protocol(network)
+    name = protocol or first_protocol(network)
     row = PROTOCOLS[name]
     own = row.full if config.kind == "baseline" and config.baseline.choice == "full" else ()
     settings = {setting: setting_of(config, setting) for setting in row.settings + row.further + own}
@@ -102,7 +100,7 @@ def key_of_report(report: Mapping[str, Any], config: SharedConfig) -> Key:
 def column_of(report: Mapping[str, Any]) -> str:
     """The column that a report belongs to."""
     network = report["backbone"]
-    protocol, fraction = report.get("protocol") or usual_protocol(network), report.get("fraction", 1.0)
+    protocol, fraction = report.get("protocol") or first_protocol(network), report.get("fraction", 1.0)
     return Key(network=network, protocol=protocol, dataset="", fraction=fraction).column
 
 
@@ -111,16 +109,22 @@ def network_of(column: str) -> str:
     return column.split(", ")[0]
 
 
+def protocol_of(column: str) -> str:
+    """The protocol that a column belongs to."""
+    network, *words = column.split(", ")
+    return next((word for word in words if word in PROTOCOLS), usual_protocol(network))
+
+
 def check_protocols(config: SharedConfig) -> None:
     """Raise `UnknownName` or `ConfigError` for protocols that are not known, or that leave a network without any."""
     for name in config.protocol:
         require_known(name, PROTOCOLS, "protocol")
-    for network in config.evaluate_on if config.protocol else ():
-        if not any(PROTOCOLS[name].networks == _kind(network) for name in config.protocol):
-            fitting = [name for name, row in PROTOCOLS.items() if row.networks == _kind(network)]
+    for network in config.evaluate_on:
+        if not any(PROTOCOLS[name].suits(network) for name in config.protocol):
+            fitting = [name for name in PROTOCOLS if PROTOCOLS[name].suits(network)]
             raise ConfigError(
                 f"{network} cannot be judged by {' or '.join(config.protocol)}; name a protocol that suits it "
-                f"({', '.join(fitting)}), or none"
+                f"({', '.join(fitting)}), or leave --protocol out"
             )
 
 
@@ -169,14 +173,14 @@ def what_is_unlike(configs: Iterable[SharedConfig], columns: Iterable[str]) -> s
     return f"Not judged alike, so not to be compared within a column ({told})."
 
 
-def what_was_trained(columns: Iterable[str], whole: bool = False) -> str:
-    """What evaluations train on a set: "heads" on frozen backbones, "networks" from scratch, or both.
-
-    `whole`: a phrase that explains it.
-    """
-    used = {usual_protocol(network_of(column)) for column in columns} or {"paper"}
-    return " or ".join(PROTOCOLS[name].trained[whole] for name in PROTOCOLS if name in used)
+def judged_by(columns: Iterable[str]) -> str:
+    """What has the accuracies in these columns, such as "the nearest class mean in frozen backbones"."""
+    used = set(map(protocol_of, columns)) or {usual_protocol("")}
+    return " or ".join(row.words for name, row in PROTOCOLS.items() if name in used)
 
 
-def _kind(network: str) -> str:
-    return "student" if is_student(network) else "frozen"
+def spread_over(columns: Iterable[str]) -> str:
+    """What a spread in these columns is over: "runs", and, where a run trains several, "the heads of one run"."""
+    used = set(map(protocol_of, columns))
+    many = [row.many for name, row in PROTOCOLS.items() if name in used and row.many]
+    return f"runs, or over the {' or '.join(many)} of one run" if many else "runs"

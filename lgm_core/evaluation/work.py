@@ -6,9 +6,12 @@
 
 from lgm_core.backbones.students.student_names import is_student, student_name, usual_depth
 from lgm_core.base.costs import DECODE_SECONDS, HEAD_SECONDS, DataSize
+from lgm_core.base.names import load
 from lgm_core.base.settings import ScratchConfig
+from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.protocol import Key
 
+_PASSES = 50  # over the features, to the optimum of a head
 _SPEED = {"cpu": 3e10, "cuda": 5e12}  # operations per second: a guess, until a network is measured here
 
 
@@ -17,10 +20,35 @@ def seconds_of(key: Key, *, train_images: int, data: DataSize, per_image: float)
 
     `per_image`: seconds of a forward pass through a frozen backbone, or of a training step of a student.
     """
+    return load(PROTOCOLS[key.protocol].seconds)(key, train_images, data, per_image)
+
+
+def seconds_of_means(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """The views; the means themselves take milliseconds."""
+    return key.settings["probe.views"] * train_images * per_image
+
+
+def seconds_of_nearest(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """Each image once."""
+    return train_images * per_image
+
+
+def seconds_of_optimum(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """The views, and some hundred passes over their features."""
+    passes = _PASSES * max(key.settings["probe.views"] * train_images / 1000, 1) * HEAD_SECONDS
+    return seconds_of_means(key, train_images, data, per_image) + passes
+
+
+def seconds_of_heads(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """The views, and the epochs of the heads."""
     get = key.settings
-    if not is_student(key.network):
-        heads = get["probe.epochs"] * max(train_images / get["probe.batch"], 1) * HEAD_SECONDS
-        return get["probe.views"] * train_images * per_image + heads
+    heads = get["probe.epochs"] * max(train_images / get["probe.batch"], 1) * HEAD_SECONDS
+    return seconds_of_means(key, train_images, data, per_image) + heads
+
+
+def seconds_of_networks(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """The training of some networks, and their test; `per_image`: of a training step."""
+    get = key.settings
     seen = (2 if get["scratch.flip"] else 1) * train_images
     each_step = min(seen, get["scratch.batch"]) if train_images > get["scratch.batch"] else seen
     scratch = ScratchConfig(steps=get["scratch.steps"], tail=get["scratch.tail"])

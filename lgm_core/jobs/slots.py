@@ -47,15 +47,16 @@ def environment_of(slot: str, device: str) -> dict[str, str]:
 def take_slot(folder: Path, wanted: list[str], run_id: str, waiting: Callable[[int, str], None]) -> Iterator[str]:
     """Wait for one of the wanted slots, first come, first served, and hold it; yields its name.
 
-    `waiting(position, slots)` is called while waiting, position 1 being next; it ends the wait by raising.
+    `waiting(position, words)` is called while waiting, position 1 being next, with words on who holds the slots; it
+    ends the wait by raising.
     """
     with _ticket(folder / "queue", wanted, run_id) as ticket:
         while True:
             before = [line for line in _waiting(folder / "queue", ticket.name) if set(line) & set(wanted)]
-            held = None if before else _first_free(folder, wanted)
+            held = None if before else _first_free(folder, wanted, run_id)
             if held is not None:
                 break
-            waiting(len(before) + 1, " or ".join(wanted))
+            waiting(len(before) + 1, _who_holds(folder, wanted))
             time.sleep(POLL_SECONDS)
     slot, lock = held
     try:
@@ -66,14 +67,23 @@ def take_slot(folder: Path, wanted: list[str], run_id: str, waiting: Callable[[i
 
 def try_slot(folder: Path, wanted: list[str]) -> tuple[str, IO[str]] | None:
     """A free slot and its open lock (close it to free the slot), or None."""
-    return _first_free(folder, wanted)
+    return _first_free(folder, wanted, "a measurement")
 
 
-def _first_free(folder: Path, wanted: list[str]) -> tuple[str, IO[str]] | None:
+def _who_holds(folder: Path, wanted: list[str]) -> str:
+    """Such as "cpu-0, where the run demo computes"."""
+    holders = [(slot, (folder / f"{slot}.lock").read_text().strip()) for slot in wanted]
+    return " or ".join(f"{slot}, where {holder or 'another run'} computes" for slot, holder in holders)
+
+
+def _first_free(folder: Path, wanted: list[str], holder: str) -> tuple[str, IO[str]] | None:
     folder.mkdir(parents=True, exist_ok=True)
     for slot in wanted:
         lock = take(folder / f"{slot}.lock")
         if lock is not None:
+            lock.truncate(0)
+            lock.write(holder)
+            lock.flush()
             return slot, lock
     return None
 

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places
@@ -22,47 +23,55 @@ def do(run: RunFolder, places: Places, listener: Listener | None = None) -> int:
 
     `listener` is told of all progress, for a progress bar.
     """
-    config = run.config_to_work_on()
-    sent_for = run.status().state == "queued"  # then a pause or stop asked for since is meant for this worker
-    with soft_signals() as (stop, code), Heart(run, state="queued", heed=sent_for) as heart:
+    with soft_signals() as (stop, code):
         try:
-            _wait_for_sources(run, places, heart, stop)
+            return 1 if on_device(run, places, listener, stop) == "failed" else code[0]
+        except UserError as error:
+            print(f"lgm: {error}", file=sys.stderr)
+            return error.exit_code
 
-            def waiting(position: int, slots: str) -> None:
-                _obey(heart, stop)
-                if (position, slots) != (heart.status.position, heart.status.phase):
-                    heart.change(position=position, phase=f"waiting for {slots}")
 
+def on_device(
+    run: RunFolder,
+    places: Places,
+    listener: Listener | None = None,
+    stop: threading.Event | None = None,
+    waits: Callable[[str], object] = lambda words: None,
+) -> str:
+    """Do the run when its sources are finished and a device is free; returns the state that it ended in.
+
+    `waits` is told what is waited for. Raises what the run raises.
+    """
+    config, stop = run.config_to_work_on(), stop or threading.Event()
+    sent_for = run.status().state == "queued"  # then a pause or stop asked for since is meant for this worker
+    with Heart(run, state="queued", heed=sent_for) as heart:
+
+        def waiting(position: int, words: str) -> None:
+            _obey(heart, stop)
+            if (position, f"waiting for {words}") != (heart.status.position, heart.status.phase):
+                heart.change(position=position, phase=f"waiting for {words}")
+                waits(heart.status.phase)
+
+        try:
+            _wait_for_sources(run, places, waiting)
             with take_slot(places.slots, wanted_slots(config.device.device), run.id, waiting) as slot:
                 os.environ.update(environment_of(slot, config.device.device))
                 heart.change(state="running", position=0, phase="starting")
-                return _compute(run, places, heart, stop, listener) or code[0]
+                from lgm_core.engine import work  # torch begins here, with the device in hand
+
+                return work(run, places, listener, stop, heart)
         except Stopped as end:
-            heart.end(end)
-            return code[0]
+            return heart.end(end)
 
 
-def _compute(run: RunFolder, places: Places, heart: Heart, stop: threading.Event, listener: Listener | None) -> int:
-    from lgm_core.engine import work  # torch begins here, with the device in hand
-
-    try:
-        return 1 if work(run, places, listener, stop, heart) == "failed" else 0
-    except UserError as error:
-        print(f"lgm: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def _wait_for_sources(run: RunFolder, places: Places, heart: Heart, stop: threading.Event) -> None:
+def _wait_for_sources(run: RunFolder, places: Places, waiting: Callable[[int, str], None]) -> None:
     """Wait until no run that this one reads is queued or running; the engine reports missing or failed ones."""
     config, store = run.config(), RunStore(places.runs)
     names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
     for name in names:
         source = RunFolder(store.root / name)
         while source.config_file.exists() and source.status().state in ("queued", "running", "paused"):
-            _obey(heart, stop)
-            phase = f"waiting for the run {source.id}"
-            if phase != heart.status.phase:
-                heart.change(phase=phase)
+            waiting(0, f"the run {source.id}")
             time.sleep(POLL_SECONDS)
 
 

@@ -7,6 +7,7 @@ page      one run or study as a single HTML file
 origin    what is needed to do a run again, as part of its report
 used_weights  which weights runs worked with
 site      a gallery of runs as plain pages
+live_curves  the accuracies of a run in its metrics, in words
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card
 sharing   a finished set goes to the model hub as a data set

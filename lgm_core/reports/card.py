@@ -21,7 +21,7 @@ from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import file_name
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
-from lgm_core.evaluation.protocol import column_of, what_was_trained
+from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
@@ -92,8 +92,8 @@ def card(run: RunFolder, evaluations: Sequence[RunFolder] = ()) -> str:
             *([f"Made from {cell(datasets.data_words(config.dataset, data))}.", ""] if (data := run.data()) else ()),
             "## What they are worth",
             "",
-            f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on these",
-            f"images only; mean ± standard deviation over the {what_was_trained(judges)}.",
+            f"Top-1 accuracy on real test images of {judged_by(judges)},",
+            f"given these images only; mean ± standard deviation over {spread_over(judges)}.",
             "",
             *(accuracies or ["Not evaluated yet."]),
             "",

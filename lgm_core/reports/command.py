@@ -10,6 +10,7 @@ from typing import Any
 
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.config import RunConfig
+from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.presets import base_of
 from lgm_core.runs.store import RunFolder
 
@@ -21,8 +22,8 @@ _JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch"
 def command(config: RunConfig, source: RunConfig | None = None) -> str:
     """One line for a shell: the verb, then what departs from the preset, as flags.
 
-    An evaluate run inherits its source's settings, so only those that depart from them become flags. Where `source` is
-    not known, the settings with which it judges become flags where they depart from the preset.
+    An evaluate run inherits its source's settings, but not the protocol, so only those that depart from them become
+    flags. Where `source` is not known, those with which it judges become flags where they depart from the preset.
     """
     own = flat(to_dict(config))
     if config.kind == "evaluate":
@@ -45,7 +46,7 @@ def command_of_run(run: RunFolder) -> str:
 
 
 def _evaluation(config: RunConfig, own: dict[str, Any], source: RunConfig | None) -> list[str]:
-    base = flat(to_dict(source or base_of(config)))
+    base = flat(to_dict(source or base_of(config))) | {"protocol": list(HEADLINE)}
     if source is None:
         own = {name: value for name, value in own.items() if name.split(".")[0] in _JUDGES}
     return [config.source, *config.evaluate_on, *_flags(own, base, _GIVEN)]

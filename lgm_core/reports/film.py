@@ -21,6 +21,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import replacing
 from lgm_core.base.names import require_known
 from lgm_core.base.places import Places, places
+from lgm_core.reports.live_curves import live_keys, live_points
 from lgm_core.reports.pictures import class_names
 from lgm_core.runs.frames import tiles_of
 from lgm_core.runs.store import RunFolder
@@ -115,8 +116,8 @@ def caption(step: int, steps: int, lines: list[dict[str, Any]]) -> str:
     before = [line for line in lines if line["step"] <= step]
     if before:
         words.append(f"loss {before[-1]['loss']:.3f}")
-    probes = [line["live_top1"] for line in before if line.get("live_top1") is not None]
-    return " · ".join(words + ([f"accuracy {100 * probes[-1]:.1f} %"] if probes else []))
+    live = live_points(before, key) if (key := next(iter(live_keys(before)), "")) else []
+    return " · ".join(words + ([f"accuracy {100 * live[-1][1]:.1f} %"] if live else []))
 
 
 def _tiles(atlas: Image.Image, frame: dict[str, Any], count: int, side: int) -> list[Image.Image]:

@@ -109,8 +109,11 @@ def curve(title: str, series: Sequence[Series], *, x_name: str = "step", percent
         marks.append(f'<polyline points="{way}" style="stroke:{one.colour}"/>' + (dots if len(one.points) < 40 else ""))
     cursor = f'<path class="cursor" data-low="{x_low}" data-high="{x_high}" data-left="{_LEFT}" '
     cursor += f'data-right="{_WIDTH - _RIGHT}" d="M0 {_TOP}V{_HEIGHT - _BOTTOM}" visibility="hidden"/>'
+    legend = "".join(
+        f'<br><span style="color:{one.colour}">●</span> {escape(one.name)}' for one in series if len(series) > 1
+    )
     return (
-        f'<figure class="curve"><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'<figure class="curve"><figcaption>{escape(title)}{legend}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'role="img" aria-label="{escape(title)}">{"".join(marks)}{cursor}</svg></figure>'
     )
 

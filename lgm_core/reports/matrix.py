@@ -16,7 +16,7 @@ from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import file_name
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
-from lgm_core.evaluation.protocol import keys_of, network_of
+from lgm_core.evaluation.protocol import keys_of, network_of, protocol_of
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
@@ -102,6 +102,7 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     if row.judged:
         return []
     names = tuple(dict.fromkeys(map(network_of, columns)))
+    protocols = tuple(dict.fromkeys(map(protocol_of, columns)))
     found = [
         (run.id, config)
         for run in runs
@@ -110,14 +111,16 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     model = next((config for _, config in found), None)
     if model is not None and row.choice == "full":
         named = "-".join(file_name(name, keep=".") for name in names)
-        return [replace(model, evaluate_on=names, protocol=(), name=f"{model.study or model.dataset}-full-{named}")]
+        return [
+            replace(model, evaluate_on=names, protocol=protocols, name=f"{model.study or model.dataset}-full-{named}")
+        ]
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
-        return [replace(config, evaluate_on=names, protocol=()) for config in asked]
+        return [replace(config, evaluate_on=names, protocol=protocols) for config in asked]
     model = _model([config_of(run) for run in runs])
     if model is None:
         return []
-    return [replace(model, backbone=row.backbone, evaluate_on=names, protocol=(), name="")]
+    return [replace(model, backbone=row.backbone, evaluate_on=names, protocol=protocols, name="")]
 
 
 def config_of(run: RunFolder) -> RunConfig:

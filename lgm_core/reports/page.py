@@ -10,9 +10,10 @@ from html import escape
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.names import load
-from lgm_core.evaluation.protocol import column_of, what_is_unlike, what_was_trained
+from lgm_core.evaluation.protocol import column_of, judged_by, spread_over, what_is_unlike
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
+from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
@@ -21,7 +22,6 @@ from lgm_core.reports.summary import (
     choice_of,
     column_heading,
     judge_words,
-    live_words,
     loss_words,
     percent,
     result_table,
@@ -31,6 +31,13 @@ from lgm_core.reports.summary import (
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
+_COLOURS = (
+    "var(--accent)",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+)  # of judges; told apart by the colour-blind, too
 _MOST_STUDY_RUNS = 8  # most runs whose pictures a study's report shows
 
 
@@ -64,8 +71,8 @@ def _note(runs: Sequence[RunFolder]) -> str:
     """A sentence on what the accuracies of these runs measure, and on what cannot be compared among them."""
     judges = {column_of(report) for run in runs for report in run.eval_reports()}
     full = any(choice_of(run.config()) == "full" for run in runs)
-    words = f"Top-1 accuracy on real test images of {what_was_trained(judges, whole=True)}, trained on nothing but the "
-    words += f"images named; mean ± standard deviation over runs, or over the {what_was_trained(judges)} of one run."
+    words = f"Top-1 accuracy on real test images of {judged_by(judges)}, given nothing but the images named; mean ± "
+    words += f"standard deviation over {spread_over(judges)}."
     words += f" {LOWER_BOUND}" if full and any(map(is_student, judges)) else ""
     return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
 
@@ -138,11 +145,15 @@ def _curves(run: RunFolder) -> str:
     lines = run.metrics()
     every = max(len(lines) // 300, 1)
     loss = [(float(line["step"]), float(line["loss"])) for line in lines[::every] if "loss" in line]
-    live = [(float(line["step"]), float(line["live_top1"])) for line in lines if "live_top1" in line]
     config = run.config()
     drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
-    drawn += curve(f"Accuracy on the way, of {live_words(config.networks()[0])}", [Series(name="live", points=live)],
-                   percent=True)  # fmt: skip
+    live = {key: live_judge(key, config.networks()[0]) for key in live_keys(lines)}
+    series = [
+        Series(name=said, points=live_points(lines, key), colour=_COLOURS[place % len(_COLOURS)])
+        for place, (key, said) in enumerate(live.items())
+    ]
+    title = "Accuracy during the run" + (f", of {series[0].name}" if len(series) == 1 else "")
+    drawn += curve(title, series, percent=True)
     return f'<div class="curves">{drawn}</div>' if drawn else ""
 
 

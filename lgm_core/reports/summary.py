@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 from typing import Any
 
-from lgm_core.backbones.students.student_names import is_student
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS
@@ -119,16 +118,6 @@ def _whose(config: RunConfig) -> str:
 def loss_words(method: str) -> str:
     """What the loss of a method is."""
     return METHODS[method].loss if method in METHODS else "the method's own"
-
-
-def live_words(network: str) -> str:
-    """What is trained now and then during a distillation to follow its accuracy, in words."""
-    return f"{live_judge(network)}, trained for a short while"
-
-
-def live_judge(network: str) -> str:
-    """What the live accuracy is that of, in few words."""
-    return f"one {network}" if is_student(network) else f"one head on {network}"
 
 
 LOWER_BOUND = (

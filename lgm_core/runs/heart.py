@@ -52,6 +52,7 @@ class Heart:
             started=time.time(),
             seconds_per_step=before.seconds_per_step,
             device=before.device,
+            threads=before.threads,
             notes=before.notes if before.state == "queued" else (),  # written by whoever started this worker
         )
         self._guard, self._over = threading.Lock(), threading.Event()

@@ -33,6 +33,8 @@ def identity(config: RunConfig) -> dict[str, Any]:
         values |= {name: setting_of(config, name) for name in (row.distils_by if row else ())}
     if config.kind == "embed":  # for evaluate and align runs, the list is what the run is about
         del values["evaluate_on"]
+    if config.kind in ("embed", "align"):
+        del values["protocol"]
     return values
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from lgm_core.base.files import append_line, forget_from, replacing, set_aside_damaged, write_json
 from lgm_core.base.interfaces import LearnedSet, State
+from lgm_core.base.machine import idle_cores
 from lgm_core.base.settings import RecordConfig
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
@@ -107,6 +108,12 @@ class Recorder:
     def asked(self) -> str:
         """What a user or a signal asks of the run: "pause", "stop" or ""."""
         return "stop" if self._stop.is_set() else self._heart.asked()
+
+    def threads(self, asked: int) -> int:
+        """CPU threads: as many as asked for, else as the run began with, else as cores are idle now, from then on."""
+        threads = asked or self._heart.status.threads or idle_cores()
+        self._heart.change(threads=threads)
+        return threads
 
     def device(self, name: str, memory: Callable[[], int]) -> None:
         """Say on what the run computes; `memory()` is the peak so far, in bytes."""

@@ -38,6 +38,7 @@ class Status:
     pid: int = 0
     host: str = ""
     device: str = ""
+    threads: int = 0  # CPU threads, chosen when the run began and kept; 0: not yet
     device_memory: int = 0  # bytes: the peak so far
     seconds_per_step: float = 0.0  # running mean over recent steps
     error: str = ""

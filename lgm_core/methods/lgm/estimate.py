@@ -10,8 +10,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from lgm_core.base.costs import BASE_BYTES, DECODE_SECONDS, HEAD_SECONDS, Cost, DataSize, Measured, Past, Room
-from lgm_core.base.settings import SharedConfig
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.costs import BASE_BYTES, DECODE_SECONDS, Cost, DataSize, Measured, Past, Room
+from lgm_core.base.settings import LIVE_SHARE, LIVE_VIEWS, SharedConfig
 from lgm_core.methods.lgm.config import LGMSettings
 
 _MOST_MEASURED = 8  # synthetic images in the measured steps
@@ -70,8 +71,11 @@ def _cost(
     images = data.classes * shared.images_per_class
     views = 0 if own.lgm.target == "batch" else shared.bank.views
     on_map = min(shared.record.map_images, 4 * shared.steps, data.train)
-    prepare = data.train * (views * forward + DECODE_SECONDS) + (data.test + on_map) * (forward + DECODE_SECONDS)
-    live = shared.live.times * (10 * images * forward + shared.live.steps * HEAD_SECONDS)
+    judges = sum(not is_student(name) for name in dict.fromkeys((*shared.networks(), *shared.evaluate_on)))
+    seen = data.test + on_map + (judges * min(shared.live.test_images, data.test) if shared.live.times else 0)
+    prepare = data.train * (views * forward + DECODE_SECONDS) + seen * (forward + DECODE_SECONDS)
+    live = shared.live.times * LIVE_VIEWS * images * forward
+    live += min((judges - 1) * live, LIVE_SHARE * shared.steps * seconds)
     trail = shared.record.frames * images * forward if on_map else 0.0
     # six float32 tensors per image: levels, their gradient, two moments, the picture, and an intermediate one
     pictures = images * 3 * own.synthetic.resolution**2 * 4 * 6

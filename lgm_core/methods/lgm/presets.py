@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "steps": 5000,
         "normalisation": "imagenet",
+        "protocol": ["paper", "scratch"],
         "augment": {"crop_inside": False},
         "synthetic": {"resolution": 256, "noise_scale": 1.0},
         "pyramid": {"grow_every": 200, "rescale": True, "keep_moments": False, "cascade": False},

@@ -14,7 +14,6 @@ from lgm_core.base.errors import result_or_why
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.places import places
 from lgm_core.config import RunConfig
-from lgm_core.evaluation.protocol import what_was_trained
 from lgm_core.jobs.calibrations import measurement_file
 from lgm_core.jobs.estimate import Estimate, data_size, estimate
 from lgm_core.reports.command import command
@@ -45,9 +44,9 @@ def show_estimate(plan: Sequence[RunConfig]) -> None:
 
 def _on_top(chosen: Sequence[RunConfig]) -> str:
     """A sentence on what the plan's choices of real images add to the cost."""
-    trained = what_was_trained(name for config in chosen for name in config.evaluate_on)
-    many = "choices of real images come" if len(chosen) > 1 else "choice of real images comes"
-    return f"{len(chosen)} {many} on top: {trained} are trained on them, nothing else."
+    if len(chosen) == 1:
+        return "One baseline of real images is added: it is only judged, which is quick."
+    return f"{len(chosen)} baselines of real images are added: they are only judged, which is quick."
 
 
 def _show_one(found: Estimate, runs: int) -> None:

@@ -81,27 +81,34 @@ function fitted(pen, text, width) {
 
 // A line over the steps; what does not move is drawn once and kept.
 class Curve {
-  constructor(canvas, name, format, limits) {
-    Object.assign(this, { canvas, name, format, limits, still: null });
+  // `series`: [{name, colour}] of the values that are drawn; without a colour it is the theme's.
+  constructor(canvas, series, format, limits) {
+    Object.assign(this, { canvas, series, format, limits, still: null, lines: [] });
   }
 
   renew(lines, last, look) {
-    this.points = lines.filter((line) => line[this.name] !== undefined && line[this.name] !== null);
+    this.lines = this.series.map(({ name, colour }) => ({
+      colour: colour || look.line,
+      points: lines.filter((line) => Number.isFinite(line[name])).map((line) => [line.step, line[name]]),
+    }));
     this.last = Math.max(last, 1);
     this.still = null;
     const { pen, width, height } = sized(this.canvas);
     if (!width || !height) return; // not shown, for now
     this.box = { left: 44, right: width - 8, top: 8, bottom: height - 20 };
-    const values = this.points.map((line) => line[this.name]);
+    const values = this.lines.flatMap(({ points }) => points.map(([, value]) => value));
     const low = this.limits ? this.limits[0] : Math.min(...values), high = this.limits ? this.limits[1] : Math.max(...values);
     this.low = values.length ? low : 0;
     this.high = values.length ? (high > low ? high : low + 1e-6) : 1;
     this.axes(pen, look);
-    pen.strokeStyle = pen.fillStyle = look.line;
     pen.lineWidth = 1.6;
     pen.lineJoin = "round";
-    strokePath(pen, this.points.map((line) => [this.x(line.step), this.y(line[this.name])]));
-    if (this.points.length <= 60) for (const line of this.points) dot(pen, this.x(line.step), this.y(line[this.name]), 2);
+    for (const { points, colour } of [...this.lines].reverse()) { // the run's own network is on top
+      pen.strokeStyle = pen.fillStyle = colour;
+      const places = points.map(([step, value]) => [this.x(step), this.y(value)]);
+      strokePath(pen, places);
+      if (places.length <= 60) for (const [x, y] of places) dot(pen, x, y, 2);
+    }
     this.still = copyOf(this.canvas);
   }
 
@@ -144,9 +151,11 @@ class Curve {
     pen.lineWidth = 1.2;
     strokePath(pen, [[this.x(step), this.box.top], [this.x(step), this.box.bottom]]);
     pen.globalAlpha = 1;
-    const before = this.points.filter((line) => line.step <= step).pop();
-    pen.fillStyle = look.line;
-    if (before) dot(pen, this.x(before.step), this.y(before[this.name]), 4);
+    for (const { points, colour } of this.lines) {
+      const before = points.findLast(([at]) => at <= step);
+      pen.fillStyle = colour;
+      if (before) dot(pen, this.x(before[0]), this.y(before[1]), 4);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ class Feed {
     this.version = data.version;
     this.offsets = { frames: 0, metrics: 0, trail: 0 };
     this.frames = []; // {step, file, columns, rows, side}
-    this.metrics = []; // {step, loss, live_top1?}
+    this.metrics = []; // {step, loss, "live:NETWORK"?}
     this.trail = new Map(); // step -> {points, nearest, similarity}
     this.map = null;
     this.levels = { step: 0, sides: [] };

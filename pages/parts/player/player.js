@@ -11,8 +11,8 @@ class Player {
     this.frames = new Frames(this.feed, (frame) => this.loaded(frame));
     this.zoom = new Zoom(this.find, this.feed, this.frames, (frame) => this.go(this.feed.frames.indexOf(frame)));
     this.curves = [
-      new Curve(this.find(".loss"), "loss", (value, digits) => value.toPrecision(digits), null),
-      new Curve(this.find(".accuracy"), "live_top1", (value) => `${Math.round(100 * value)} %`, [0, 1]),
+      new Curve(this.find(".loss"), [{ name: "loss" }], (value, digits) => value.toPrecision(digits), null),
+      new Curve(this.find(".accuracy"), data.judges, (value) => `${Math.round(100 * value)} %`, [0, 1]),
     ];
     this.map = new Scatter(this.find(".map"));
     this.first = { step: data.step, image: data.image };
@@ -76,8 +76,8 @@ class Player {
     this.find(".message").textContent = this.data.words;
     this.find(".stage").hidden = !frames.length;
     this.find(".stage").style.display = frames.length ? "" : "none";
-    this.find(".accuracy-judge").textContent = this.data.judge;
-    this.find(".accuracy-box").hidden = !metrics.some((line) => line.live_top1 !== undefined);
+    this.curves[1].series = this.data.judges.filter(({ name }) => metrics.some((line) => line[name] !== undefined));
+    this.find(".accuracy-box").hidden = !this.curves[1].series.length;
     this.find(".side").style.display = metrics.length ? "" : "none";
     this.find(".stage").style.gridTemplateColumns = metrics.length ? "" : "minmax(0, 1fr)";
     this.find(".map-box").hidden = !map;
@@ -115,12 +115,21 @@ class Player {
     this.find(".where").textContent = `step ${frame.step} of ${this.data.steps}`;
     this.find(".live").classList.toggle("on-air", this.follow);
     this.box.dataset.step = frame.step;
-    const loss = this.feed.valueAt(frame.step, "loss"), accuracy = this.feed.valueAt(frame.step, "live_top1");
+    const loss = this.feed.valueAt(frame.step, "loss");
     this.find(".loss-now").textContent = loss === null ? "" : loss.toFixed(3);
-    this.find(".accuracy-now").textContent = accuracy === null ? "" : `${(100 * accuracy).toFixed(1)} %`;
+    this.find(".judges").replaceChildren(...this.curves[1].series.map((judge) => this.accuracyNow(judge, frame.step)));
     if (this.feed.metrics.length) for (const curve of this.curves) curve.cursor(frame.step, this.look);
     this.drawMap();
     this.drawFrame(frame);
+  }
+
+  // Such as "● the nearest class mean in mobilenet_v2 71.0 %", in the colour of its curve.
+  accuracyNow({ name, words, colour }, step) {
+    const value = this.feed.valueAt(step, name), one = document.createElement("span"), number = document.createElement("b");
+    number.textContent = value === null ? "" : `${(100 * value).toFixed(1)} %`;
+    one.style.setProperty("--judge", colour || this.look.line);
+    one.append(words, " ", number);
+    return one;
   }
 
   drawFrame(frame) {

@@ -5,6 +5,7 @@ Arrow keys move (shift: by ten), space plays, a click on a tile zooms into it; t
 >>> asked = player(run, key="player", fork=True)  # the step at which "fork here" was pressed, or None
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
-from lgm_core.reports.summary import live_judge
+from lgm_core.reports.live_curves import live_judge
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
 from pages.parts.pickers import settings
-from pages.parts.theme import class_colours
+from pages.parts.theme import backbone_colour, class_colours
 
 _WEB = Path(__file__).parent
 _SCRIPTS = ("feed", "draw", "map", "zoom", "hands", "player")
@@ -51,12 +52,22 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "colours": class_colours(max(len(classes), 10)),
         "per_class": per_class,
         "images": len(classes) * per_class,
-        "judge": f", of {live_judge(config['backbone'])}" if config.get("backbone") else "",
+        "judges": judges_of(config),
         "thumbs": thumbs_for_script(thumbs),
         "step": _number("step"),
         "image": -1 if _number("image") is None else _number("image"),
         "fork": fork,
     }
+
+
+def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The live accuracies that a run may have: the metric's name, the judge in words, the colour of its curve."""
+    own, *others = dict.fromkeys([config.get("backbone", ""), *config.get("evaluate_on", [])])
+    known = [("live_top1", own)] + [(f"live:{name}", name) for name in (own, *others)]
+    return [
+        {"name": key, "words": live_judge(key, name), "colour": backbone_colour(name) if name != own else ""}
+        for key, name in known
+    ]
 
 
 def class_titles(run: RunFolder) -> list[str]:

@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from lgm_core.evaluation.protocol import column_of, what_was_trained
+from lgm_core.evaluation.catalog import PROTOCOLS
+from lgm_core.evaluation.protocol import column_of, judged_by, protocol_of
 from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
 from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
@@ -24,9 +25,11 @@ _SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light
 
 def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
     """Everything that a report says; `source`: the run whose images it judges, where not `run`."""
-    trained = what_was_trained([column_of(report)])
+    column = column_of(report)
+    many = PROTOCOLS[protocol_of(column)].many
+    st.caption(f"Judged by {judged_by([column])}.")
     tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
-    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {trained}" for _, key in tops]
+    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {many}" for _, key in tops]
     if len(report["top1_seeds"]) == 1:
         spreads = [""] * len(tops)
     facts = [(name, f"{100 * report[key]:.1f} %", note) for (name, key), note in zip(tops, spreads, strict=True)]
@@ -43,7 +46,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         _confusion(report, key)
     with right:
         _worst(report)
-    _images(source or run, titles_of(report), trained)
+    _images(source or run, titles_of(report))
 
 
 def _confusion(report: dict[str, Any], key: str) -> None:
@@ -89,14 +92,14 @@ def _worst(report: dict[str, Any]) -> None:
         st.dataframe([{"group": n, "top-1, %": round(100 * v, 1)} for v, n in ranked_groups[:10]], hide_index=True)
 
 
-def _images(run: RunFolder, names: list[str], trained: str) -> None:
+def _images(run: RunFolder, names: list[str]) -> None:
     frames = run.frame_list()
     if not frames:
         st.caption("This run trains on the real images themselves; there are none of its own to show.")
         return
     per_class = run.config().images_per_class
     count = min(len(names) * per_class, _MOST_TILES)
-    st.markdown(f"**The images that the {trained} were trained on**")
+    st.markdown("**The images that were judged**")
     owners = [place // per_class for place in range(count)]
     st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
 

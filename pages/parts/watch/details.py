@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from lgm_core.base.knobs import flat, to_dict, words_of
-from lgm_core.evaluation.protocol import column_of, what_was_trained
+from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.presets import base_of
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.confusion import weakest_class
@@ -34,10 +34,10 @@ def show_results(run: RunFolder) -> None:
     ]
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
     formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", "top-5", "worst group")}
-    trained = what_was_trained(map(column_of, reports))
-    formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over the {trained}")
+    columns = [column_of(report) for report in reports]
+    formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over {spread_over(columns)}")
     st.subheader("What the images are worth", anchor=False)
-    st.caption(f"Accuracy on real test images of {trained} that saw nothing but these images.")
+    st.caption(f"Accuracy on real test images of {judged_by(columns)}, given nothing but these images.")
     st.dataframe(table, hide_index=True, column_config=formats)
 
 
