@@ -19,7 +19,7 @@ from lgm_core.jobs.forking import prepare_forks
 from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
-from lgm_core.runs.start import is_done, start_all
+from lgm_core.runs.start import is_done, settings_of_source, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 if TYPE_CHECKING:
@@ -86,9 +86,18 @@ def distill(dataset: str, backbone: str, *, preset: str = "standard", progress: 
     return _do(preset_config(preset, dataset=dataset, backbone=backbone, **settings), progress)
 
 
-def baseline(choice: str, dataset: str, backbone: str, *, progress: bool = True, **settings: Any) -> Run:
-    """Choose real images ("random", "centroids", "neighbours" of a `source` run, "full") and probe them."""
-    config = preset_config("standard", kind="baseline", dataset=dataset, backbone=backbone, **settings)
+def baseline(choice: str, dataset: str = "", backbone: str = "", *, progress: bool = True, **settings: Any) -> Run:
+    """Choose real images ("random", "centroids", "neighbours" of a `source` run, "full") and probe them.
+
+    Neighbours take data set and backbone from their source. Raises `UserError` where others are given, and where
+    another choice is given none.
+    """
+    given = {name: value for name, value in (("dataset", dataset), ("backbone", backbone)) if value}
+    if choice == "neighbours" and settings.get("source"):
+        given = settings_of_source(open_run(settings["source"]).folder) | given
+    elif len(given) < 2:
+        raise UserError(f"baseline({choice!r}, ...) needs a data set and a backbone; only neighbours have a source")
+    config = preset_config("standard", kind="baseline", **(given | settings))
     return _do(change(config, {"baseline": {"choice": choice}}), progress)
 
 

@@ -38,7 +38,7 @@ from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.source_runs import images_of, open_source, read_set
-from lgm_core.runs.start import start
+from lgm_core.runs.start import require_like_source, start
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.workbench import Workbench
 
@@ -153,7 +153,9 @@ def choose(bench: Workbench) -> Tensor:
     features = bench.clean_bank(bench.train, backbone).features[:, 0]
     if config.baseline.choice == "centroids":
         return baselines.choose_centroids(features, labels, classes=classes, per_class=per_class)
-    images, image_labels = images_of(_source(bench, config.source))
+    source = _source(bench, config.source)
+    require_like_source(config, source)  # a run of an earlier version may not have been asked
+    images, image_labels = images_of(source)
     synthetic = bench.seen_clean(images, backbone).cpu()
     return baselines.choose_neighbours(synthetic, image_labels, features, labels)
 
@@ -189,7 +191,8 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     for key in keys_of(config):
         if key.digest not in done:
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
-            bench.recorder.evaluation(key.file_stem, judge(bench, config, judged, key))
+            report = judge(bench, config, judged, key)
+            bench.recorder.evaluation(key.file_stem, report | bench.weights_of(key.network))
 
 
 _KINDS: dict[str, Callable[[Workbench], None]] = {

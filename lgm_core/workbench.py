@@ -5,7 +5,9 @@
 torch.Size([1200, 1, 1280])
 """
 
+import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +27,7 @@ from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.places import Places
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.config import RunConfig
+from lgm_core.datasets.catalog import data_words, find_row, split_words
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
 from lgm_core.runs.recorder import Recorder
@@ -40,6 +43,7 @@ class Workbench(Bench):
         self.start = load_file(recorder.run.start) if recorder.run.start.exists() else {}
         self.resumes = recorder.run.checkpoint.exists()
         self._backbones: dict[str, FrozenBackbone] = {}
+        self._weights: dict[str, dict[str, str]] = {}
         self._made: dict[str, Any] = {}
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
@@ -52,6 +56,10 @@ class Workbench(Bench):
         if name not in self._backbones:
             self._backbones[name] = self._open_backbone(name)
         return self._backbones[name]
+
+    def weights_of(self, name: str) -> dict[str, Any]:
+        """What a report says of the weights of a network that was opened; {} for one that is trained from scratch."""
+        return {"weights": self._weights[name]} if name in self._weights else {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:
@@ -95,13 +103,18 @@ class Workbench(Bench):
     def _data(self) -> tuple[ImageSet, ImageSet]:
         data = self.config.data
         self.recorder.phase("opening the data set")
-        return open_dataset(
+        train, test = open_dataset(
             self.config.dataset,
             self.places.datasets,
             train_per_class=data.train_per_class,
             test_per_class=data.test_per_class,
             seed=self.config.seed,
         )
+        split = split_words(find_row(self.config.dataset))
+        counts = {"train_images": len(train), "test_images": len(test), "split": split}
+        logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
+        self.recorder.data({**counts, "fingerprints": [train.fingerprint, test.fingerprint]})
+        return train, test
 
     def _open_backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:
@@ -113,6 +126,8 @@ class Workbench(Bench):
         )
         if self.config.device.precision == "auto":
             self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
+        self._weights[name] = {**asdict(backbone.record), "precision": self.compute.precision_of(backbone)}
+        self.recorder.weights(name, self._weights[name])
         return backbone
 
     def _recipe(self, **values: object) -> Recipe:

@@ -117,7 +117,10 @@ def the_set() -> None:
             "Download the set", partial(export_zip, run), f"{run.id}.zip", "application/zip", type="primary",
             icon=":material/download:", on_click="ignore",
         )  # fmt: skip
-        st.caption("A zip with synthetic.safetensors, a folder of PNGs by class, config.json and the card below.")
+        st.caption(
+            "A zip with synthetic.safetensors, a folder of PNGs by class, config.json and the card below. To "
+            f"the model hub, as a data set: `lgm push {run.id} OWNER/NAME`"
+        )
     with st.container(border=True):
         st.markdown(card(run))
 

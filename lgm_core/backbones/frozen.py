@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lgm_core.backbones.builders import BUILDERS
-from lgm_core.backbones.catalog import find_row, title_here
+from lgm_core.backbones.catalog import find_row
 from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
-from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
+from lgm_core.backbones.weights import WeightsRecord, fetch_weights, load_state, record_of
 from lgm_core.base.download import Progress
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import Backbone
@@ -45,7 +45,8 @@ def open_backbone(
     """
     row = complete(find_row(name))
     path = fetch_weights(row, places, progress)
-    return FrozenBackbone(row, _network(row, path), path, _statistics(row, normalisation), plain=plain).to(device)
+    network, record = _network(row, path), record_of(row, path, places.hashes)
+    return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
 
 
 class FrozenBackbone(Backbone):
@@ -58,7 +59,7 @@ class FrozenBackbone(Backbone):
         self,
         row: BackboneRow,
         network: nn.Module,
-        weights: Path,
+        record: WeightsRecord,
         statistics: tuple[Triple, Triple],
         *,
         plain: bool = False,
@@ -74,9 +75,9 @@ class FrozenBackbone(Backbone):
         self.network = network.requires_grad_(False).to(memory_format=self.memory_format)
         self.eval()
         self.name = row.name
-        self.title = title_here(row, weights)
+        self.record = record
         self.input_size = row.input_size
-        self.weights_hash = weights_hash(weights)
+        self.weights_hash = record.sha256
         with torch.no_grad():
             self.feature_size = self(probe[:1]).shape[1]
 

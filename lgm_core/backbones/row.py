@@ -31,6 +31,9 @@ class Hub:
     revision: str = "main"  # a commit where known
     sha256: str = ""  # of the file; "": check the digest that the hub states
 
+    def __str__(self) -> str:
+        return f"hub: {self.file} of {self.repo}, revision {self.revision}"
+
 
 @dataclass(frozen=True)
 class Wheel:
@@ -40,6 +43,9 @@ class Wheel:
     member: str
     sha256: str  # of the file inside the wheel
 
+    def __str__(self) -> str:
+        return f"wheel: {self.member} of {self.requirement}"
+
 
 @dataclass(frozen=True)
 class Url:
@@ -47,6 +53,9 @@ class Url:
 
     url: str
     sha256: str = ""
+
+    def __str__(self) -> str:
+        return f"address: {self.url}"
 
 
 @dataclass(frozen=True)
@@ -85,3 +94,7 @@ class BackboneRow:
     stand_in: str = ""  # a file that is accepted where `file` is absent ...
     stand_in_note: str = ""  # ... and what to say about it
     note: str = ""
+
+    def stands_in(self, weights: Path | None) -> str:
+        """What `weights` are where they stand in for the published ones, such as "int8, de-quantised"; "" otherwise."""
+        return self.stand_in_note if weights and weights.name == self.stand_in else ""

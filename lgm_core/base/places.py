@@ -41,6 +41,10 @@ class Places:
         return self.cache / "maps"
 
     @property
+    def hashes(self) -> Path:
+        return self.cache / "index"
+
+    @property
     def estimates(self) -> Path:
         return self.cache / "estimates"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -28,7 +28,7 @@ from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.worker import on_device
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
-from lgm_core.runs.start import is_done, start_all
+from lgm_core.runs.start import is_done, settings_of_source, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
@@ -42,10 +42,12 @@ def distill(arguments: Sequence[str]) -> int:
 
 
 def baseline(arguments: Sequence[str]) -> int:
-    """Choose real images: lgm baseline random|centroids|neighbours|full DATASET BACKBONE [settings]."""
+    """Choose real images: lgm baseline random|centroids|full DATASET BACKBONE [settings], neighbours --source RUN."""
     words = list(arguments)
     choice = words.pop(0) if words and not words[0].startswith("-") else "random"
-    fixed = {"kind": "baseline", "baseline": {"choice": choice}}
+    fixed: dict[str, Any] = {"kind": "baseline", "baseline": {"choice": choice}}
+    if choice == "neighbours" and (source := _value_of("--source", words)):
+        fixed |= settings_of_source(RunStore(places().runs).open(source))
     return _start_and_work(
         [parse_config(words, prog=f"lgm baseline {choice}", positional=("dataset", "backbone"), **fixed)]
     )
@@ -155,6 +157,14 @@ def bench(arguments: Sequence[str]) -> int:
     from lgm_core.cli.bench import bench as run_bench
 
     return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
+
+
+def _value_of(flag: str, words: Sequence[str]) -> str:
+    """What a flag is given on the command line, "" where it is not."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == flag or word.startswith(f"{flag}="):
+            return following if word == flag else word.partition("=")[2]
+    return ""
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from tqdm import tqdm
 
 from lgm_core.reports.live_curves import live_keys
-from lgm_core.reports.summary import Table, percent
+from lgm_core.reports.summary import Table, column_heading, percent
 from lgm_core.runs.heart import Listener
 
 
@@ -57,7 +57,7 @@ def print_table(table: Table, title: str) -> None:
     view.add_column("judged images")
     view.add_column("how many", justify="right")
     for name in table.columns:
-        view.add_column(f"on {name}", justify="right")
+        view.add_column(f"on {column_heading(table.rows, name)}", justify="right")
     for row in table.rows:
         cells = [_percent(row.cells[name]) if name in row.cells else "-" for name in table.columns]
         view.add_row(row.label, str(row.images), *cells)

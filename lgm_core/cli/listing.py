@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.base.errors import UnknownName, result_or_why
+from lgm_core.base.errors import Unavailable, UnknownName, result_or_why
 from lgm_core.base.names import unknown
 from lgm_core.base.places import Places
 from lgm_core.datasets import catalog as datasets
@@ -26,7 +26,7 @@ def list_backbones(places: Places) -> Listing:
     rows = [
         [
             row.name,
-            row.title,
+            backbones.title_here(row, places),
             backbones.status(row, places),
             str(row.feature_size),
             f"{row.parameters:.1f}",
@@ -55,7 +55,8 @@ def list_datasets(places: Places) -> Listing:
         ]
         for row in datasets.CATALOG.values()
     ]
-    rows.append(["folder:PATH", "PATH/train/CLASS/*, PATH/val/CLASS/*", "", "", "", "", ""])
+    layouts = "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet"
+    rows.append(["folder:PATH", layouts, *[""] * 5])
     return ["name", "title", "here", "classes", "train", "test", "licence"], rows
 
 
@@ -82,7 +83,12 @@ def fetch_one(name: str, places: Places, progress: Callable[[str, int, int | Non
 
     if is_known(backbones.find_row, name):
         row = backbones.find_row(name)
-        return fetch_weights(row, places, lambda done, total: progress(row.file, done, total))
+        try:
+            return fetch_weights(row, places, lambda done, total: progress(row.file, done, total), published=True)
+        except Unavailable as error:
+            if note := row.stands_in(backbones.find_weights(row, places)):
+                raise Unavailable(f"{error}. Until then its stand-in is used ({note})") from error
+            raise
     if is_known(datasets.find_row, name):
         return fetch_dataset(name, places.datasets[-1], progress)
     known = [row.name for row in backbones.ROWS] + list(datasets.CATALOG)

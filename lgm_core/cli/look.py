@@ -13,8 +13,10 @@ import tyro
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
+from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import judged_by, spread_over
 from lgm_core.reports.summary import result_table
+from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunStore
 
@@ -59,6 +61,28 @@ def fetch(arguments: Sequence[str]) -> int:
     return 0
 
 
+def push(arguments: Sequence[str]) -> int:
+    """Put a finished distilled set on the model hub as a data set: lgm push RUN OWNER/NAME [--private] [--replace]."""
+    from lgm_core.reports.sharing import push_set
+
+    def read(run: Name, repository: Name, private: bool = False, replace: bool = False) -> tuple[str, str, bool, bool]:
+        """
+        Args:
+            run: the run that distilled it
+            repository: owner/name on the hub
+            private: only its owner sees it
+            replace: take the place of what is there under that name; the older version stays in its history
+        """
+        return run, repository, private, replace
+
+    name, repository, private, replace = tyro.cli(read, args=list(arguments), prog="lgm push", description=push.__doc__)
+    store = RunStore(places().runs)
+    run = store.open(name)
+    address = push_set(run, repository, store.evaluations(run.id), private=private, replace=replace)
+    print(f"{run.id}: {address}")
+    return 0
+
+
 def _fetched(listener: Listener, file: str, done: int, total: int | None) -> None:
     listener(f"fetching {file}", done, total or 0, {})
 
@@ -87,6 +111,10 @@ def show_run(name: str) -> int:
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
     print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
+    if data := run.data():
+        print(f"data: {data_words(config.dataset, data)}")
+    for network, file, digest, source, precision in weights_rows([run]):
+        print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}

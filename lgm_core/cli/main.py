@@ -34,6 +34,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "show": look.show,
     "list": look.list_,
     "fetch": look.fetch,
+    "push": look.push,
     "bench": compute.bench,
     "estimate": control.estimate,
     "work": control.work,

@@ -5,10 +5,12 @@ open              name -> (train, test): the one door for everybody else
 fetch             download, verify, unpack
 sources           which archives make up a data set, with their checksums
 image_set         images in files, in arrays, a subset of either; `load_squares` reads them as one uint8 batch
+decoding          an encoded image becomes RGB: 16-bit grey and float pixels too
 fitted            all images of a split fitted to a small square by area averaging, kept as one array
 wordnet           wnids: their order in ImageNet and their readable names
 listings          reading the text lists of official layouts, and the errors that teach
 folders           split folders of class folders; ImageNet and its subsets
+parquet_shards    Parquet shards as the model hub serves them; ImageNet too
 torchvision_sets  what torchvision has a reader for
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
 embedded          scenes and digits: carried by installed packages, for a first look

@@ -39,12 +39,15 @@ def choose_neighbours(
     features: Float[Tensor, "n d"],
     labels: Int[Tensor, "n"],
 ) -> Int[Tensor, "m"]:
-    """For each synthetic image, the real image of its class with the highest cosine similarity; none is taken twice."""
+    """For each synthetic image, the real image of its class with the highest cosine similarity.
+
+    Two synthetic images may have the same neighbour: it is then taken twice, as in the paper's code.
+    """
     chosen: list[int] = []
     for feature, label in zip(synthetic.float(), synthetic_labels.tolist(), strict=True):
         members = (labels == label).nonzero().flatten()
-        ranked = members[(normalize(features[members].float()) @ normalize(feature, dim=0)).argsort(descending=True)]
-        chosen.append(next((i for i in ranked.tolist() if i not in chosen), int(ranked[0])))
+        similarity = normalize(features[members].float()) @ normalize(feature, dim=0)
+        chosen.append(int(members[similarity.argmax()]))
     return torch.tensor(chosen)
 
 

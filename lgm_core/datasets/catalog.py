@@ -42,6 +42,7 @@ class DatasetRow:
     citation: str
     folder: str = ""  # what the official archive is called once unpacked
     markers: tuple[str, ...] = ("train",)  # any one of these files or folders is there when the data are
+    sharded: bool = False  # may lie in Parquet shards instead, data/train-*.parquet, as the model hub serves them
     stores: tuple[str, ...] = ()  # names below a root, where not just the data set's own
     options: Mapping[str, object] = field(default_factory=dict)  # passed on to the reader function
     torchvision: str = ""  # the class of torchvision that knows the layout, the addresses and the checksums
@@ -58,6 +59,9 @@ class DatasetRow:
         return bool(self.torchvision or self.sources)
 
 
+TEST_SPLITS = ("val", "test", "valid", "validation")  # folders of test images; the first that exists is used
+TEST_SHARDS = ("validation", "val", "test")  # the same, of Parquet shards
+TEST_PERCENT, SPLIT_SEED = 20, 0  # of each class, where a folder has none of these
 _HERE = Path(__file__).parent
 _SUBSETS: dict[str, list[int]] = json.loads((_HERE / "imagenet_subsets.json").read_text())
 _SUBSET_ORIGIN = {
@@ -71,7 +75,8 @@ _IMAGENET_STEPS = (
     "ImageNet may not be passed on. Register at https://image-net.org, download ILSVRC2012_img_train.tar (138 GB), "
     "ILSVRC2012_img_val.tar (6 GB) and ILSVRC2012_devkit_t12.tar.gz into a folder named `imagenet`, and let "
     "torchvision.datasets.ImageNet(that folder, split) unpack 'train' and 'val'. Wanted: imagenet/train/<wnid>/*.JPEG "
-    "and imagenet/val/<wnid>/*.JPEG; a subset needs its own classes only"
+    "and imagenet/val/<wnid>/*.JPEG; a subset needs its own classes only. Or accept the terms on the model hub, "
+    "https://huggingface.co/datasets/ILSVRC/imagenet-1k, and download its data/*.parquet into imagenet/data"
 )
 
 
@@ -89,6 +94,7 @@ def _imagenet(name: str, indices: Iterable[int]) -> DatasetRow:
         citation=f"{_DENG}; classes chosen by {origin}" if origin else _DENG,
         stores=("imagenet", "imagenet-1k", "ILSVRC2012"),
         options={"indices": chosen},
+        sharded=True,
         manual=_IMAGENET_STEPS,
     )
 
@@ -131,15 +137,44 @@ def find_row(name: str) -> DatasetRow:
         return DatasetRow(
             name=f"folder:{path.name}",
             title=f"Folder {path}",
-            reader="folders:read_split_folders",
+            reader="folders:read_folder",
             licence="your own",
             citation="your own",
             options={"path": str(path)},
-            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg",
+            sharded=True,
+            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg; or {path}/<class>/*.jpg alone, "
+            "which is split for you",
         )
     known = _ALIASES.get(_bare(name), name)
     require_known(known, CATALOG, "data set")
     return CATALOG[known]
+
+
+def has_splits(folder: Path) -> bool:
+    """Has a folder of the user's own a split into training and test images?"""
+    return has_shards(folder) or any((folder / name).is_dir() for name in ("train", *TEST_SPLITS))
+
+
+def has_shards(folder: Path) -> bool:
+    """Does a folder hold Parquet shards as the model hub serves them?"""
+    return any((folder / "data").glob("train-*.parquet"))
+
+
+def split_words(row: DatasetRow) -> str:
+    """How a folder without a split of its own is split, in words; "" for all other data. Looks, reads nothing."""
+    path = Path(str(row.options.get("path", "")))
+    if "path" not in row.options or not path.is_dir() or has_splits(path):
+        return ""
+    return (
+        f"the folder has no train and test folders of its own, so {TEST_PERCENT} % of each class are kept for testing, "
+        f"chosen by seed {SPLIT_SEED}"
+    )
+
+
+def data_words(dataset: str, counts: Mapping[str, Any]) -> str:
+    """What a run's record says of its images: "folder:/data/pets: 80 training and 20 test images; ..."."""
+    words = f"{dataset}: {counts.get('train_images')} training and {counts.get('test_images')} test images"
+    return "; ".join(filter(None, (words, str(counts.get("split") or ""))))
 
 
 def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
@@ -148,7 +183,7 @@ def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
         path = Path(str(row.options["path"]))
         return path if path.is_dir() else None
     for folder in (folder for root in roots for folder in candidates(row, root)):
-        if any((folder / marker).exists() for marker in row.markers):
+        if any((folder / marker).exists() for marker in row.markers) or (row.sharded and has_shards(folder)):
             return folder
     return None
 

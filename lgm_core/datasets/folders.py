@@ -1,21 +1,55 @@
-"""Split folders of class folders: ROOT/train/<class>/*.jpg and ROOT/val/<class>/*.jpg.
+"""Folders of class folders: ROOT/train/<class>/*.jpg and ROOT/val/<class>/*.jpg, or ROOT/<class>/*.jpg alone.
 
 >>> train, test = read_split_folders(find_row("imagenette"), Path("/data/imagenette"))
 >>> train.classes[:2]
 ('tench', 'English springer')
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lgm_core.datasets.catalog import DatasetRow
+from lgm_core.datasets.catalog import SPLIT_SEED, TEST_PERCENT, TEST_SPLITS, DatasetRow, has_splits
 from lgm_core.datasets.image_set import FileImages
 from lgm_core.datasets.listings import incomplete, listed_split
 from lgm_core.datasets.wordnet import class_names, imagenet_wnids
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".ppm", ".tif", ".tiff")
-TEST_SPLITS = ("val", "test", "valid", "validation")  # the first that exists is used
+
+
+def read_folder(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
+    """Train and test images of a user's own folder: with splits, or class folders alone, which are split here."""
+    return read_split_folders(row, folder) if has_splits(folder) else split_class_folders(row, folder)
+
+
+def split_class_folders(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
+    """ROOT/<class>/*.jpg: of each class, `TEST_PERCENT` are for testing (at least one image), chosen by `SPLIT_SEED`.
+
+    Each file has a number of its own, a hash of its name, and the smallest are for testing: a class that is added
+    changes nothing for the others. Raises `UserError` that names a class with fewer than two images.
+    """
+    classes = subfolders(folder)
+    if not classes:
+        raise incomplete(row, folder, "it has neither train and test folders nor class folders")
+    parts: dict[str, tuple[list[str], list[int]]] = {"train": ([], []), "test": ([], [])}
+    for label, name in enumerate(classes):
+        found = sorted((f"{name}/{file}" for file in image_files(folder / name)), key=_lot)
+        if len(found) < 2:
+            has = "one image, and a split needs two" if found else "no images"
+            raise incomplete(row, folder, f"the class folder {folder / name} has {has}")
+        tests = max(round(len(found) * TEST_PERCENT / 100), 1)
+        for split, files in (("test", found[:tests]), ("train", found[tests:])):
+            parts[split][0].extend(sorted(files))
+            parts[split][1].extend([label] * len(files))
+    first, second = (
+        listed_split(
+            row, folder, f"{split}:{share}-percent-seed-{SPLIT_SEED}", *parts[split], classes,
+            classes=class_names(classes),
+        )
+        for split, share in (("train", 100 - TEST_PERCENT), ("test", TEST_PERCENT))
+    )  # fmt: skip
+    return first, second
 
 
 def read_split_folders(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
@@ -53,6 +87,10 @@ def image_files(folder: Path) -> list[str]:
         for entry in os.scandir(folder)
         if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
     )
+
+
+def _lot(name: str) -> str:
+    return hashlib.sha256(f"{SPLIT_SEED} {name}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _splits(row: DatasetRow, folder: Path) -> tuple[Path, Path]:

@@ -20,8 +20,9 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.errors import ConfigError
 from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.datasets.decoding import decoded, in_colour, resized
 
 SAMPLED = 256  # items whose size or content goes into a fingerprint: reading all of them would not be cheap
 
@@ -55,26 +56,14 @@ class FileImages(ImageSet):
         self.group_names = tuple(group_names)
         self.remedy = remedy
         sizes = [_file_size(folder / self.files[i]) for i in _sample(len(self.files))]
-        self.fingerprint = _digest([name, *self.classes, *self.files, str(sizes)], self.labels)
+        self.fingerprint = digest([name, *self.classes, *self.files, str(sizes)], self.labels)
 
     def picture(self, index: int) -> Image.Image:
         return self.reduced(index, None)[0]
 
     def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
-        """The image as RGB, and its size in the file. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size,
-        as long as its short side keeps `short` pixels; None for the full size."""
         path = self.folder / self.files[index]
-        try:
-            with Image.open(path) as image:
-                size = image.size
-                if short is not None:
-                    image.draft(None, _resized(size, short))  # type: ignore[arg-type]  # None: keep the colour mode
-                return _rgb(image), size
-        except FileNotFoundError:
-            problem = "is listed but missing"
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            problem = f"is corrupt or no image ({error})"
-        raise UserError(f"the image {path} {problem}. It cannot be used: {self.remedy}")
+        return decoded(path, str(path), self.remedy, short)
 
     def origin(self, index: int) -> str:
         return str(self.folder / self.files[index])
@@ -95,7 +84,7 @@ class ArrayImages(ImageSet):
         self.groups = None
         self.group_names = ()
         content = hashlib.sha256(b"".join(self.array(i).tobytes() for i in _sample(len(self)))).hexdigest()
-        self.fingerprint = _digest([name, *self.classes, content], self.labels)
+        self.fingerprint = digest([name, *self.classes, content], self.labels)
 
     def array(self, index: int) -> np.ndarray:
         """The image at `index` as it is stored, contiguous."""
@@ -104,7 +93,7 @@ class ArrayImages(ImageSet):
         return np.ascontiguousarray(self.shards[shard][index - start])
 
     def picture(self, index: int) -> Image.Image:
-        return _rgb(Image.fromarray(self.array(index)))
+        return in_colour(Image.fromarray(self.array(index)))
 
     def origin(self, index: int) -> str:
         return f"{self.name}/{index}"
@@ -122,7 +111,7 @@ class Subset(ImageSet):
         self.labels = images.labels[self.indices]
         self.groups = None if images.groups is None else images.groups[self.indices]
         self.group_names = images.group_names
-        self.fingerprint = _digest([images.fingerprint], self.indices)
+        self.fingerprint = digest([images.fingerprint], self.indices)
 
     def picture(self, index: int) -> Image.Image:
         return self.images.picture(int(self.indices[index]))
@@ -180,12 +169,8 @@ def load_squares(
 def _square(images: ImageSet, index: int, resize: int, crop: int, place: tuple[float, float] | None) -> Image.Image:
     while isinstance(images, Subset):
         images, index = images.images, int(images.indices[index])
-    if isinstance(images, FileImages):
-        picture, whole = images.reduced(index, 2 * resize)
-    else:
-        picture = images.picture(index)
-        whole = picture.size
-    width, height = _resized(whole, resize)
+    picture, whole = images.reduced(index, 2 * resize)
+    width, height = resized(whole, resize)
     if place is None:  # torchvision's rounding of the centre
         left, top = round((width - crop) / 2.0), round((height - crop) / 2.0)
     else:
@@ -194,20 +179,6 @@ def _square(images: ImageSet, index: int, resize: int, crop: int, place: tuple[f
     across, down = picture.width / width, picture.height / height
     right, bottom = min(picture.width, (left + crop) * across), min(picture.height, (top + crop) * down)
     return picture.resize((crop, crop), Image.Resampling.BILINEAR, box=(left * across, top * down, right, bottom))
-
-
-def _resized(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """Width and height after the short side has become `short`; the long side rounds down, as in torchvision."""
-    width, height = size
-    return (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        image.load()
-        return image
-    # a palette with transparency cannot go to RGB directly without a warning
-    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
 
 
 def _sample(count: int) -> list[int]:
@@ -222,7 +193,8 @@ def _file_size(path: Path) -> int:
         return -1
 
 
-def _digest(words: Iterable[str], numbers: Tensor) -> str:
-    digest = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape"))
-    digest.update(numbers.numpy().tobytes())
-    return digest.hexdigest()
+def digest(words: Iterable[str], numbers: Tensor) -> str:
+    """A fingerprint of what a set of images is."""
+    found = hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape"))
+    found.update(numbers.numpy().tobytes())
+    return found.hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lgm_core.base.errors import Unavailable
 from lgm_core.base.interfaces import ImageSet
-from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, leftovers, not_here
+from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, has_shards, leftovers, not_here
 from lgm_core.datasets.image_set import limit_per_class
 
 
@@ -25,9 +25,10 @@ def open_dataset(
     put it, and `UserError` naming what is missing from data that are there.
     """
     row = find_row(name)
-    module, function = row.reader.split(":")
-    read = getattr(import_module(f"lgm_core.datasets.{module}"), function)
-    train, test = read(row, None if row.embedded else _folder(row, [Path(root) for root in roots]))
+    folder = None if row.embedded else _folder(row, [Path(root) for root in roots])
+    sharded = folder is not None and row.sharded and has_shards(folder)
+    module, function = ("parquet_shards:read_shards" if sharded else row.reader).split(":")
+    train, test = getattr(import_module(f"lgm_core.datasets.{module}"), function)(row, folder)
     return limit_per_class(train, train_per_class, seed), limit_per_class(test, test_per_class, seed)
 
 

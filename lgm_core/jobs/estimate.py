@@ -20,7 +20,7 @@ from lgm_core.base.costs import Cost, DataSize, Measured, Past, Room
 from lgm_core.base.machine import free_memory
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
-from lgm_core.datasets.catalog import find_row
+from lgm_core.datasets.catalog import find_row, has_splits
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.evaluation.work import guessed_per_image, seconds_of, seconds_of_test_features
 from lgm_core.jobs.calibrations import measured_here, run_calibration
@@ -80,8 +80,9 @@ def calibrate(config: RunConfig, places: Places, said: Callable[[str], object] =
 def data_size(config: RunConfig) -> DataSize:
     """What the data set's catalogue row tells, or its folders; ten classes where neither does."""
     row = find_row(config.dataset)
-    train = Path(str(row.options.get("path", ""))) / "train"
-    folders = sum(entry.is_dir() for entry in train.iterdir()) if "path" in row.options and train.is_dir() else 0
+    path = Path(str(row.options.get("path", "")))
+    path = path / "train" if has_splits(path) else path
+    folders = sum(entry.is_dir() for entry in path.iterdir()) if "path" in row.options and path.is_dir() else 0
     classes, data = row.classes or folders or 10, config.data
     return DataSize(
         classes=classes,

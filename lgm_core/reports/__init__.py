@@ -5,10 +5,12 @@ matrix    a study as a matrix, with every cell's state
 confusion which classes a report finds hard, and what they are taken for
 page      one run or study as a single HTML file
 origin    what is needed to do a run again, as part of its report
+used_weights  which weights runs worked with
 site      a gallery of runs as plain pages
 live_curves  the accuracies of a run in its metrics, in words
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card
+sharing   a finished set goes to the model hub as a data set
 command   the command that does a run again
 pictures  the images of a run as pictures
 markup    pieces of HTML that stand alone

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,13 +25,17 @@ from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
-from lgm_core.reports.summary import row_label, top1_words
+from lgm_core.reports.summary import judge_words, row_label, top1_words
+from lgm_core.reports.used_weights import WEIGHTS, weights_rows
 from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder
 
 
-def write_export(run: RunFolder, folder: Path) -> Path:
-    """Write the set of a finished run into `folder`. Raises `UserError` while there are no images."""
+def write_export(run: RunFolder, folder: Path, evaluations: Sequence[RunFolder] = ()) -> Path:
+    """Write the set of a finished run into `folder`. Raises `UserError` while there are no images.
+
+    `evaluations`: further runs that judged its images, for the card.
+    """
     if not run.has_images():
         why = problems_in(tensor_files=[run.synthetic])
         raise UserError(
@@ -48,7 +52,7 @@ def write_export(run: RunFolder, folder: Path) -> Path:
         path = folder / "images" / f"{label:04d}_{name}" / f"{place:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
-    (folder / "README.md").write_text(card(run))
+    (folder / "README.md").write_text(card(run, evaluations))
     facts = {"config": to_dict(run.config()), "environment": run.environment(), "classes": names}
     (folder / "config.json").write_text(json.dumps(facts, indent=1))
     return folder
@@ -73,12 +77,13 @@ def zipped(write) -> bytes:
         return archive.read_bytes()
 
 
-def card(run: RunFolder) -> str:
+def card(run: RunFolder, evaluations: Sequence[RunFolder] = ()) -> str:
     """The card, in Markdown: what the images are, what they are worth, how to read and make them, licences."""
     config, owners = run.config(), labels(run)
-    reports = run.eval_reports()
+    reports = [report for judged in (run, *evaluations) for report in judged.eval_reports()]
     accuracies, judges = _accuracies(reports), {column_of(report) for report in reports}
-    terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences([config])]
+    used = [config, *(judged.config() for judged in evaluations)]
+    terms = [f"| {cell(what)} | {cell(licence)} | {cell(source)} |" for what, licence, source in licences(used)]
     names = ", ".join(class_names(run)[:50]) + (", ..." if len(class_names(run)) > 50 else "")
     return "\n".join(
         [
@@ -88,6 +93,7 @@ def card(run: RunFolder) -> str:
             "",
             f"Classes: {cell(names)}",
             "",
+            *([f"Made from {cell(datasets.data_words(config.dataset, data))}.", ""] if (data := run.data()) else ()),
             "## What they are worth",
             "",
             f"Top-1 accuracy on real test images of {judged_by(judges)},",
@@ -115,6 +121,7 @@ def card(run: RunFolder) -> str:
             "",
             ", ".join(f"{name} {version}" for name, version in run.environment().items()),
             "",
+            *_weights([run, *evaluations]),
             "## Licences",
             "",
             "The images derive from the data set, whose terms apply."
@@ -129,13 +136,19 @@ def card(run: RunFolder) -> str:
     )
 
 
+def _weights(runs: Sequence[RunFolder]) -> list[str]:
+    """Which weights were used; nothing for runs of earlier versions, which did not record them."""
+    rows = [f"| {' | '.join(map(cell, row))} |" for row in weights_rows(runs)]
+    return ["## Weights", "", f"| {' | '.join(WEIGHTS)} |", "|---" * len(WEIGHTS) + "|", *rows, ""] if rows else []
+
+
 def _accuracies(reports: list[dict]) -> list[str]:
     grouped = any(report["worst_group"] is not None for report in reports)
     rows = [["evaluated with", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
     for report in reports:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         rows.append(
-            [cell(column_of(report)), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
+            [cell(judge_words(report)), top1_words(report), *([group] if grouped else []), str(report["test_images"])]
         )
     rows.insert(1, ["---"] * len(rows[0]))
     return [f"| {' | '.join(row)} |" for row in rows] if reports else []

@@ -14,6 +14,7 @@ from lgm_core.presets import base_of
 from lgm_core.reports.card import licences
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.markup import section, table
+from lgm_core.reports.used_weights import WEIGHTS, weights_rows
 from lgm_core.runs.store import RunFolder
 
 
@@ -31,6 +32,8 @@ def origin(runs: Sequence[RunFolder]) -> str:
     body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
     parts += section("Settings", body, "Where they depart from the preset.")
     parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
+    if weights := weights_rows(runs):
+        parts += section("Weights", table(list(WEIGHTS), weights))
     return parts + section(
         "Licences and sources", table(["of", "licence", "source"], licences([run.config() for run in runs]))
     )

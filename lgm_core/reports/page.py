@@ -22,6 +22,8 @@ from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictur
 from lgm_core.reports.summary import (
     LOWER_BOUND,
     choice_of,
+    column_heading,
+    judge_words,
     loss_words,
     own_report,
     percent,
@@ -94,7 +96,7 @@ def _facts(run: RunFolder) -> str:
     status, config, own = run.status(), run.config(), own_report(run)
     facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
     if own:
-        facts = [(f"top-1 on {column_of(own)}", f"{top1_words(own)} %"), *facts]
+        facts = [(f"top-1 on {judge_words(own)}", f"{top1_words(own)} %"), *facts]
         if own["worst_group"] is not None:
             facts.append((f"worst group on {column_of(own)}", f"{100 * own['worst_group']:.1f} %"))
     facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
@@ -167,7 +169,7 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
         counts = str(report["train_images"]), str(report["test_images"])
-        rows.append([column_of(report), top1_words(report), top5, group, *counts])
+        rows.append([judge_words(report), top1_words(report), top5, group, *counts])
     headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
     if not any(row[3] for row in rows):
         headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
@@ -222,6 +224,7 @@ def _matrix(runs: Sequence[RunFolder]) -> str:
                 else:
                     cells.append((cell.mean, percent(cell.mean, cell.spread, cell.count)))
             rows.append((f"{row.label} ({row.images})", cells))
-        head = ["relative to all real images, %" if relative else "top-1, %", *found.columns]
+        head = ["relative to all real images, %" if relative else "top-1, %"]
+        head += [column_heading(found.rows, name) for name in found.columns]
         parts.append(heat_table(head, rows))
     return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'

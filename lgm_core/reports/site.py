@@ -13,12 +13,11 @@ from pathlib import Path
 from PIL import Image
 
 from lgm_core.base.errors import result_or_why
-from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.card import plain, zipped
 from lgm_core.reports.markup import page
 from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.pictures import as_bytes, frame, pictures
-from lgm_core.reports.summary import row_label, top1_words
+from lgm_core.reports.summary import judge_words, row_label, top1_words
 from lgm_core.runs.store import RunFolder, RunStore
 
 _COVER = 10  # pictures on the card of a run, in rows of five
@@ -70,7 +69,7 @@ def _cover(run: RunFolder) -> bytes | None:
 
 def _card(run: RunFolder, name: str, covered: bool) -> str:
     config, reports = run.config(), run.eval_reports()
-    scores = ", ".join(f"top-1 {top1_words(report)} % on {column_of(report)}" for report in reports[:3])
+    scores = ", ".join(f"top-1 {top1_words(report)} % on {judge_words(report)}" for report in reports[:3])
     image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
     said = f"{escape(config.dataset)}: {escape(row_label(config))}"
     return (

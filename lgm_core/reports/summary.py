@@ -28,6 +28,7 @@ class Cell:
     top5: float | None
     worst_group: float | None
     runs: tuple[str, ...]
+    stand_in: str = ""  # what stood in for the judge's published weights, such as "int8, de-quantised"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,31 @@ def own_report(run: RunFolder) -> dict[str, Any] | None:
     return next((report for report in reports if column_of(report) in own), reports[0])
 
 
+def stand_in_of(report: Mapping[str, Any]) -> str:
+    """What stood in for the judge's published weights; "" where nothing did, or an older report does not say."""
+    weights = report.get("weights")
+    return str(weights.get("stand_in", "")) if isinstance(weights, Mapping) else ""
+
+
+def judge_words(report: Mapping[str, Any]) -> str:
+    """The column of a report, with what stood in for its weights: "clip_vitb16 (int8, de-quantised)"."""
+    note = stand_in_of(report)
+    return f"{column_of(report)} ({note})" if note else column_of(report)
+
+
+def column_note(rows: Iterable[Row], column: str) -> str:
+    """What stood in for the weights of a column's judge: "int8, de-quantised", or "partly ..."; "" for nothing."""
+    notes = [row.cells[column].stand_in for row in rows if column in row.cells]
+    words = ", ".join(dict.fromkeys(filter(None, notes)))
+    return words if all(notes) else f"partly {words}" if words else ""
+
+
+def column_heading(rows: Iterable[Row], column: str) -> str:
+    """A column's name with that note in brackets."""
+    note = column_note(rows, column)
+    return f"{column} ({note})" if note else column
+
+
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
     tops = [report["top1"] for _, report in reports]
     fives = [report["top5"] for _, report in reports if report["top5"] is not None]
@@ -156,4 +182,5 @@ def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
         top5=fmean(fives) if fives else None,
         worst_group=fmean(groups) if groups else None,
         runs=tuple(run for run, _ in reports),
+        stand_in=", ".join(dict.fromkeys(filter(None, (stand_in_of(report) for _, report in reports)))),
     )

@@ -43,6 +43,8 @@ class RunFolder:
     checkpoint = _File("checkpoint.safetensors")
     synthetic = _File("synthetic.safetensors")
     choice = _File("choice.json")
+    weights_file = _File("weights.json")
+    data_file = _File("data.json")
     evals = _File("evals")
     map_file = _File("map.json")
     map_axes = _File("map.safetensors")
@@ -80,12 +82,28 @@ class RunFolder:
         """Versions and machine, as written at the start."""
         return open_config(self.config_file).environment
 
+    def weights(self) -> dict[str, dict[str, Any]]:
+        """What is recorded of the weights that the run worked with, by network; {} in runs of earlier versions."""
+        return {name: facts for name, facts in read_or_empty(self.weights_file).items() if isinstance(facts, dict)}
+
+    def data(self) -> dict[str, Any]:
+        """What is recorded of the images that the run read; {} in runs of earlier versions."""
+        return read_or_empty(self.data_file)
+
     def problems(self) -> list[str]:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         return problems_in(
-            [self.status_file, self.choice, self.map_file, self.alignment_file, *reports],
+            [
+                self.status_file,
+                self.choice,
+                self.weights_file,
+                self.data_file,
+                self.map_file,
+                self.alignment_file,
+                *reports,
+            ],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])

@@ -178,6 +178,28 @@ class Recorder:
         """Which real images a baseline chose."""
         self._replace(self.run.choice, values)
 
+    def weights(self, network: str, values: dict[str, Any]) -> None:
+        """Which weights the run works with; says so where they are not those that it began with."""
+        known = self.run.weights()
+        before = known.get(network, values)
+        if before.get("sha256") != values["sha256"]:
+            self.note(
+                f"{network} has other weights than when the run began: {values['file']} ({values['source']}) "
+                f"in place of {before.get('file')} ({before.get('source')})"
+            )
+        if known.get(network) != values:
+            self._replace(self.run.weights_file, known | {network: values})
+
+    def data(self, values: dict[str, Any]) -> None:
+        """Which images the run reads; says so where they are not those that it began with."""
+        known = self.run.data()
+        if known and known.get("fingerprints") != values["fingerprints"]:
+            self.note(
+                "the data set has other images than when the run began: what was computed before is of the old ones"
+            )
+        if known != values:
+            self._replace(self.run.data_file, values)
+
     def map(self, values: dict[str, Any], axes: State) -> None:
         """The real images' places on the run's map, and the tensors with which new images are placed on it."""
         if axes:

@@ -6,13 +6,14 @@ True
 """
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
-from lgm_core.base.errors import ConfigError, Unavailable
+from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name
 from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
@@ -30,8 +31,11 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     of another version that this one cannot go on with (`UserError`);
     `Unavailable`, and makes no folder, where the data or the weights are not here.
     """
-    config = validate(config)
-    store = RunStore(places.runs)
+    config, store = validate(config), RunStore(places.runs)
+    if takes_neighbours(config):
+        source = store.open(config.source)
+        require_like_source(config, source)
+        config = replace(config, source=source.id)  # a worker waits for it by its whole name
     run = store.same(config)
     if run is None:
         require_here(config, places)
@@ -103,6 +107,42 @@ def _further_name(config: RunConfig, keys: Sequence[Key], store: RunStore) -> st
     if there.config_file.exists() and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}:
         return "-".join([name, *(key.digest for key in keys)])
     return name
+
+
+def takes_neighbours(config: RunConfig) -> bool:
+    """Does the run choose the real images that are nearest to another run's images?"""
+    return config.kind == "baseline" and config.baseline.choice == "neighbours"
+
+
+def settings_of_source(source: RunFolder) -> dict[str, Any]:
+    """What a choice of neighbours takes from the run whose neighbours they are, where it is not given."""
+    config = source.config()
+    return {name: getattr(config, name) for name in ("dataset", "backbone", "images_per_class")}
+
+
+def require_like_source(config: RunConfig, source: RunFolder) -> None:
+    """Raise `ConfigError` for neighbours among other data, or in another backbone, than the images were made with.
+
+    A network that was trained from scratch has no features: then any frozen backbone may be given.
+    """
+    made, remedy = source.config(), "leave it out, and it is taken from that run"
+    if not _same(datasets.find_row, config.dataset, made.dataset):
+        raise ConfigError(
+            f"the images of {source.id!r} are of the data set {made.dataset}, and their neighbours cannot be chosen "
+            f"among {config.dataset}, which was given: {remedy}"
+        )
+    from_scratch = any(map(is_student, made.networks()))
+    if not from_scratch and not _same(backbones.find_row, config.backbone, made.backbone):
+        raise ConfigError(
+            f"the images of {source.id!r} were made with {made.backbone}, and their neighbours are chosen by its "
+            f"features, not by those of {config.backbone}, which was given: {remedy}"
+        )
+
+
+def _same(find_row: Callable[[str], object], name: str, other: str) -> bool:
+    """Are two names the same, or of the same row of a catalogue?"""
+    row = result_or_why(lambda: find_row(name))[0]
+    return name == other or (row is not None and row == result_or_why(lambda: find_row(other))[0])
 
 
 def require_here(config: RunConfig, places: Places) -> None:

@@ -148,7 +148,8 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
     chosen = st.selectbox(
         label, names, index=first, key=state, accept_new_options=True,
         format_func=dataset_words, filter_mode="contains",
-        help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*",
+        help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*, PATH/CLASS/* alone, "
+        "or the hub's PATH/data/*.parquet",
     )  # fmt: skip
     put_into_url(key, [chosen or default])
     return chosen or default
@@ -202,7 +203,7 @@ def backbone_words(name: str) -> str:
     if row is None:
         return name
     size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""
-    return f"{row.title}  ·  {_status_words(status)}{size}"
+    return f"{backbones.title_here(row, places())}  ·  {_status_words(status)}{size}"
 
 
 def _status_words(status: str) -> str:

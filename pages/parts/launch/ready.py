@@ -43,6 +43,8 @@ def show_dataset(name: str) -> bool:
         if status.startswith("can be fetched"):
             size = f" ({datasets.size(row)})" if row.megabytes else ""
             _fetch_button(row.name, f"Fetch{size}")
+    if split := datasets.split_words(row):
+        st.caption(f"{plain(split[0].upper() + split[1:])}.")
     _fetch_progress(row.name)
     _thumbnails(row.name)
     st.caption(f"Licence: {plain(row.licence)}")
@@ -64,8 +66,9 @@ def show_backbones(names: Sequence[str], dataset: str) -> bool:
             if name in newest:
                 st.html(f"<div style='padding:2px'>{newest[name]}</div>", width="content")
             st.markdown(f"{_badge(status)} {plain(_facts(name))}")
-            if status in ("can be fetched", "gated"):
-                row = backbones.find_row(name)
+            row = result_or_why(partial(backbones.find_row, name))[0]
+            stands_in = row is not None and backbones.title_here(row, places()) != row.title
+            if row is not None and (stands_in or status in ("can be fetched", "gated")):
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)
@@ -83,7 +86,9 @@ def _facts(name: str) -> str:
     if row is None:
         return name
     facts = f"{row.feature_size} features, {row.parameters:.1f} million parameters, {row.licence}"
-    return f"{row.title}: {facts}" + (f". {row.note}" if row.note else "")
+    title = backbones.title_here(row, places())
+    stand_in = "Its weights here stand in for the published ones, which Fetch gets." if title != row.title else ""
+    return ". ".join(filter(None, [f"{title}: {facts}", row.note.rstrip("."), stand_in]))
 
 
 def _badge(status: str) -> str:

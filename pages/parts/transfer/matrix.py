@@ -12,7 +12,7 @@ from streamlit.components.v2 import component
 
 from lgm_core.backbones import catalog
 from lgm_core.reports.matrix import Matrix, View
-from lgm_core.reports.summary import Cell, Row
+from lgm_core.reports.summary import Cell, Row, column_note
 from pages.parts.address import forget
 from pages.parts.theme import backbone_colour
 
@@ -32,8 +32,9 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     cells = [[_cell(matrix, row, column, view, limits) for column in matrix.columns] for row in matrix.rows]
     state = st.session_state.get(f"matrix_{key}") or {}
     chosen = state.get("cell") if "cell" in state else st.query_params.get(key, "")
+    titles = [_title(name, column_note(matrix.rows, name)) for name in matrix.columns]
     data = {
-        "corner": "images made with ↓   judged by →", "columns": [_title(name) for name in matrix.columns],
+        "corner": "images made with ↓   judged by →", "columns": titles,
         "rows": [_row_title(row) for row in matrix.rows], "cells": cells, "chosen": chosen,
         "keys": [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows],
         "opens": True, "small": False,
@@ -106,10 +107,10 @@ def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _title(name: str) -> dict[str, str]:
+def _title(name: str, note: str = "") -> dict[str, str]:
     row = catalog.CATALOG.get(name)
     words = name.replace(":", ":\u200b")  # a long name may break there, and not within a word
-    return {"name": row.title if row else words, "note": "", "colour": backbone_colour(name)}
+    return {"name": row.title if row else words, "note": note, "colour": backbone_colour(name)}
 
 
 def _row_title(row: Row) -> dict[str, str]:

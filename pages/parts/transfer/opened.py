@@ -12,9 +12,11 @@ import streamlit as st
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.protocol import column_of, judged_by, protocol_of
 from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
+from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
+from pages.parts.theme import plain
 
 _MOST_NAMED = 40  # classes whose confusion can be read
 _MOST_TILES = 60
@@ -38,6 +40,8 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
     tiles = st.container(key="lgm_row_tiles").columns(len(facts))
     for column, (name, value, note) in zip(tiles, facts, strict=True):
         column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
+    if note := stand_in_of(report):
+        st.caption(f"The weights of {plain(report['backbone'])} were a stand-in for the published ones: {plain(note)}.")
     left, right = st.container(key="lgm_row_plots").columns([3, 2])
     with left:
         _confusion(report, key)

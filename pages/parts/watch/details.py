@@ -12,6 +12,7 @@ from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.presets import base_of
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.confusion import weakest_class
+from lgm_core.reports.summary import judge_words
 from lgm_core.runs.store import RunFolder
 
 
@@ -22,7 +23,7 @@ def show_results(run: RunFolder) -> None:
         return
     rows = [
         {
-            "evaluated with": column_of(report),
+            "evaluated with": judge_words(report),
             "top-1": 100 * report["top1"],
             "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
             "top-5": None if report["top5"] is None else 100 * report["top5"],

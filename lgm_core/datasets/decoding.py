@@ -1,0 +1,66 @@
+"""An encoded image becomes RGB, whatever it is stored as; what cannot be shown is named, with the remedy.
+
+>>> decoded(Path("photo.jpg"), "photo.jpg", "replace the file", None)[0].mode
+'RGB'
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lgm_core.base.errors import UserError
+
+
+def decoded(file: Path | BytesIO, name: str, remedy: str, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    """An encoded image as RGB, and its size in the file. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size,
+    as long as its short side keeps `short` pixels; None for the full size. Raises `UserError` with name and remedy.
+    """
+    try:
+        with Image.open(file) as image:
+            size = image.size
+            if short is not None:
+                image.draft(None, resized(size, short))  # type: ignore[arg-type]  # None: keep the colour mode
+            return in_colour(image), size
+    except FileNotFoundError:
+        problem = "is listed but missing"
+    except _NoWhite as error:
+        problem = str(error)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        problem = f"is corrupt or no image ({error})"
+    raise UserError(f"the image {name} {problem}. It cannot be used: {remedy}")
+
+
+def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """Width and height after the short side has become `short`; the long side rounds down, as in torchvision."""
+    width, height = size
+    return (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+
+
+class _NoWhite(ValueError):
+    """Numbers without a known range, so that it cannot be told what is white."""
+
+
+def in_colour(image: Image.Image) -> Image.Image:
+    """The image as RGB. Raises `ValueError` for numbers whose range is not known."""
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.mode.startswith(("I", "F")):  # convert() would cut all above 255 off, and take 1.0 for almost black
+        return Image.fromarray(_bytes_of(np.asarray(image), image.mode)).convert("RGB")
+    # a palette with transparency cannot go to RGB directly without a warning
+    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+
+
+def _bytes_of(values: np.ndarray, mode: str) -> np.ndarray:
+    """Grey values of 16 bits, or floats in [0, 1], as bytes."""
+    if mode.startswith("I;16"):
+        return np.round(values * (255 / 65535)).astype(np.uint8)
+    if mode == "F" and values.min() >= 0 and values.max() <= 1:
+        return np.round(values * 255).astype(np.uint8)
+    kind = "floats, which are taken as they are in [0, 1]," if mode == "F" else "32-bit whole numbers"
+    raise _NoWhite(
+        f"holds {kind} from {values.min():g} to {values.max():g}, so that it cannot be told what is white; scale it to "
+        "[0, 1], or save it with 8 bits"
+    )
