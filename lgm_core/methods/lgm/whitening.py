@@ -3,7 +3,7 @@
 Gradients of a head, [C, D] each, are multiplied by it before they are compared, so that what tells classes apart is
 not drowned by what varies within them (docs/log.md, 2026-11-24). Legend: N images, V views, D features, C classes.
 
->>> root = inverse_root(bank, share=1.0)
+>>> root = inverse_root(bank, share=1.0, device=images.device)
 >>> cosine_distance(whitened(synthetic, root), whitened(real, root))
 """
 
