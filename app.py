@@ -22,8 +22,15 @@ PAGES = {
     "Share": [("report", "Report", "description")],
 }
 
+_SIDEBAR = 262  # pixels, which leave more to a narrow window; below 768 it is folded away
+
 if __name__ == "__main__":
-    st.set_page_config(page_title="Linear Gradient Matching", page_icon="pages/parts/mark.png", layout="wide")
+    st.set_page_config(
+        page_title="Linear Gradient Matching",
+        page_icon="pages/parts/mark.png",
+        layout="wide",
+        initial_sidebar_state=_SIDEBAR,
+    )
     grouped = {
         group: [
             st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "runs")

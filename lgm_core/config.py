@@ -1,7 +1,7 @@
-"""Every setting, once. A run is its config: frozen, keyword-only dataclasses with units, limits and help.
+"""All settings of a run, put together and checked. A run is its config: frozen, keyword-only dataclasses.
 
-The command line, the Launch page, validation and `config.json` are all made from these fields: those that all methods
-share (base/settings.py), and the groups of each method (methods/catalog.py).
+The command line, the Launch page, validation and `config.json` are all made from these fields, with their units,
+limits and help: those that all methods share (base/settings.py), and the groups of each method (methods/*/config.py).
 
 >>> config = RunConfig(dataset="scenes", backbone="mobilenet_v2", steps=250)
 >>> from_dict(RunConfig, to_dict(config)) == config
@@ -40,6 +40,11 @@ else:
 
 # names of settings in earlier versions -> today's; understood in old runs, on the command line, and in links
 RENAMED = {f"rcig.{name}": f"scratch.{name}" for name in ("resolution", "width", "depth", "transform", "flip")}
+TWO_WIDTHS = {"rcig.width", "scratch.width"}
+WHY_NOT_BOTH = (
+    "rcig.width is scratch.width now, and holds for all networks: give one of them; a network of another width says so "
+    "in its name, such as conv:width32"
+)
 
 
 def renamed(values: Mapping[str, Any]) -> dict[str, Any]:

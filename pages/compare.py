@@ -19,7 +19,7 @@ from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
-from pages.parts.status import show_failure, show_problems
+from pages.parts.status import panel, show_failure, show_problems
 from pages.parts.theme import class_colour, empty, header, plain, state_words
 
 _EVERY = 3.0  # seconds
@@ -48,13 +48,14 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
 def groups_read(config: Mapping[str, Any]) -> set[str]:
     """The groups of settings that a run looks at: those of its kind, its method and its judges."""
     judges = [is_student(name) for name in config.get("evaluate_on", ())]
-    row = METHODS.get(config.get("method", "lgm"))
+    row = METHODS.get(config["method"])
     own = set(row.tabs if row else ()) if config["kind"] == "distill" else {"baseline", "data", "device"}
     own |= {"scratch"} if any(judges) else set()
     return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
 
 
 @st.fragment(run_every=_EVERY)
+@panel("Curves")
 def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     """Loss and live accuracy of all runs, over the steps; read anew every few seconds."""
     lines = {run.id: thinned(run.metrics()) for run in runs}
@@ -62,9 +63,9 @@ def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     if not any(lines.values()):
         st.caption("None of these runs has logged a step yet.")
         return
-    left, right = st.columns(2)
+    left, right = st.container(key="lgm_row_plots").columns(2)
     with left:
-        _together(runs, lines, colours, "loss", lambda run: loss_words(settings(run).get("method", "lgm")))
+        _together(runs, lines, colours, "loss", lambda run: loss_words(config_of(run).method))
     with right:
         _together(runs, lines, colours, "live", lambda run: _live_words(run, lines[run.id]))
 
@@ -193,14 +194,17 @@ for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=T
         show_failure(run)
 show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
-rows = differing(runs)
-if rows:
-    st.dataframe(rows, hide_index=True)
-else:
-    st.caption("None: these runs differ in nothing but chance and name.")
+with panel("Settings that differ"):
+    rows = differing(runs)
+    if rows:
+        st.dataframe(rows, hide_index=True)
+    else:
+        st.caption("None: these runs differ in nothing but chance and name.")
 st.subheader("Accuracy", anchor=False)
-accuracies(runs)
+with panel("Accuracy"):
+    accuracies(runs)
 st.subheader("Curves", anchor=False)
 curves([run.id for run in runs], runs)
 st.subheader("Images", anchor=False)
-images(runs)
+with panel("Images"):
+    images(runs)

@@ -5,12 +5,13 @@ import streamlit as st
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.evaluation.protocol import column_of, judged_by, network_of, spread_over, what_is_unlike
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
-from lgm_core.reports.summary import LOWER_BOUND
+from lgm_core.reports.summary import LOWER_BOUND, Row
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
-from pages.parts.pickers import facts, listed_runs, pick_backbones
-from pages.parts.status import show_failure, show_problems
+from pages.parts.maps.neighbourhood import title_of
+from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_study
+from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.matrix import transfer_matrix
@@ -23,30 +24,27 @@ NOTES: dict[str, str] = {
     "relative": "Accuracy divided by that on all real images in the same column, %.",
     "over centroids": "Accuracy minus that of the centroid images of the column's own backbone, in points.",
 }
+_ALL, _KINDS = "dataset:", ("distill", "baseline", "evaluate")
 _EVERY = 3.0  # seconds
 _MOST_BESIDE = 3  # backbones whose two matrices fit beside each other on a small screen
 
 
-def choices() -> dict[str, list[RunFolder]]:
-    """Studies by name, and all runs of a data set: what can fill a matrix."""
-    found: dict[str, list[RunFolder]] = {}
-    for run, its in listed_runs()[::-1]:
-        if its.kind in ("distill", "baseline", "evaluate"):
-            if its.study:
-                found.setdefault(its.study, []).append(run)
-            found.setdefault(f"dataset:{its.dataset}", []).append(run)
-    return dict(sorted(found.items(), key=lambda item: item[0].startswith("dataset:")))
+def choices() -> dict[str, str]:
+    """What can fill a matrix, in words: studies by name, and all runs of a data set."""
+    listed = [its for _, its in listed_runs()[::-1] if its.kind in _KINDS]
+    found = {its.study: its.study for its in listed if its.study}
+    return found | {f"{_ALL}{its.dataset}": f"all runs on {its.dataset}" for its in listed}
 
 
 def members(chosen: str) -> list[RunFolder]:
-    """The runs of a choice, and those which evaluate their images."""
-    runs = choices().get(chosen, [])
-    known = {run.id for run in runs}
-    later = [run for run, its in listed_runs() if its.kind == "evaluate" and its.source in known]
-    return runs + [run for run in later if run.id not in known]
+    """The runs of a choice, and those which evaluate their images, oldest first."""
+    listed = [(run, its) for run, its in listed_runs()[::-1] if its.kind in _KINDS]
+    own = {run.id for run, its in listed if chosen in (its.study, f"{_ALL}{its.dataset}")}
+    return [run for run, its in listed if run.id in own or (its.kind == "evaluate" and its.source in own)]
 
 
 @st.fragment(run_every=_EVERY)
+@panel("The matrix")
 def transfer(chosen: str, backbones: list[str], view: View) -> None:
     """The matrix, read anew every few seconds; the cell that is open below it."""
     runs = members(chosen)
@@ -91,6 +89,9 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
         report = next((report for report in run.eval_reports() if column_of(report) == column), None)
         if report:
             open_report(run, report, named.get(facts(run).source) if facts(run).kind == "evaluate" else None, key=key)
+        if slot.halted:
+            st.caption("Further runs of this cell have come to no result:")
+            needed.wait_for([named[name] for name in slot.halted], key="cell")
         return
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
@@ -103,22 +104,31 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
         if configs:
             needed.launch("Launch it", configs, key="cell")
         return
-    for name in slot.runs:
-        show_failure(named[name])
-    needed.wait_for([named[name] for name in slot.runs], key="cell")
+    needed.wait_for([named[name] for name in dict.fromkeys([*slot.runs, *slot.halted])], key="cell")
 
 
-def launch_missing(matrix: Matrix, runs: list[RunFolder]) -> None:
-    """One button for all cells that nobody asked for."""
-    gaps = [
-        (row, [name for name in matrix.columns if matrix.slot(row, name).state == "missing"]) for row in matrix.rows
-    ]
+def launch_missing(matrix: Matrix, runs: list[RunFolder], further: list[str], is_study: bool) -> None:
+    """A button for the cells of the study that are missing, and one for those of `further` backbones."""
+    own = [row for row in matrix.rows if any(matrix.slot(row, name).runs for name in matrix.columns)]
+    asked = [name for name in matrix.columns if any(matrix.slot(row, name).runs for row in own)]
+    if is_study:
+        launch_cells("missing", "missing", matrix, runs, [(row, asked) for row in own])
+    more = [(row, further) for row in own]
+    more += [(row, [*asked, *further]) for row in matrix.rows if row not in own and row.backbone in further]
+    launch_cells("further", f"further ({plain(', '.join(map(title_of, further)))})", matrix, runs, more)
+
+
+def launch_cells(
+    key: str, words: str, matrix: Matrix, runs: list[RunFolder], cells: list[tuple[Row, list[str]]]
+) -> None:
+    """A button that launches the missing ones of these cells: rows, each with columns."""
+    gaps = [(row, [name for name in names if matrix.slot(row, name).state == "missing"]) for row, names in cells]
     configs = [config for row, names in gaps if names for config in fillings(runs, row, names)]
     if configs:
         count = sum(len(names) for _, names in gaps)
-        words = "Launch the missing cell" if count == 1 else f"Launch {count} missing cells"
+        label = f"Launch {count} {words} {'cell' if count == 1 else 'cells'}"
         told = f"{len(configs)} {'run' if len(configs) == 1 else 'runs'}, which queue for the device"
-        needed.launch(words, configs, key="missing", primary=False, help=told)
+        needed.launch(label, configs, key=key, primary=False, help=told)
 
 
 header("Cross-model", "Does it transfer?")
@@ -133,27 +143,32 @@ if not found:
         icon="grid_on",
     )
     st.stop()
-left, right = st.columns([2, 3])
-names = {name: f"all runs on {name[8:]}" if name.startswith("dataset:") else name for name in found}
-chosen = pick_way("Study", names, key="study", menu=True, place=left)
+left, right = st.container(key="lgm_row_pick").columns([2, 3])
+with left:
+    chosen = pick_study(found)
 runs = members(chosen)
-known = study_matrix(runs).columns
+known = list(dict.fromkeys(map(network_of, study_matrix(runs).columns)))
 with right:
     backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
 dataset = facts(runs[0]).dataset
 show_problems(*runs)
-left, right = st.columns(2, gap="medium") if len(backbones) <= _MOST_BESIDE else (st.container(), st.container())
+is_beside = len(backbones) <= _MOST_BESIDE
+row = st.container(key="lgm_row_matrices")
+left, right = row.columns(2, gap="medium") if is_beside else (row.container(), row.container())
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)
     transfer(chosen, backbones, view)  # type: ignore[arg-type]
     matrix = study_matrix(runs, backbones)
-    launch_missing(matrix, runs)
+    launch_missing(matrix, runs, [name for name in backbones if name not in known], not chosen.startswith(_ALL))
 with right:
     st.subheader("Alignment", anchor=False)
     frozen = with_features(backbones, "compare")
     alignment = align_run(dataset, frozen) if len(frozen) > 1 else None
-    values = show_alignment(alignment, frozen) if alignment else None
+    values = None
+    if alignment:
+        with panel("The alignment"):
+            values = show_alignment(alignment, frozen)
     if alignment is not None and alignment.status().state != "finished":
         needed.wait_for([alignment], key="align")
     if alignment is None and len(frozen) > 1:
@@ -162,6 +177,8 @@ with right:
     elif len(backbones) < 2:
         st.caption("Choose two or more frozen backbones to compare how they see this data set.")
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
-    open_cell(matrix, runs, opened)
+    with panel("The opened cell"):
+        open_cell(matrix, runs, opened)
 if values:
-    show_scatter(matrix, backbones, values)
+    with panel("Transfer against alignment"):
+        show_scatter(matrix, backbones, values)

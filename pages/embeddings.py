@@ -20,15 +20,18 @@ from pages.parts.maps.gallery import gallery
 from pages.parts.maps.map import Picked, colourings, embedding_maps, load_map
 from pages.parts.maps.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
 from pages.parts.pickers import pick_backbones, pick_dataset
+from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
 from pages.parts.ways import pick_way
 
 
 @st.fragment
+@panel("The maps")
 def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     """Maps, and below them what is chosen on them."""
     maps = [load_map(run) for run in runs]
-    left, middle, right = st.columns([1, 2, 2], vertical_alignment="bottom")
+    row = st.container(key="lgm_row_ways")
+    left, middle, right = row.columns([1, 2, 2], vertical_alignment="bottom")
     method = pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method", place=left)
     colour = pick_way("Colour", colourings(maps), key="colour", place=middle)
     sources = list(dict.fromkeys(name for found in maps for name in found["sources"] or {}))
@@ -79,7 +82,7 @@ if not datasets:
         icon="scatter_plot",
     )
     st.stop()
-left, right = st.columns([2, 3])
+left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
     dataset = pick_dataset(default=datasets[0])
 with right:

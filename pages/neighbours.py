@@ -12,6 +12,7 @@ from pages.parts.maps.embedded import embed_config, embed_runs, known_backbones,
 from pages.parts.maps.map import load_map
 from pages.parts.maps.neighbourhood import heading, neighbour_row, summary, title_of
 from pages.parts.pickers import has_images, pick_backbones, pick_run, settings
+from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
 
 _PER_PAGE = 8
@@ -69,7 +70,7 @@ def averages(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
 
 
 header("Neighbours", "Which real images does each synthetic one resemble?")
-left, right = st.columns([2, 3])
+left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
     source = pick_run(kinds=("distill", "baseline"), key="run", label="Synthetic images of", where=has_images)
 if source is None:
@@ -85,7 +86,7 @@ with right:
     chosen = pick_backbones(default=known_backbones(settings(source)["dataset"]))
 backbones = with_features(chosen, "tell by what is near")
 state = source.status().state
-if not source.synthetic.exists():
+if not source.has_images():
     if state != "failed":
         st.info("This run has no result yet; what its images are nearest to on the way is on Watch.")
     needed.wait_for([source], key="source")
@@ -103,7 +104,8 @@ if lacking:
     needed.launch("Compute", configs, key="near")
 maps = [one for one in found.values() if one is not None]
 if maps:
-    averages(source, maps)
-    show(source, maps)
+    with panel("Neighbours"):
+        averages(source, maps)
+        show(source, maps)
 elif not backbones:
     empty("Choose a backbone", "Each backbone has its own idea of what is near.", icon="join_inner")

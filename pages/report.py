@@ -11,8 +11,8 @@ from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
-from pages.parts.pickers import all_runs, listed_runs, pick_run, pick_runs, pick_study, shows_images
-from pages.parts.status import show_problems
+from pages.parts.pickers import listed_runs, pick_run, pick_runs, pick_study, shows_images
+from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
 
@@ -35,9 +35,9 @@ def report_of_study(name: str, root: str, stamp: float) -> str:
 
 
 def stamp_of(runs: list[RunFolder]) -> float:
-    """Changes when a run, or an evaluation of one, goes on."""
+    """Changes when one of these runs goes on, or there is one more."""
     files = [path for run in runs for path in (run.status_file, run.evals) if path.exists()]
-    return sum(path.stat().st_mtime for path in files) + len(all_runs())
+    return sum(path.stat().st_mtime for path in files)
 
 
 def offer(html: str, name: str) -> None:
@@ -64,7 +64,8 @@ def one_run() -> None:
     if state != "finished":
         st.markdown(f"{state_words(state)} The report shows how far the run has come.")
     show_problems(run)
-    offer(report_of_run(str(run.path), stamp_of([run])), run.id)
+    judging = RunStore(places().runs).evaluations(run.id)
+    offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id)
 
 
 def one_study() -> None:
@@ -74,7 +75,7 @@ def one_study() -> None:
               label="Launch a study", icon="grid_on")  # fmt: skip
         return
     store = RunStore(places().runs)
-    runs = [run for run, its in listed_runs() if its.study == name]
+    runs = store.study(name)
     show_problems(*runs)
     offer(report_of_study(name, str(store.root), stamp_of(runs)), name)
 
@@ -105,7 +106,7 @@ def gallery_site() -> None:
 
 def the_set() -> None:
     """Tensors, pictures and a card."""
-    run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.synthetic.exists())
+    run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.has_images())
     if run is None:
         empty(
             "No finished set yet", "As soon as a run is finished, its images can be exported here.", icon="inventory_2"
@@ -136,4 +137,5 @@ if not any(its.kind in ("distill", "baseline") for _, its in listed_runs()):
     )
     st.stop()
 part = pick_way("What", _PARTS, key="part", hide_label=True)
-{"run": one_run, "study": one_study, "site": gallery_site, "set": the_set}[part]()
+with panel(_PARTS[part]):
+    {"run": one_run, "study": one_study, "site": gallery_site, "set": the_set}[part]()

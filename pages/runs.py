@@ -1,8 +1,11 @@
 """What has been run: all runs, newest first, with the newest picture of each; a click opens one."""
 
+from zlib import crc32
+
 import streamlit as st
 
 from pages.parts.listing.run_list import column_config, keep_fresh, run_rows, table
+from pages.parts.listing.several import show_actions
 from pages.parts.pickers import left_out
 from pages.parts.theme import STATE_COLOURS, empty, header, plain
 
@@ -11,6 +14,7 @@ rows = run_rows()
 for problem in left_out():
     st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
 if not rows:
+    show_actions([])  # the last ones may just have been put away
     empty(
         "No run yet",
         "A run learns one synthetic image per class, such that a linear classifier trained on them alone works. "
@@ -38,12 +42,17 @@ button.page_link("pages/launch.py", label="New run", icon=":material/add:")
 shown = [row for row in rows if not chosen or row["state"][0] in chosen]
 parts = ("run", "dataset", "backbone", "study", "kind")
 shown = [row for row in shown if all(w in " ".join(str(row[p]) for p in parts).lower() for w in words.lower().split())]
+names = [row["run"] for row in shown]
+actions = st.container()
 picked = st.dataframe(
     table(shown), hide_index=True, row_height=56, height=min(56 * len(shown) + 38, 760), column_config=column_config(),
-    on_select="rerun", selection_mode="single-cell", key="runs", placeholder="",
-)  # fmt: skip
+    on_select="rerun", selection_mode=["multi-row", "single-cell"], placeholder="",
+    key=f"runs_{crc32(' '.join(names).encode()):x}",  # a tick belongs to a place: other runs are another table
+)["selection"]  # fmt: skip
 st.caption(f"{len(shown)} of {len(rows)} runs. Click one to open it.")
-if cells := picked["selection"]["cells"]:
-    st.switch_page("pages/watch.py", query_params={"run": shown[cells[0][0]]["run"]})
+with actions:
+    show_actions([names[place] for place in picked["rows"]])
+if picked["cells"]:
+    st.switch_page("pages/watch.py", query_params={"run": names[picked["cells"][0][0]]})
 if any(state in counts for state in ("queued", "running")):
     keep_fresh(rows)

@@ -7,7 +7,7 @@ from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import pick_run, settings, worth_watching
 from pages.parts.player.player import player
-from pages.parts.status import show_failure, show_problems, show_status
+from pages.parts.status import panel, show_failure, show_problems, show_status
 from pages.parts.theme import empty, header
 from pages.parts.watch.details import show_details, show_results
 from pages.parts.watch.export import show_export
@@ -34,13 +34,17 @@ show_status(run)
 show_problems(run)
 kind = settings(run)["kind"]
 if kind in ("distill", "baseline"):
-    asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
-    if asked is not None:
-        fork_dialog(run, asked)
+    with panel("The player"):
+        asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
+        if asked is not None:
+            fork_dialog(run, asked)
 row = METHODS.get(settings(run).get("method", ""))
 if kind == "distill" and row is not None and row.page_part:
-    load(row.page_part)(run)
-show_results(run)
+    with panel(f"What is {row.title}'s own"):
+        load(row.page_part)(run)
+with panel("What the images are worth"):
+    show_results(run)
 if kind == "distill":
     show_export(run)
-show_details(run)
+with panel("Settings and log"):
+    show_details(run)

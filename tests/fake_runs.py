@@ -18,13 +18,14 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from lgm_core.base.files import append_line
+from lgm_core.base.files import append_line, write_json
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.catalog import usual_protocol
 from lgm_core.evaluation.protocol import key_for
 from lgm_core.runs.frames import add_frame, frame_steps
-from lgm_core.runs.store import RunFolder, RunStore, Status, write_json
+from lgm_core.runs.status import Status
+from lgm_core.runs.store import RunFolder, RunStore
 
 CLASSES = (
     "tench", "English springer", "cassette player", "chain saw", "church",

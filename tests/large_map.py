@@ -5,7 +5,8 @@
 
 import numpy as np
 
-from lgm_core.runs.store import RunFolder, read_json, write_json
+from lgm_core.base.files import read_json, write_json
+from lgm_core.runs.store import RunFolder
 from tests.fake_runs import REAL
 
 

@@ -81,6 +81,12 @@ def test_what_a_link_gets_wrong_is_left_out(page: Open):
     assert given(test, "set") == ["seed:4"]
 
 
+def test_an_old_link_with_two_widths_says_that_it_cannot_have_both(page: Open):
+    test = page("launch", method="rcig", preset="rcig_digits", set=["rcig.width:64", "scratch.width:24", "seed:4"])
+    assert len(test.toast) == 2 and all("holds for all networks" in toast.value for toast in test.toast)
+    assert "width" not in command(test) and given(test, "set") == ["seed:4"]
+
+
 def test_a_command_in_lines_means_the_same():
     assert in_lines("lgm distill a b --steps 3 --lgm.views 2") == "lgm distill a b \\\n  --steps 3 \\\n  --lgm.views 2"
     assert in_lines("lgm distill 'folder:/a --b' c --steps 3") == "lgm distill 'folder:/a --b' c --steps 3"

@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
-from lgm_core.evaluation.protocol import unlike, what_is_unlike
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RunConfig
+from lgm_core.evaluation.catalog import usual_protocol
+from lgm_core.evaluation.protocol import differing, key_for, what_is_unlike
 from lgm_core.presets import change, preset
 from lgm_core.reports.card import card
 from lgm_core.reports.matrix import config_of, fillings, study_matrix
 from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.summary import result_table
 from lgm_core.runs.store import RunFolder, RunStore
-from tests.fake_runs import fake_distill, fake_eval
+from tests.fake_runs import BACKBONES, fake_distill, fake_eval, fake_study
 from tests.test_pages_analysis import show, store, words  # noqa: F401 (two fixtures)
 
 JUDGES = ["mobilenet_v2", "conv"]
@@ -67,17 +71,37 @@ def test_cross_model_of_networks_offers_no_alignment(show, store):  # noqa: F811
     assert not [button for button in shown.button if "alignment" in button.label]
 
 
+def test_a_column_of_few_labels_belongs_to_its_network_which_is_not_asked_for_again(show, store):  # noqa: F811
+    for run in fake_study(store, seeds=1):
+        values = to_dict(run.config()) | {"evaluate_on": []}
+        write_json(run.config_file, {"config": values})
+        for file in run.evals.glob("*.json"):
+            told = {"protocol": usual_protocol(BACKBONES[0]), "fraction": 0.1, "settings": {}}
+            write_json(file, read_json(file) | told)
+    columns = tuple(f"{name}, 10 % of labels" for name in BACKBONES[:2])
+    matrix = study_matrix(store.runs(), BACKBONES)
+    assert matrix.columns == (*columns, BACKBONES[2])
+    row = next(row for row in matrix.rows if row.backbone == BACKBONES[0] and row.choice == "distill")
+    assert matrix.value(row, columns[0], "over centroids") == pytest.approx(0.15)
+    shown = show("cross_model", study="demo")
+    assert shown.multiselect[0].value == list(BACKBONES[:2])
+
+
+def apart(configs: list[RunConfig], network: str) -> list[str]:
+    return differing([key_for(config, network) for config in configs])
+
+
 def test_what_was_judged_by_the_same_recipe_is_alike():
     digits, preview = preset("rcig_digits"), preset("rcig_preview", dataset="digits")
-    assert unlike([digits, change(digits, {"seed": 3, "scratch": {"seeds": 2}})], "conv") == []
-    assert unlike([digits, preview], "conv") == [
+    assert apart([digits, change(digits, {"seed": 3, "scratch": {"seeds": 2}})], "conv") == []
+    assert apart([digits, preview], "conv") == [
         "scratch.learning_rate",
         "scratch.resolution",
         "scratch.flip",
         "scratch.width",
     ]
-    assert unlike([digits, preview], "mobilenet_v2") == []
-    assert unlike([digits, preset("rcig_preview")], "mobilenet_v2") == ["data set"]
+    assert apart([digits, preview], "mobilenet_v2") == []
+    assert apart([digits, preset("rcig_preview")], "mobilenet_v2") == ["data set"]
     heads = change(digits, {"evaluate_on": ("mobilenet_v2",)})
     assert what_is_unlike([digits, preview, heads], ["conv", "mobilenet_v2"]).count("scratch.learning_rate") == 1
     assert what_is_unlike([digits, heads], ["conv", "mobilenet_v2"]) == ""

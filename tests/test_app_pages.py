@@ -48,17 +48,6 @@ def test_an_empty_folder_says_what_to_do_first(page: Open, name: str):
     assert {"runs": "No run yet", "watch": "Nothing to watch yet"}[name] in words
 
 
-@pytest.mark.parametrize("name", ["watch", "neighbours", "report"])
-def test_a_link_to_a_run_that_is_not_there_says_so_and_shows_no_other(name: str, page: Open, store: RunStore):
-    fake_distill(store, name="here")
-    test = page(name, run="deleted")
-    assert not test.exception
-    assert ["There is no run deleted to show here" in word.value for word in test.warning] == [True]
-    assert test.selectbox[0].value is None and test.query_params["run"] == "deleted"
-    test.selectbox[0].select("here").run()
-    assert not test.exception and not test.warning and test.query_params["run"] in ("here", ["here"])
-
-
 def test_the_list_of_runs(page: Open, store: RunStore):
     for state in ("running", "failed", "finished", "lost"):
         fake_distill(store, state, name=f"run-{state}")

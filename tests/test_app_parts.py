@@ -1,6 +1,7 @@
 """The parts that pages share: colours, addresses, forms, plans, work in the background."""
 
 import dataclasses
+import os
 import shlex
 import sys
 import time
@@ -22,6 +23,7 @@ from pages.parts import images, theme
 from pages.parts.launch import form
 from pages.parts.launch.choices import begin
 from pages.parts.launch.plan import command_of, make_plan
+from pages.parts.listing.run_list import run_rows
 from pages.parts.server import background
 from pages.parts.status import duration, memory
 from tests.fake_runs import fake_distill, fake_thumbs
@@ -66,6 +68,11 @@ def test_the_form_has_an_input_for_every_setting(row: Method):
     assert set(row.fork_tabs) <= set(row.tabs)
 
 
+def test_every_group_of_settings_has_a_tab_but_those_of_other_kinds_of_run():
+    groups = {field.name for field in dataclasses.fields(RunConfig) if dataclasses.is_dataclass(field.default_factory)}
+    assert groups == {name for row in METHODS.values() for name in row.tabs} | {"baseline", "embed", "align"}
+
+
 def test_the_form_begins_with_the_networks_of_the_preset():
     assert begin(preset("standard")) == ((RunConfig().backbone,), ())
     assert begin(preset("standard", backbone="mobilenet_v2")) == (("mobilenet_v2",), ())
@@ -102,6 +109,15 @@ def test_the_command_means_the_same_study():
     plan = make_plan(config, pair, "my study", flags)
     again = plan_study(parsed, StudyFlags(**own))
     assert [to_dict(run) for run in again] == [to_dict(run) for run in plan] and len(plan) == 4
+
+
+def test_the_list_reads_no_config_of_a_run_that_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    run = fake_distill(RunStore(tmp_path / "runs"), "running", name="one", frames=2, trail=False)
+    os.utime(run.config_file, (1, 1))  # what has just been written is not kept in memory yet
+    assert [row["run"] for row in run_rows()] == ["one"] and run.notes() == []
+    monkeypatch.setattr("lgm_core.runs.folder.open_config", None)
+    assert run_rows()[0]["accuracy"] is None and run.notes() == []
 
 
 def test_numbers_for_people():

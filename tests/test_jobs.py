@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from lgm_core.base.costs import Measured
 from lgm_core.base.errors import ConfigError, Unavailable, UserError
+from lgm_core.base.files import write_json
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
@@ -27,7 +28,7 @@ from lgm_core.jobs.estimate import calibrate, data_size, estimate
 from lgm_core.jobs.forking import prepare_fork
 from lgm_core.presets import change
 from lgm_core.runs.heart import Heart
-from lgm_core.runs.store import RunFolder, RunStore, write_json
+from lgm_core.runs.store import RunFolder, RunStore
 
 ROOT = Path(__file__).parent.parent
 

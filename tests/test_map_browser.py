@@ -44,6 +44,13 @@ def test_lasso_shows_the_images_and_marks_them_in_every_map(page, address):
         until(page, lambda canvas=canvas, old=old: pixels(canvas) != old, "the map shows the selection")
 
 
+def test_every_choice_is_within_reach_in_a_narrow_window(page, address):
+    page.set_viewport_size({"width": 800, "height": 1000})
+    page.goto(f"{address}/{BOTH}")
+    for name in ("UMAP", "PCA", "Class", "Probe error", "Distance"):
+        expect(page.get_by_role("radio", name=name)).to_be_in_viewport(ratio=1)
+
+
 def test_a_link_opens_the_same_lasso(page, address):
     page.goto(f"{address}/{BOTH}&lasso=map-mobilenet_v2~0.5,0.0~1.0,0.0~1.0,0.5~0.5,0.5")
     _maps(page, 2)

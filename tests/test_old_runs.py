@@ -18,8 +18,9 @@ from lgm_core.jobs import local
 from lgm_core.presets import change
 from lgm_core.reports.page import run_report
 from lgm_core.runs import index, start
+from lgm_core.runs.identity import identity
 from lgm_core.runs.old_configs import read_config
-from lgm_core.runs.store import RunFolder, RunStore, identity
+from lgm_core.runs.store import RunFolder, RunStore
 
 
 @pytest.fixture

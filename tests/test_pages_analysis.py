@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from lgm_core.reports.matrix import correlation, difference, fillings, study_matrix
-from lgm_core.runs.store import RunStore, identity, read_json, write_json
+from lgm_core.base.files import read_json, write_json
+from lgm_core.reports.matrix import View, correlation, difference, fillings, study_matrix
+from lgm_core.runs.identity import identity
+from lgm_core.runs.store import RunStore
+from pages.parts.transfer.matrix import _cell
 from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_align, fake_distill, fake_embed, fake_eval, fake_study
 
 ROOT = Path(__file__).parent.parent
@@ -210,6 +213,9 @@ def test_matrix_knows_every_cell(store):
     assert matrix.value(row, BACKBONES[1], "over centroids") is None  # there are no centroids of that backbone
     second = next(row for row in matrix.rows if row.backbone == BACKBONES[1] and row.choice == "distill")
     assert matrix.slot(second, BACKBONES[0]).waiting == 1
+    views: tuple[View, ...] = ("raw", "relative", "over centroids")
+    shown = [_cell(matrix, row, BACKBONES[0], view, (0, 1))["spread"] for view in views]
+    assert shown == ["± 0.5 · 2 runs", "2 runs", "2 runs"]  # the spread is that of the accuracy
     configs = fillings(runs, row, BACKBONES[2:])
     assert [(c.kind, c.evaluate_on, c.source) for c in configs] == [
         ("evaluate", BACKBONES[2:], f"demo-lgm-{BACKBONES[0]}-s{seed}") for seed in range(2)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.locks import take
 from lgm_core.runs.frames import save_atlas
-from lgm_core.runs.store import RunStore, read_json, write_json
+from lgm_core.runs.store import RunStore
 from tests.browser import at_rest, expect, pixels, serve, until
 from tests.fake_runs import CLASSES, fake_distill, picture, write_lines
 

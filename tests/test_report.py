@@ -167,6 +167,7 @@ def test_the_site_links_only_to_what_it_has(store, tmp_path):
         for link in outside(file.read_text()):
             assert (file.parent / link).resolve().is_relative_to(folder), link
             assert (file.parent / link).exists(), link
+    assert "top-1 85.0 ± 0.4 % on mobilenet_v2" in (folder / "index.html").read_text()
     with zipfile.ZipFile(io.BytesIO(site_zip(runs[:1]))) as archive:
         assert "index.html" in archive.namelist()
 

@@ -9,11 +9,14 @@ import torch
 from PIL import Image
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.files import readable_lines, write_json
 from lgm_core.base.settings import RecordConfig
 from lgm_core.config import RunConfig
 from lgm_core.runs.frames import frame_steps
+from lgm_core.runs.identity import differences
 from lgm_core.runs.recorder import Recorder, Stopped
-from lgm_core.runs.store import RunFolder, RunStore, Status, differences, read_lines, write_json
+from lgm_core.runs.status import Status
+from lgm_core.runs.store import RunFolder, RunStore
 
 
 @pytest.fixture
@@ -32,11 +35,11 @@ def _recorder(run: RunFolder, **values: object) -> Recorder:
 
 def test_a_half_written_line_is_left_for_later(run):
     run.metrics_file.write_text('{"step": 0}\n{"step": 1}\n{"st')
-    lines, offset = read_lines(run.metrics_file)
+    lines, offset, _ = readable_lines(run.metrics_file)
     assert [line["step"] for line in lines] == [0, 1]
     with run.metrics_file.open("a") as file:
         file.write('ep": 2}\n')
-    assert [line["step"] for line in read_lines(run.metrics_file, offset)[0]] == [2]
+    assert [line["step"] for line in readable_lines(run.metrics_file, offset).good] == [2]
 
 
 def test_states_from_start_to_end(run):

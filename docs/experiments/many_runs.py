@@ -3,6 +3,7 @@
 python docs/experiments/many_runs.py 10000
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.config import RunConfig
 from lgm_core.runs import index
 from lgm_core.runs.store import RunStore
+from pages.parts.listing.run_list import run_rows
 
 
 def make(store: RunStore, count: int) -> None:
@@ -37,6 +39,7 @@ def told(words: str, action: Callable[[], object]) -> None:
 
 def main(count: int) -> None:
     with TemporaryDirectory() as folder:
+        os.environ["LGM_CACHE"] = folder  # where pages look for runs
         store = RunStore(Path(folder) / "runs")
         told(f"making {count} runs", lambda: make(store, count))
         time.sleep(3)  # files that have just been written are not yet kept in memory
@@ -44,6 +47,8 @@ def main(count: int) -> None:
         index._MEMORY.clear()
         told("first listing of a process, from the index", lambda: listing(store))
         told("listing again", lambda: listing(store))
+        told("rows of the page Runs", lambda: len(run_rows()))
+        told("rows again, as every three seconds", lambda: len(run_rows()))
         told("one study", lambda: len(store.study("study-7")))
         wanted = replace(RunConfig(), seed=count + 1, evaluate_on=("a", "b"))
         told("same(): none is", lambda: store.same(wanted))

@@ -3,8 +3,8 @@
 What is damaged never passes for missing.
 
 >>> write_json(path / "status.json", {"state": "queued"})
->>> read_lines(path / "metrics.jsonl", 120)  # what was appended after byte 120
-([{'step': 4, 'loss': 0.4}], 151)
+>>> readable_lines(path / "metrics.jsonl", 120)  # what was appended after byte 120
+Lines(good=[{'step': 4, 'loss': 0.4}], end=151, damaged=0)
 >>> with replacing(path / "page.webp") as new:  # readers see the old file, then the whole new one
 ...     picture.save(new, format="WEBP")
 """
@@ -86,14 +86,6 @@ def readable_lines(path: Path, offset: int = 0) -> Lines:
     written = [line for line in text[:end].split(b"\n") if line.strip()]
     good = [values for line in written if (values := _line(line)) is not None]
     return Lines(good, offset + end, len(written) - len(good))
-
-
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Whole JSON lines from a byte offset on, and the offset after the last. Raises `DamagedFile` for a damaged one."""
-    found = readable_lines(path, offset)
-    if found.damaged:
-        raise DamagedFile(f"{path} has {count_of_lines(found.damaged)} after byte {offset}")
-    return found.good, found.end
 
 
 def starts_line(path: Path, offset: int) -> bool:

@@ -3,6 +3,7 @@
 main     which verbs there are, and how their mistakes are told
 compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry, bench: in the foreground
 control  pause, stop, queue, estimate; and what worker processes are started with: work, calibrate
+deleting delete: to the trash, and back
 look     show, list, fetch
 flags    command-line flags, made from the config's own fields
 console  progress bars and tables

@@ -1,4 +1,4 @@
-"""Command-line flags, made from the config's own fields: help, limits and units are written once, in config.py.
+"""Command-line flags, made from the config's own fields: help, limits and units are written once, there.
 
 >>> words = ["scenes", "mobilenet_v2", "--steps", "250", "--lgm.views", "10"]
 >>> config = parse_config(words, prog="lgm distill", positional=("dataset", "backbone"))
@@ -16,7 +16,7 @@ import tyro
 
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.knobs import from_dict, to_dict
-from lgm_core.config import RENAMED, RunConfig, validate
+from lgm_core.config import RENAMED, TWO_WIDTHS, WHY_NOT_BOTH, RunConfig, validate
 from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, preset
 
@@ -85,12 +85,8 @@ def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
 def _words(arguments: Sequence[str]) -> list[str]:
     """The arguments, with negations as tyro writes them and settings under their present names."""
     words = [_RENAMED.sub(_today, _NEGATION.sub(r"--\1no-\2", word)) for word in arguments]
-    widths = {word.split("=")[0] for word in arguments} & {"--rcig.width", "--scratch.width"}
-    if len(widths) == 2:
-        raise ConfigError(
-            "--rcig.width is --scratch.width now, and holds for all networks; a network of another width says so in "
-            "its name, such as conv:width32"
-        )
+    if {f"--{name}" for name in TWO_WIDTHS} <= {word.split("=")[0] for word in arguments}:
+        raise ConfigError(WHY_NOT_BOTH)
     return words
 
 

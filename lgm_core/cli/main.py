@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import unknown
-from lgm_core.cli import compute, control, look
+from lgm_core.cli import compute, control, deleting, look
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "pause": control.pause,
     "stop": control.stop,
     "queue": control.queue,
+    "delete": deleting.delete,
     "show": look.show,
     "list": look.list_,
     "fetch": look.fetch,

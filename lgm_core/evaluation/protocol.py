@@ -145,11 +145,6 @@ def differing(keys: Sequence[Key]) -> list[str]:
     return [name for name in names if len(set(map(json.dumps, told[name]))) > 1]
 
 
-def unlike(configs: Iterable[SharedConfig], network: str) -> list[str]:
-    """The settings in which these runs would evaluate in the same network differently."""
-    return differing([key_for(config, network) for config in configs])
-
-
 def judged_otherwise(key: Key, made: SharedConfig) -> str:
     """How an evaluation's settings depart from those of the run that made the images, in words; "" if they do not.
 

@@ -27,6 +27,7 @@ from lgm_core.reports.command import command_of_run
 from lgm_core.reports.pictures import class_names, labels, pictures
 from lgm_core.reports.summary import judge_words, row_label, top1_words
 from lgm_core.reports.used_weights import WEIGHTS, weights_rows
+from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder
 
 
@@ -35,9 +36,12 @@ def write_export(run: RunFolder, folder: Path, evaluations: Sequence[RunFolder] 
 
     `evaluations`: further runs that judged its images, for the card.
     """
-    if not run.synthetic.exists():
+    if not run.has_images():
+        why = problems_in(tensor_files=[run.synthetic])
         raise UserError(
-            f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
+            f"the run {run.id!r}: {why[0]}"
+            if why
+            else f"the run {run.id!r} is {run.status().state} and has no images to export yet; let it finish first"
         )
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run.synthetic, folder / run.synthetic.name)

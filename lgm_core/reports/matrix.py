@@ -18,12 +18,12 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of, protocol_of
 from lgm_core.methods.catalog import known_method
-from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, row_label, row_of
+from lgm_core.reports.summary import CHOICES, Cell, Row, Table, choice_of, result_table, row_label, row_of
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
-_CHOICES = ("distill", "random", "centroids", "neighbours", "full")
-_WORST_FIRST = ("running", "queued", "paused", "failed", "lost", "stopped")
+_HALTED = ("paused", "failed", "lost", "stopped")
+_WORST_FIRST = ("running", "queued", *_HALTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Slot:
     cell: Cell | None = None
     runs: tuple[str, ...] = ()
     waiting: int = 0  # further runs, queued or running, that will add to it
+    halted: tuple[str, ...] = ()  # runs of it that came to no result and do not go on by themselves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Matrix:
     def _base(self, column: str, choice: str, row: Row) -> Cell | None:
         found = [other for other in self.rows if other.choice == choice and column in other.cells]
         if choice == "centroids":
-            found = [other for other in found if other.backbone == column]
+            found = [other for other in found if other.backbone == network_of(column)]
             if row.choice != "full":
                 found = [other for other in found if other.images == row.images]
         return found[0].cells[column] if found else None
@@ -88,7 +89,7 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
 
     def order(row: Row) -> tuple[int, int, str]:
         place = columns.index(row.backbone) if row.backbone in columns else len(columns)
-        return _CHOICES.index(row.choice), place, row.label
+        return CHOICES.index(row.choice), place, row.label
 
     return Matrix(rows=tuple(sorted(rows.values(), key=order)), columns=columns, slots=slots)
 
@@ -199,14 +200,18 @@ def _model(configs: Iterable[RunConfig]) -> RunConfig | None:
 
 def _columns(found: Table, configs: dict[str, RunConfig], backbones: Sequence[str]) -> tuple[str, ...]:
     asked = [key.column for config in configs.values() for key in keys_of(config)]
-    return tuple(dict.fromkeys([*asked, *found.columns, *backbones]))
+    known = dict.fromkeys([*asked, *found.columns])
+    networks = set(map(network_of, known))
+    return (*known, *(name for name in dict.fromkeys(backbones) if name not in networks))
 
 
 def _slot(cell: Cell | None, waiting: list[tuple[str, str]]) -> Slot:
+    waiting = [(state, run) for state, run in waiting if cell is None or run not in cell.runs]
+    halted = tuple(run for state, run in waiting if state in _HALTED)
     if cell is not None:
-        more = sum(state in ("queued", "running") for state, run in waiting if run not in cell.runs)
-        return Slot(state="done", cell=cell, runs=cell.runs, waiting=more)
+        more = sum(state in ("queued", "running") for state, _ in waiting)
+        return Slot(state="done", cell=cell, runs=cell.runs, waiting=more, halted=halted)
     for state in _WORST_FIRST:
         if named := tuple(run for found, run in waiting if found == state):
-            return Slot(state=state, runs=named)
+            return Slot(state=state, runs=named, halted=halted)
     return Slot(state="missing", runs=tuple(run for _, run in waiting))

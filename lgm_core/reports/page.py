@@ -6,9 +6,11 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from html import escape
 
 from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import load
 from lgm_core.evaluation.protocol import column_of, judged_by, spread_over, what_is_unlike
 from lgm_core.methods.catalog import known_method
@@ -23,6 +25,7 @@ from lgm_core.reports.summary import (
     column_heading,
     judge_words,
     loss_words,
+    own_report,
     percent,
     result_table,
     row_label,
@@ -90,8 +93,7 @@ def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
 
 
 def _facts(run: RunFolder) -> str:
-    status, config, reports = run.status(), run.config(), run.eval_reports()
-    own = next((report for report in reports if report["backbone"] == config.backbone), reports[0] if reports else None)
+    status, config, own = run.status(), run.config(), own_report(run)
     facts = [("step", f"{min(status.step + 1, status.steps)} of {status.steps}")] if config.kind == "distill" else []
     if own:
         facts = [(f"top-1 on {judge_words(own)}", f"{top1_words(own)} %"), *facts]
@@ -129,15 +131,19 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
         return ""
     last = len(lines) - 1
     chosen = [lines[index] for index in sorted({round(k * last / (frames - 1)) for k in range(frames)})]
-    uris = [as_uri(frame(run, line, width), quality=70) for line in chosen]
-    steps = [line["step"] for line in chosen]
-    picked = sorted({round(k * (len(chosen) - 1) / 5) for k in range(6)})
+    found = [(line, result_or_why(partial(frame, run, line, width))) for line in chosen]
+    uris = [as_uri(picture, quality=70) for _, (picture, _) in found if picture]
+    steps = [line["step"] for line, (picture, _) in found if picture]
+    wrong = "".join(f'<p class="error">{escape(why)}</p>' for _, (_, why) in found if why)
+    if not uris:
+        return wrong
+    picked = sorted({round(k * (len(uris) - 1) / 5) for k in range(6)})
     strip = "".join(f"<figure><img data-frame={i}><figcaption>step {steps[i]}</figcaption></figure>" for i in picked)
     return (
         f'<figure class="player" tabindex="0">{data({"steps": steps, "frames": uris})}<img alt="all images at a step">'
         '<div class="controls"><button>Play</button><input type="range" aria-label="step" min="0" '
-        f'max="{len(chosen) - 1}" value="{len(chosen) - 1}"><output></output></div>'
-        f'<div class="strip">{strip}</div></figure>'
+        f'max="{len(uris) - 1}" value="{len(uris) - 1}"><output></output></div>'
+        f'<div class="strip">{strip}</div></figure>{wrong}'
     )
 
 
@@ -171,12 +177,11 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
 
 
 def _classes(run: RunFolder) -> str:
-    reports, own = run.eval_reports(), run.config().backbone
-    report = next((report for report in reports if report["backbone"] == own), reports[0] if reports else None)
+    report = own_report(run)
     if report is None:
         return ""
     names = titles_of(report)
-    note = f"With {report['backbone']}: how often the class named at the left was taken for the one above."
+    note = f"With {column_of(report)}: how often the class named at the left was taken for the one above."
     if len(names) <= 20:
         rows = [
             (name, [(share, str(count) if count else "·") for share, count in zip(ratios, counts, strict=True)])
@@ -187,7 +192,7 @@ def _classes(run: RunFolder) -> str:
         [hard.name, f"{100 * hard.top1:.1f}", ", ".join(f"{name} ({count})" for name, count in hard.taken_for[:3])]
         for hard in worst_classes(report, 15)
     ]
-    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {report['backbone']}.")
+    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {column_of(report)}.")
 
 
 def _of_method(run: RunFolder) -> str:

@@ -7,6 +7,7 @@
 import base64
 import io
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,13 +15,14 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
+from lgm_core.base.errors import DamagedFile, result_or_why
 from lgm_core.reports.confusion import titles_of
 from lgm_core.runs.store import RunFolder
 
 
 def labels(run: RunFolder) -> list[int]:
     """The class of each image of the run; by the config's order while there is no result."""
-    if run.synthetic.exists():
+    if run.has_images():
         with safe_open(run.synthetic, framework="numpy") as file:
             return [int(label) for label in file.get_tensor("labels")]
     names, frames = class_names(run), run.frame_list()
@@ -40,15 +42,21 @@ def class_names(run: RunFolder) -> list[str]:
 
 def pictures(run: RunFolder, side: int = 0, limit: int = 100_000) -> Iterator[Image.Image]:
     """The first `limit` images; `side`: pixels, 0 for their own size. Nothing while there is not even a frame."""
-    found = _results(run) if run.synthetic.exists() else _tiles(run)
+    found = _results(run) if run.has_images() else _tiles(run)
     for picture in islice(found, limit):
         yield picture.resize((side, side), Image.Resampling.LANCZOS) if side and picture.width != side else picture
 
 
 def frame(run: RunFolder, line: dict[str, Any], width: int = 0) -> Image.Image:
-    """All images of a step, as a line of `frame_list` names it; `width`: at most so many pixels."""
-    with Image.open(run.frames / line["file"]) as opened:
-        picture = opened.convert("RGB")
+    """All images of a step, as a line of `frame_list` names it; `width`: at most so many pixels.
+
+    Raises `DamagedFile` where the picture is not there or cannot be read.
+    """
+    try:
+        with Image.open(run.frames / line["file"]) as opened:
+            picture = opened.convert("RGB")
+    except OSError as error:
+        raise DamagedFile(f"{run.id}: the picture frames/{line['file']} cannot be read ({error})") from None
     if width and picture.width > width:
         return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
     return picture
@@ -78,7 +86,10 @@ def _tiles(run: RunFolder) -> Iterator[Image.Image]:
     lines = run.frame_list()
     if not lines:
         return
-    atlas, columns, side = frame(run, lines[-1]), lines[-1]["columns"], lines[-1]["side"]
+    atlas, _ = result_or_why(partial(frame, run, lines[-1]))
+    if atlas is None:
+        return
+    columns, side = lines[-1]["columns"], lines[-1]["side"]
     for index in range(len(labels(run))):
         y, x = divmod(index, columns)
         yield atlas.crop((x * side, y * side, (x + 1) * side, (y + 1) * side))

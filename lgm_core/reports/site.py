@@ -6,16 +6,18 @@ PosixPath('site')
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
+from lgm_core.base.errors import result_or_why
 from lgm_core.reports.card import plain, zipped
 from lgm_core.reports.markup import page
 from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.pictures import as_bytes, frame, pictures
-from lgm_core.reports.summary import judge_words, row_label
+from lgm_core.reports.summary import judge_words, row_label, top1_words
 from lgm_core.runs.store import RunFolder, RunStore
 
 _COVER = 10  # pictures on the card of a run, in rows of five
@@ -61,12 +63,13 @@ def _cover(run: RunFolder) -> bytes | None:
             sheet.paste(picture, (160 * (place % across), 160 * (place // across)))
         return as_bytes(sheet, "WEBP", quality=80)
     lines = run.frame_list()
-    return as_bytes(frame(run, lines[-1], 800), "WEBP", quality=80) if lines else None
+    picture, _ = result_or_why(partial(frame, run, lines[-1], 800)) if lines else (None, "")
+    return as_bytes(picture, "WEBP", quality=80) if picture else None
 
 
 def _card(run: RunFolder, name: str, covered: bool) -> str:
     config, reports = run.config(), run.eval_reports()
-    scores = ", ".join(f"{100 * report['top1']:.1f} % on {judge_words(report)}" for report in reports[:3])
+    scores = ", ".join(f"top-1 {top1_words(report)} % on {judge_words(report)}" for report in reports[:3])
     image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
     said = f"{escape(config.dataset)}: {escape(row_label(config))}"
     return (

@@ -65,7 +65,7 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
         for report in run.eval_reports():
             key = key_of_report(report, config)
             row = row_of(config, configs, key)
-            order.setdefault(row.label, (_ORDER[row.choice], row.label))
+            order.setdefault(row.label, (CHOICES.index(row.choice), row.label))
             origin.setdefault(row.label, row)
             reports.setdefault(row.label, {}).setdefault(key.column, []).append((run.id, report))
     columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
@@ -124,7 +124,7 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."
 )
-_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
+CHOICES = ("distill", "random", "centroids", "neighbours", "full")  # in the order of rows
 
 
 def percent(mean: float, spread: float, count: int) -> str:
@@ -160,6 +160,15 @@ def column_heading(rows: Iterable[Row], column: str) -> str:
     """A column's name with that note in brackets."""
     note = column_note(rows, column)
     return f"{column} ({note})" if note else column
+
+
+def own_report(run: RunFolder) -> dict[str, Any] | None:
+    """The report of the network that the run was made with, else its first one; None without any."""
+    reports = run.eval_reports()
+    if not reports:
+        return None
+    own = run.config().networks()
+    return next((report for report in reports if column_of(report) in own), reports[0])
 
 
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:

@@ -6,7 +6,9 @@ identity  when two runs are the same
 status    what a run says of itself: state, step, heartbeat
 old_configs  config.json of any version, read in today's terms
 index     what lists need to know of all runs, without reading all configs
+shapes    what has to be in the files of a run for readers to use them
 damage    which of a run's files are damaged, in sentences
+trash     runs that were put away, and back
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 recorder  the only writer (torch)

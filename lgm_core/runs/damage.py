@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from lgm_core.base.errors import DamagedFile
-from lgm_core.base.files import count_of_lines, read_json, readable_lines
+from lgm_core.base.files import Lines, count_of_lines, read_json, readable_lines
 from lgm_core.base.remembered import Remembered
+from lgm_core.runs.shapes import what_misfits
 from lgm_core.runs.status import written_status
 
-_REPORT = ("backbone", "top1")  # without these it is no report of an evaluation
 _REMEDIES = {
     "status.json": "what the run has computed is there; resume it, which writes its status anew",
     "evals": "move it away and evaluate once more (`lgm evaluate RUN BACKBONE`), or resume a run that is not finished",
@@ -21,39 +23,51 @@ _REMEDIES = {
     "alignment.json": "start the run anew to have its matrix",
     "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
     "data.json": "resume or evaluate the run once more, which records the data that are here now",
+    "synthetic.safetensors": "copy it back from where it is still whole, or start the run anew under another name",
+    "checkpoint.safetensors": "move it away, and a run that is not finished begins anew",
+    "neighbours.safetensors": "start the run anew to have its neighbours",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 
 
-def problems_in(json_files: Iterable[Path], line_files: Iterable[Path]) -> list[str]:
+def problems_in(
+    json_files: Iterable[Path] = (), line_files: Iterable[Path] = (), tensor_files: Iterable[Path] = ()
+) -> list[str]:
     """A sentence per damaged file, with what to do; [] where all are whole or not there."""
-    found = [_WORDS_OF_JSON.of(path) for path in json_files if path.exists()]
-    found += [_WORDS_OF_LINES.of(path) for path in line_files if path.exists()]
+    kinds = (_WORDS_OF_JSON, json_files), (_WORDS_OF_LINES, line_files), (_WORDS_OF_TENSORS, tensor_files)
+    found = [words.of(path) for words, files in kinds for path in files if path.exists()]
     return [words for words in found if words]
 
 
 def read_or_empty(path: Path) -> dict[str, Any]:
     """The object in a JSON file; {} where there is none, or a damaged one, which `problems_in` names."""
     try:
-        return read_json(path)
+        return read_whole(path)
     except DamagedFile:
         return {}
+
+
+def good_lines(path: Path, offset: int = 0) -> Lines:
+    """As `readable_lines`, without the lines that lack what they are read for."""
+    found = readable_lines(path, offset)
+    good = [line for line in found.good if not what_misfits(path, line)]
+    return Lines(good, found.end, found.damaged + len(found.good) - len(good))
 
 
 def lines_or_none(path: Path, offset: int = 0) -> list[dict[str, Any]]:
     """The good lines of a file from a byte offset on; [] where there is none, or it cannot be read at all."""
     try:
-        return readable_lines(path, offset).good
+        return good_lines(path, offset).good
     except DamagedFile:
         return []
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """The report of an evaluation. Raises `DamagedFile` where the file is damaged, or is no report."""
-    report = read_json(path)
-    if lacking := [name for name in _REPORT if name not in report]:
-        raise DamagedFile(f"{path} is damaged (no {' and no '.join(lacking)}); move it away, and evaluate once more")
-    return report
+def read_whole(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; {} where there is none. Raises `DamagedFile` where it lacks what it is read for."""
+    values = read_json(path)
+    if (values or path.exists()) and (found := what_misfits(path, values)):
+        raise DamagedFile(f"{path} is damaged ({found})")
+    return values
 
 
 def reports_in(folder: Path) -> list[dict[str, Any]]:
@@ -61,7 +75,7 @@ def reports_in(folder: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(read_report(path))
+            found.append(read_whole(path))
         except DamagedFile:
             continue
     return found
@@ -70,7 +84,7 @@ def reports_in(folder: Path) -> list[dict[str, Any]]:
 def _words_of_json(path: Path) -> str:
     kind = path.parent.name if path.parent.name == "evals" else path.name
     try:
-        {"status.json": written_status, "evals": read_report}.get(kind, read_json)(path)
+        (written_status if kind == "status.json" else read_whole)(path)
     except DamagedFile:
         remedy = _REMEDIES.get(kind, "move it away, or copy it back from where it is still whole")
         name = f"evals/{path.name}" if kind == "evals" else path.name
@@ -81,10 +95,19 @@ def _words_of_json(path: Path) -> str:
 def _words_of_lines(path: Path) -> str:
     name = f"frames/{path.name}" if path.parent.name == "frames" else path.name
     try:
-        damaged = readable_lines(path).damaged
+        damaged = good_lines(path).damaged
     except DamagedFile:
         return f"{name} cannot be read and is left out: check its permissions and the disk."
     return f"{name} has {count_of_lines(damaged)}, left out; the others are shown." if damaged else ""
 
 
+def _words_of_tensors(path: Path) -> str:
+    try:
+        with safe_open(path, framework="numpy"):
+            return ""
+    except (OSError, SafetensorError):
+        return f"{path.name} is damaged and left out: {_REMEDIES[path.name]}."
+
+
 _WORDS_OF_JSON, _WORDS_OF_LINES = Remembered(_words_of_json), Remembered(_words_of_lines)
+_WORDS_OF_TENSORS = Remembered(_words_of_tensors)

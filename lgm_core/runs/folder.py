@@ -14,6 +14,7 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.locks import is_held
+from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
 from lgm_core.runs.old_configs import open_config
@@ -65,7 +66,7 @@ class RunFolder:
 
     def notes(self) -> list[str]:
         """The settings in the config that this version does not know or accept, a sentence each."""
-        return list(open_config(self.config_file).notes.values())
+        return _NOTES.of(self.config_file)
 
     def why_not_resumed(self) -> str:
         """Why this version cannot go on with the run, and what to do; "" where it can."""
@@ -92,18 +93,17 @@ class RunFolder:
     def problems(self) -> list[str]:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
+        gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
+        records = [self.status_file, self.choice, self.weights_file, self.data_file, self.map_file, self.alignment_file]
         return problems_in(
-            [
-                self.status_file,
-                self.choice,
-                self.weights_file,
-                self.data_file,
-                self.map_file,
-                self.alignment_file,
-                *reports,
-            ],
+            [*records, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
-        )
+            [self.synthetic, self.checkpoint, self.near_file],
+        ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])
+
+    def has_images(self) -> bool:
+        """Is there a set of images that can be read: a result, not a frame?"""
+        return self.synthetic.exists() and not problems_in(tensor_files=[self.synthetic])
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
@@ -114,7 +114,7 @@ class RunFolder:
         return is_held(self.lock_file)
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
-        """Lines of metrics from a byte offset on; see `read_lines` for the offset to go on from."""
+        """Lines of metrics from a byte offset on; see `readable_lines` for the offset to go on from."""
         return lines_or_none(self.metrics_file, offset)
 
     def trail(self, offset: int = 0) -> list[dict[str, Any]]:
@@ -158,3 +158,6 @@ class RunFolder:
     def wish(self) -> str:
         """What the writer was asked for last: "pause", "stop", "resume", or ""."""
         return str(read_or_empty(self.control_file).get("wish", ""))
+
+
+_NOTES = Remembered(lambda path: list(open_config(path).notes.values()))

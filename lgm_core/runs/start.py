@@ -20,7 +20,8 @@ from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
-from lgm_core.runs.store import RunFolder, RunStore, differences, identity
+from lgm_core.runs.identity import differences, identity
+from lgm_core.runs.store import RunFolder, RunStore
 
 
 def start(config: RunConfig, places: Places) -> RunFolder:

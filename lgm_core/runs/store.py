@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import read_json, read_lines, write_json
+from lgm_core.base.files import write_json
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import file_name, unknown
 from lgm_core.config import RunConfig
 from lgm_core.runs.folder import RunFolder
-from lgm_core.runs.identity import differences, identity
+from lgm_core.runs.identity import identity
 from lgm_core.runs.index import Facts, Index, digest_of
-from lgm_core.runs.status import HEARTBEAT_SECONDS, LOST_AFTER_SECONDS, STATES, Status
-
-__all__ = [
-    "HEARTBEAT_SECONDS", "LOST_AFTER_SECONDS", "STATES", "Facts", "RunFolder", "RunStore", "Status", "differences",
-    "identity", "read_json", "read_lines", "run_id", "write_json",
-]  # fmt: skip
+from lgm_core.runs.status import Status
 
 
 class RunStore:

@@ -5,6 +5,7 @@ default such as "the newest run" changes.
 >>> put_into_url("preset", [chosen])  # after it
 """
 
+from collections.abc import Collection
 from typing import Any
 from zlib import crc32
 
@@ -31,6 +32,22 @@ def put_into_url(key: str, chosen: list[str]) -> None:
     if st.query_params.get_all(key) != chosen:
         st.query_params[key] = chosen
     st.session_state[f"put_{key}"] = list(chosen)
+
+
+def take_what_is_there(key: str, known: Collection[str], many: bool = False) -> list[str]:
+    """As `take_from_url`, for what may be gone; returns what the URL asks for that is not there, [] once another choice
+    is made. Nothing is put in its place: the widget's value becomes None, or, of `many`, the others.
+    """
+    given, state = st.query_params.get_all(key), state_key(key)
+    missing = [name for name in given if name not in known]
+    left = [name for name in given if name in known] if many else next(iter(given), None) if not missing else None
+    now = st.session_state.get(state)
+    is_shown = now is not None and any(name in missing for name in (now if many else [now]))  # and was deleted since
+    if given and (state not in st.session_state or given != st.session_state.get(f"put_{key}") or is_shown):
+        st.session_state[state], st.session_state[f"put_{key}"] = left, given
+    elif not missing and now is None:
+        st.session_state.pop(state, None)
+    return missing if st.session_state.get(state) == left else []
 
 
 def forget(*keys: str) -> None:

@@ -16,6 +16,7 @@ import streamlit as st
 
 from lgm_core.base.places import places
 from lgm_core.runs.damage import read_or_empty
+from lgm_core.runs.shapes import THUMBS, misfits
 from lgm_core.runs.store import RunFolder
 
 THUMBS_SCRIPT = Path(__file__).parent / "thumbs.js"  # shows thumbnails in a component; see `thumbs_for_script`
@@ -134,4 +135,4 @@ def tiles_html(tiles: list[str]) -> str:
 def _index(path: str, stamp: int) -> dict[str, Any]:
     del stamp  # part of the cache's key
     found = read_or_empty(Path(path))
-    return found | {"key": Path(path).parent.name} if found else {}
+    return found | {"key": Path(path).parent.name} if found and not misfits(found, THUMBS) else {}

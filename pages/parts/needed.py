@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -54,20 +55,24 @@ def _show(run: RunFolder, key: str) -> None:
     words = f"{state_words(status.state)} {config.kind} with {plain(of)}"
     if status.state in ("failed", "lost"):
         st.error(f"{words}: {plain(status.error or 'its worker is gone')}")
-        if st.button("Try again", key=f"retry_{key}_{run.id}", icon=":material/refresh:"):
-            _again(run)
+        _offer("Try again", "refresh", run, key)
         with st.expander("Last lines of its log"):
             st.code(run.log_tail() or "The log is empty.", language=None)
     elif status.state in ("paused", "stopped"):
         st.warning(words)
-        if st.button("Resume", key=f"resume_{key}_{run.id}", icon=":material/play_arrow:"):
-            _again(run)
+        _offer("Resume", "play_arrow", run, key)
     else:
         share = status.phase_done / status.phase_total if status.phase_total else 0.0
         waits = "waits for a free device" if status.state == "queued" else "starts"
         st.progress(min(share, 1.0), f"{words}: {plain(status.phase or waits)}")
 
 
-def _again(run: RunFolder) -> None:
-    if attempt(lambda: local.resume(run, places())):
+def _offer(label: str, icon: str, run: RunFolder, key: str) -> None:
+    """A button that goes on with the run, or, where this version cannot, launches another with the same settings."""
+    if why := run.why_not_resumed():
+        st.caption(plain(why))
+        launch("Launch it anew", [replace(run.config(), name="")], key=f"{key}_{run.id}", primary=False)
+    elif st.button(label, key=f"again_{key}_{run.id}", icon=f":material/{icon}:") and attempt(
+        lambda: local.resume(run, places())
+    ):
         st.rerun()

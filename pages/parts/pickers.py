@@ -4,7 +4,7 @@
 >>> backbones = pick_backbones(key="backbones", default=["mobilenet_v2"])
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from lgm_core.base.places import places
 from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import Facts, RunFolder, RunStore
-from pages.parts.address import put_into_url, state_key, take_from_url
+from pages.parts.address import put_into_url, state_key, take_from_url, take_what_is_there
 from pages.parts.theme import plain
 
 
@@ -75,54 +75,66 @@ def pick_run(
     """
     runs = {run.id: run for run, its in listed_runs() if its.kind in kinds and (where is None or where(run))}
     if not runs:
+        _say_missing("run", st.query_params.get_all(key))
         return None
-    asked, state = st.query_params.get(key, ""), state_key(key)
-    is_missing = bool(asked) and asked not in runs and st.session_state.get(state) is None
-    if not is_missing:
-        take_from_url(key, runs)
     begin = next((place for place, run in enumerate(runs.values()) if first and first(run)), 0)
-    chosen = st.selectbox(
-        label or "Run", list(runs), index=None if is_missing else 0 if state in st.session_state else begin, key=state,
-        filter_mode="contains", placeholder="Choose a run",
-        label_visibility="visible" if label else "collapsed",
-    )  # fmt: skip
-    if chosen is None:  # another run in its place would be taken for it
-        st.warning(
-            f"There is no run {plain(asked)} to show here: it was deleted, has another name, or has nothing for this "
-            "page. Choose another one above.",
-            icon=":material/link_off:",
-        )
-        st.stop()
-    put_into_url(key, [chosen])
-    return runs[chosen]
+    return runs[_pick_one("run", {name: name for name in runs}, key=key, label=label, begin=begin)]
 
 
 def pick_runs(
     kinds: Sequence[str] = ("distill",), key: str = "runs", label: str = "Runs", default: int = 2, most: int = 8,
     first: Callable[[RunFolder], bool] | None = None,
 ) -> list[RunFolder]:  # fmt: skip
-    """Several runs of these kinds; at first the newest `default` of them, or of those that are as `first` asks."""
+    """Several runs of these kinds; at first the newest `default` of them, or of those that are as `first` asks.
+
+    Where a link asks for some that are not there, they are named, and only the others are shown.
+    """
     runs = {run.id: run for run, its in listed_runs() if its.kind in kinds}
+    missing = take_what_is_there(key, runs, many=True) if runs else st.query_params.get_all(key)
+    _say_missing("run", missing)
     if not runs:
         return []
-    take_from_url(key, runs, many=True)
     begin: list[str] = []
     if state_key(key) not in st.session_state:  # those that `first` asks for, then the others
         begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
     chosen = st.multiselect(label, list(runs), default=begin or None, key=state_key(key), max_selections=most)
-    put_into_url(key, chosen)
+    if not missing:
+        put_into_url(key, chosen)
     return [runs[name] for name in chosen]
 
 
-def pick_study(key: str = "study", label: str = "Study") -> str:
-    """The name of a study, "" where there is none."""
-    names = list(dict.fromkeys(its.study for _, its in listed_runs() if its.study))
+def pick_study(names: Mapping[str, str] | None = None, key: str = "study", label: str = "Study") -> str:
+    """One of `names`, shown in their words, or of all studies; "" where there is none. A link to one that is gone
+    is told so, as by `pick_run`.
+    """
+    names = {its.study: its.study for _, its in listed_runs() if its.study} if names is None else names
     if not names:
+        _say_missing("study", st.query_params.get_all(key))
         return ""
-    take_from_url(key, names)
-    chosen = str(st.selectbox(label, names, key=state_key(key)))
+    return _pick_one("study", names, key=key, label=label)
+
+
+def _pick_one(noun: str, names: Mapping[str, str], *, key: str, label: str, begin: int = 0) -> str:
+    missing, state = take_what_is_there(key, names), state_key(key)
+    chosen = st.selectbox(
+        label or noun, list(names), index=None if missing else 0 if state in st.session_state else begin, key=state,
+        filter_mode="contains", placeholder=f"Choose a {noun}", format_func=lambda name: names.get(name, name),
+        label_visibility="visible" if label else "collapsed",
+    )  # fmt: skip
+    if chosen is None:  # another one in its place would be taken for it
+        _say_missing(noun, missing)
+        st.stop()
     put_into_url(key, [chosen])
     return chosen
+
+
+def _say_missing(noun: str, names: Sequence[str]) -> None:
+    if names:
+        st.warning(
+            f"There is no {noun} {plain(' and no '.join(names))} to show here: deleted, named otherwise, or without "
+            "anything for this page. Choose above what to show.",
+            icon=":material/link_off:",
+        )
 
 
 def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "scenes") -> str:

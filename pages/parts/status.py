@@ -3,8 +3,10 @@
 >>> show_status(run)  # asks the run folder every two seconds while the page is open
 """
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -12,10 +14,12 @@ import streamlit as st
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.jobs import local
-from lgm_core.runs.store import RunFolder, Status
+from lgm_core.runs.status import Status
+from lgm_core.runs.store import RunFolder
 from pages.parts.theme import plain, state_words
 
 _REFUSED = "lgm_refused"  # session key: why what a button asked for was not done
+BROKEN = ":material/broken_image:"  # a damaged file
 EVERY, IDLE = 2.0, 10.0  # seconds between two looks at an active run, and at any other: another window may resume it
 
 
@@ -46,9 +50,26 @@ def show_problems(*runs: RunFolder | None) -> None:
     for run_id, (problems, notes) in found.items():
         of = f"{plain(run_id)}: " if len(found) > 1 else ""
         for sentence in problems:
-            st.warning(f"{of}{plain(sentence)}", icon=":material/broken_image:")
+            st.warning(f"{of}{plain(sentence)}", icon=BROKEN)
         for sentence in notes:
             st.caption(f":material/info: {of}{plain(sentence)}")
+
+
+@contextmanager
+def panel(title: str) -> Iterator[None]:
+    """Around, or as a decorator of, a part of a page: where it fails over a file that holds what no check foresaw, it
+    says so, and the rest of the page goes on. Inside `st.fragment`, which draws its function alone.
+    """
+    try:
+        yield
+    except Exception as error:  # reruns and stops are no `Exception`
+        logging.getLogger("lgm.pages").exception("%s cannot be shown", title)
+        why = f"{type(error).__name__}: {error}"
+        st.warning(
+            f"{title} cannot be shown: a file holds what it should not ({plain(why)}). The dashboard's log tells "
+            "where; the rest of the page goes on.",
+            icon=BROKEN,
+        )
 
 
 def figures(status: Status) -> list[tuple[str, str, str]]:

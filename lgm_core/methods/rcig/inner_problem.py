@@ -82,11 +82,11 @@ def label_margin(targets: Float[Tensor, "n c"]) -> Float[Tensor, ""]:
     return (first - second).clamp(max=0.5 / targets.shape[1]).mean()
 
 
-def gradients_of(value: Tensor, learned: Mapping[str, Tensor], *, keep: bool = False) -> Gradients:
+def gradients_of(value: Tensor, learned: Mapping[str, Tensor]) -> Gradients:
     """Derivatives of a scalar in all that is learned; zeros where it does not depend on it."""
     if not value.requires_grad:
         return {name: torch.zeros_like(leaf) for name, leaf in learned.items()}
-    found = torch.autograd.grad(value, list(learned.values()), allow_unused=True, retain_graph=keep)
+    found = torch.autograd.grad(value, list(learned.values()), allow_unused=True)
     return {
         name: torch.zeros_like(leaf) if gradient is None else gradient
         for (name, leaf), gradient in zip(learned.items(), found, strict=True)

@@ -12,10 +12,20 @@ import numpy as np
 from jaxtyping import Float32
 
 from lgm_core.methods.rcig.config import RCIGSettings
+from lgm_core.runs.shapes import MAYBE, misfits
 
+DETAILS = {
+    "labels": [[MAYBE]], "label_rows": str, "temperature": MAYBE, "inner?": [MAYBE], "solve?": [MAYBE],
+    "direct_norm?": dict, "implicit_norm?": dict,
+}  # fmt: skip
 _MOST = 20  # rows and columns
 
 Table = tuple[str, list[str], list[tuple[str, list[tuple[float | None, str]]]], str]
+
+
+def whole(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of details that hold what is shown of them."""
+    return [dict(line) for line in details if not misfits(line, DETAILS)]
 
 
 def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owners: Sequence[int]) -> Table | None:
@@ -23,7 +33,7 @@ def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owne
 
     A row per image, or per class where there are many images. `names`: of the classes; `owners`: class of each image.
     """
-    last: Mapping[str, Any] = details[-1] if details else {}
+    last: Mapping[str, Any] = next(iter(whole(details)[-1:]), {})
     matrix = last.get("labels", [])
     if not 0 < len(matrix) <= _MOST or len(matrix[0]) > _MOST:
         return None
@@ -33,9 +43,11 @@ def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owne
         (_name(names, label), [(value, "–" if value is None else f"{value:.2f}") for value in row])
         for label, row in zip(own, matrix, strict=True)
     ]
+    temperature = last["temperature"]
     note = (
         "What a network is trained to give, an image per row, a class per column; it began as 1 at the image's own "
-        f"class and 0 elsewhere, less 1 / {len(across)}. Temperature of the outer loss: {last['temperature']:.3g}."
+        f"class and 0 elsewhere, less 1 / {len(across)}. Temperature of the outer loss: "
+        f"{'–' if temperature is None else format(temperature, '.3g')}."
     )
     return "Learned labels", ["", *across], rows, note
 

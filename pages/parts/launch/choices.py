@@ -35,16 +35,17 @@ def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def pick_method(key: str = "method") -> Method:
     """The method, from the control, the link, or the link's preset."""
+    usual = RunConfig().method
     implied = PRESETS.get(st.query_params.get("preset", ""), {}).get("method")
     if implied and key not in st.query_params:
         st.query_params[key] = implied
     take_from_url(key, METHODS)
     chosen = st.segmented_control(
-        "Method", list(METHODS), default=None if state_key(key) in st.session_state else "lgm", key=state_key(key),
+        "Method", list(METHODS), default=None if state_key(key) in st.session_state else usual, key=state_key(key),
         required=True, format_func=lambda name: METHODS[name].title, on_change=_another_method, args=(key,),
     )  # fmt: skip
-    put_into_url(key, [chosen or "lgm"])
-    method = METHODS[chosen or "lgm"]
+    put_into_url(key, [chosen or usual])
+    method = METHODS[chosen or usual]
     st.caption(method.words)
     return method
 

@@ -1,4 +1,4 @@
-"""Inputs drawn from the config's own fields: one function per type, limits and help from `config.py`.
+"""Inputs drawn from the config's own fields: one function per type, limits and help from there.
 
 >>> changes = draw_groups(preset("standard"), key="advanced")  # {"lgm": {"views": 10}}: what departs from the preset
 """

@@ -12,7 +12,7 @@ import streamlit as st
 
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import flat
-from lgm_core.config import RunConfig
+from lgm_core.config import TWO_WIDTHS, WHY_NOT_BOTH, RunConfig
 from lgm_core.presets import change
 from pages.parts.theme import plain
 
@@ -44,9 +44,12 @@ def put_into_link(base: RunConfig, changes: Mapping[str, Any]) -> None:
 
 def read(base: RunConfig, words: list[str], shown: Collection[str]) -> RunConfig:
     """A config with settings such as "lgm.views:2"; a toast names each that is wrong or not `shown`."""
+    has_both = {word.partition(":")[0] for word in words} >= TWO_WIDTHS
     for word in words:
         name, _, text = word.partition(":")
         try:
+            if has_both and name in TWO_WIDTHS:
+                raise ConfigError(WHY_NOT_BOTH)
             changed = change(base, _nested(name, _value(text)))
             if name.partition(".")[0] not in shown:
                 raise ConfigError(f"this form has no input for it; with this preset it has {', '.join(sorted(shown))}")

@@ -1,1 +1,1 @@
-"""The Runs page: `run_list`, all runs as rows."""
+"""The page Runs: `run_list` (the rows of its table), `several` (what is done with those that are ticked)."""

@@ -5,6 +5,7 @@
 ('demo-full', 'finished')
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import streamlit as st
 
 from lgm_core.base.remembered import Remembered
 from lgm_core.evaluation.protocol import column_of
+from lgm_core.reports.summary import own_report
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
@@ -26,7 +28,11 @@ COLUMNS = [
 
 def run_rows() -> list[dict[str, Any]]:
     """One row per run, newest first: picture (an address), state, progress and accuracy in per cent, judge, config."""
-    return [_row(run, its) for run, its in listed_runs()]
+    rows = []
+    for run, its in listed_runs():
+        with suppress(FileNotFoundError):  # it was moved away meanwhile
+            rows.append(_row(run, its))
+    return rows
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -37,7 +43,7 @@ def column_config() -> dict[str, Any]:
     """How the columns are shown."""
     return {
         "picture": st.column_config.ImageColumn("", width=54, help="the newest frame"),
-        "run": st.column_config.TextColumn("run", width=258),
+        "run": st.column_config.TextColumn("run", width=212),
         "state": st.column_config.MultiselectColumn(
             "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
@@ -47,6 +53,7 @@ def column_config() -> dict[str, Any]:
         "accuracy": st.column_config.NumberColumn(
             "accuracy", format="%.1f %%", width=72, help="top-1 of the judge beside it"
         ),
+        "judged by": st.column_config.TextColumn("judged by", width=158),
         "dataset": st.column_config.TextColumn("data set"),
         "made": st.column_config.DatetimeColumn("made", format="distance"),
     }
@@ -84,9 +91,7 @@ def _newest(index: Path) -> dict[str, Any] | None:
 
 def _judged(evals: Path) -> tuple[float, str] | None:
     """Top-1 in [0, 1] in the network that the run was made with, else in its first judge; who judged, the spread."""
-    run = RunFolder(evals.parent)
-    reports, own = run.eval_reports(), run.config().networks()
-    report = next((one for one in reports if column_of(one) in own), reports[0] if reports else None)
+    report = own_report(RunFolder(evals.parent))
     if report is None:
         return None
     spread = f", ± {100 * report['top1_std']:.1f}" if len(report["top1_seeds"]) > 1 else ""

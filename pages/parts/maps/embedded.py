@@ -54,7 +54,7 @@ def embed_runs(dataset: str, backbone: str) -> list[RunFolder]:
 def sources_of(dataset: str, kinds: Sequence[str] = ("distill", "baseline")) -> list[RunFolder]:
     """Runs on this data set that have images to place on a map: distilled ones first, the newest first."""
     fitting = [(run, its) for run, its in listed_runs() if its.dataset == dataset and its.kind in kinds]
-    runs = [(run, its) for run, its in fitting if run.synthetic.exists()]
+    runs = [(run, its) for run, its in fitting if run.has_images()]
     return [run for run, _ in sorted(runs, key=lambda pair: pair[1].kind != "distill")[:_MOST_SOURCES]]
 
 

@@ -10,11 +10,14 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base.files import count_of_lines
 from lgm_core.base.settings import LIVE_RATE
+from lgm_core.methods.rcig.learned import whole
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
 from pages.parts.player.player import class_titles
+from pages.parts.status import BROKEN, panel
 
 _EVERY = 3.0  # seconds
 _TRACES = 6  # solves shown, spread over the run
@@ -27,7 +30,10 @@ _NEW, _OLD = "#3f7fe0", "rgba(127,127,127,0.45)"
 
 def show(run: RunFolder) -> None:
     """A caption on the live accuracy, and the panel, which is drawn anew every few seconds while the run goes."""
-    if not run.details():
+    details = run.details()
+    if left := len(details) - len(whole(details)):
+        st.warning(f"details.jsonl has {count_of_lines(left)}, left out; the others are shown.", icon=BROKEN)
+    if left == len(details):
         return
     if words := live_caption(settings(run), run.eval_reports()):
         st.caption(words)
@@ -53,8 +59,9 @@ def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
     )
 
 
+@panel("Labels and gradients")
 def _panel(run: RunFolder) -> None:
-    details, metrics = run.details(), run.metrics()
+    details, metrics = whole(run.details()), run.metrics()
     newest, last = details[-1], metrics[-1] if metrics else {}
     facts = [("Temperature", newest.get("temperature"), "{:.2f}", "by which outputs are multiplied before the softmax")]
     facts += [
@@ -64,7 +71,7 @@ def _panel(run: RunFolder) -> None:
     ]
     tiles = st.container(key="lgm_row_tiles").columns(len(facts))
     for column, (name, value, form, words) in zip(tiles, facts, strict=True):
-        column.metric(name, "–" if value is None else form.format(value), help=words, border=True)
+        column.metric(name, form.format(value) if isinstance(value, int | float) else "–", help=words, border=True)
     left, middle, right = st.container(key="lgm_row_plots").columns(3)
     with left:
         st.caption(f"Learned labels at step {newest['step']}: {newest['label_rows']} down, classes across")

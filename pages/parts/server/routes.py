@@ -22,10 +22,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import readable_lines, starts_line
+from lgm_core.base.files import read_json, starts_line
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
-from lgm_core.runs.store import RunFolder, RunStore, read_json
+from lgm_core.runs.damage import good_lines, problems_in
+from lgm_core.runs.store import RunFolder, RunStore
 
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -152,8 +153,10 @@ def levels(request: Request) -> Response:
 
 @endpoint
 def map_of(request: Request) -> Response:
-    """The map of the real images, as the run fixed it."""
+    """The map of the real images, as the run fixed it; not found where it is damaged."""
     path = inside(_run(request).path, _run(request).map_file.name)
+    if problems_in([path], []):
+        raise NotHere
     return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
@@ -175,7 +178,7 @@ def lines_of(name: str) -> Callable[[Request], Response]:
             return _json({"lines": [], "offset": 0, "reset": offset > 0})
         inside(path.parent, path.name)
         reset = not starts_line(path, offset)
-        found = readable_lines(path, 0 if reset else offset)
+        found = good_lines(path, 0 if reset else offset)
         return _json({"lines": found.good, "offset": found.end, "reset": reset, "damaged": found.damaged})
 
     return answer

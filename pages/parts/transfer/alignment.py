@@ -100,7 +100,7 @@ def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> No
     low, high = min(pair[0] for pair in pairs), max(pair[0] for pair in pairs)
     figure.update_xaxes(title="alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])
     figure.update_yaxes(title="accuracy relative to all real images" if full else "top-1 accuracy", tickformat=".0%")
-    left, right = st.columns([3, 2], vertical_alignment="center")
+    left, right = st.container(key="lgm_row_beside").columns([3, 2], vertical_alignment="center")
     with left:
         charts.show(figure, key="scatter", height=340)
     with right:

@@ -84,17 +84,18 @@ def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float
     span = value / high if view == "over centroids" else (value - low) / (high - low) if high > low else 0.5
     return {
         "state": "done", "text": f"{sign}{100 * value:.1f}", "heat": span,
-        "spread": _spread(slot.cell) + _count(len(slot.runs), slot.waiting),
+        "spread": " · ".join(filter(None, [_spread(slot.cell, view), _count(len(slot.runs), slot.waiting)])),
         "title": f"{row.label}, judged by {column}: top-1 {100 * slot.cell.mean:.1f} %, {runs}",
     }  # fmt: skip
 
 
-def _spread(cell: Cell) -> str:
-    return f"± {100 * cell.spread:.1f}" if cell.count > 1 else "one only"
+def _spread(cell: Cell, view: View) -> str:
+    """That of the accuracy itself; of a ratio or a difference it would be another."""
+    return "" if view != "raw" else f"± {100 * cell.spread:.1f}" if cell.count > 1 else "one only"
 
 
 def _count(done: int, waiting: int) -> str:
-    return f" · {done} of {done + waiting}" if waiting else f" · {done} runs" if done > 1 else ""
+    return f"{done} of {done + waiting}" if waiting else f"{done} runs" if done > 1 else ""
 
 
 def _limits(values: Sequence[float], view: View) -> tuple[float, float]:

@@ -29,7 +29,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
     many = PROTOCOLS[protocol_of(column)].many
     st.caption(f"Judged by {judged_by([column])}.")
     tops = [(name, key) for name, key in (("Top-1", "top1"), ("Top-5", "top5")) if report[key] is not None]
-    spreads = [f"± {100 * report[f'{key}_std']:.1f} over the {many}" for _, key in tops]
+    spreads = [f"± {100 * report.get(f'{key}_std', 0):.1f} over the {many}" for _, key in tops]
     if len(report["top1_seeds"]) == 1:
         spreads = [""] * len(tops)
     facts = [(name, f"{100 * report[key]:.1f} %", note) for (name, key), note in zip(tops, spreads, strict=True)]
@@ -37,11 +37,12 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         worst = min(range(len(report["per_group"])), key=lambda g: _or_one(report["per_group"][g]))
         facts.append(("Worst group", f"{100 * report['worst_group']:.1f} %", str(report["groups"][worst])))
     facts.append(("Images", str(report["train_images"]), f"tested on {report['test_images']}"))
-    for column, (name, value, note) in zip(st.columns(len(facts)), facts, strict=True):
+    tiles = st.container(key="lgm_row_tiles").columns(len(facts))
+    for column, (name, value, note) in zip(tiles, facts, strict=True):
         column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
     if note := stand_in_of(report):
         st.caption(f"The weights of {plain(report['backbone'])} were a stand-in for the published ones: {plain(note)}.")
-    left, right = st.columns([3, 2])
+    left, right = st.container(key="lgm_row_plots").columns([3, 2])
     with left:
         _confusion(report, key)
     with right:

@@ -1,0 +1,71 @@
+"""The verb that puts runs away, brings them back, and empties the trash. The program removes no run otherwise.
+
+>>> delete(["demo-random-s0"])
+demo-random-s0 is in the trash; `lgm delete --restore demo-random-s0` brings it back
+0
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.places import places
+from lgm_core.runs.store import RunStore
+from lgm_core.runs.trash import Trash
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flags:
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """whole names of runs to move to the trash"""
+    restore: tuple[str, ...] = ()
+    """names of runs in the trash to move back"""
+    empty: bool = False
+    """remove all that lies in the trash, for ever; only together with --yes"""
+    yes: bool = False
+    """yes, for ever"""
+
+
+def delete(arguments: Sequence[str]) -> int:
+    """Move runs to the trash, or back with --restore RUN: lgm delete RUN [RUN ...]; --empty --yes removes for ever."""
+    given = tyro.cli(_Flags, args=list(arguments), prog="lgm delete", description=delete.__doc__)
+    trash = Trash(RunStore(places().runs))
+    if given.empty:
+        return _empty(trash, given.yes)
+    if not given.runs and not given.restore:
+        raise UserError(f"name the runs to delete, or to --restore; in the trash: {', '.join(trash.names()) or 'none'}")
+    codes = [_told(lambda name=name: _put(trash, name)) for name in given.runs]
+    codes += [_told(lambda name=name: f"{trash.restore(name).id} is back") for name in given.restore]
+    return max(codes)
+
+
+def _put(trash: Trash, name: str) -> str:
+    notes = trash.put(name)
+    return "\n".join([f"{name} is in the trash; `lgm delete --restore {name}` brings it back", *notes])
+
+
+def _empty(trash: Trash, yes: bool) -> int:
+    names = trash.names()
+    if not names:
+        print("the trash is empty")
+        return 0
+    held = f"{len(names)} run{'s' if len(names) > 1 else ''} ({', '.join(names)}), {trash.bytes() / 2**20:.1f} MB"
+    if not yes:
+        raise UserError(f"the trash holds {held}; `lgm delete --empty --yes` removes them for ever")
+    trash.empty()
+    print(f"removed for ever: {held}")
+    return 0
+
+
+def _told(action: Callable[[], str]) -> int:
+    """Do it and say so; why it was refused goes to standard error, and the others go on."""
+    try:
+        print(action())
+        return 0
+    except UserError as error:
+        print(f"lgm: {error}", file=sys.stderr)
+        return error.exit_code

@@ -1,0 +1,115 @@
+"""What has to be in the files of a run for readers to use them: the fields, their types, the lists that go together.
+
+A file of another version may hold more. A name that ends in "?" may be missing.
+
+>>> misfits({"step": 3, "file": "000003.webp", "columns": "5"}, FRAME)
+['columns', 'rows', 'side']
+>>> what_misfits(Path("evals/conv.json"), {"backbone": "conv", "top1": 0.5})
+'no whole top1_std, top1_seeds, top5, worst_group, ...'
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+NUMBER, MAYBE = int | float, (int | float, None)
+POINTS = [[NUMBER]]
+REPORT: Mapping[str, Any] = {
+    "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
+    "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
+    "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
+}  # fmt: skip
+ALIGNMENT = {
+    "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict, "chance?": dict
+}  # fmt: skip
+MAP = {"thumbs": str, "backbone": str, "classes": list, "indices": [int], "labels": [int]}
+MAP_OF_RUN = MAP | {"points": POINTS}
+MAP_OF_BACKBONE = MAP | {
+    "pca": POINTS, "umap": POINTS, "groups?": ([int], None), "group_names?": list, "wrong?": ([NUMBER], None),
+    "distance?": ([NUMBER], None), "sources": (dict, None),
+}  # fmt: skip
+PLACED = {
+    "labels": [int], "pca": POINTS, "umap": POINTS, "nearest": [[int]], "similarity": [[NUMBER]], "own_rank": [int],
+    "centroid": [int], "random": [int],
+}  # fmt: skip
+THUMBS = {
+    "dataset": str, "split": str, "count": int, "side": int, "columns": int, "per_page": int, "pages": [str],
+    "classes": list, "labels": [int],
+}  # fmt: skip
+FRAME = {"file": str, "columns": int, "rows": int, "side": int}
+LINES: Mapping[str, Mapping[str, Any]] = {
+    "index.jsonl": FRAME,
+    "metrics.jsonl": {"loss?": NUMBER, "live_top1?": MAYBE},
+    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]},
+}
+
+
+def fits(value: Any, shape: Any) -> bool:
+    """Is the value of a shape: a type, None, a list of one shape, fields with shapes, or one of several in a tuple?"""
+    if isinstance(shape, tuple):
+        return any(fits(value, one) for one in shape)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
+    if isinstance(shape, Mapping):
+        return isinstance(value, dict) and not misfits(value, shape)
+    return value is None if shape is None else isinstance(value, shape)
+
+
+def misfits(values: Mapping[str, Any], shape: Mapping[str, Any]) -> list[str]:
+    """The fields that are missing or not of their shape."""
+    asked = {name.removesuffix("?"): (inner, name.endswith("?")) for name, inner in shape.items()}
+    return [
+        name for name, (inner, may_lack) in asked.items()
+        if (not may_lack if name not in values else not fits(values[name], inner))
+    ]  # fmt: skip
+
+
+def what_misfits(path: Path, values: Mapping[str, Any]) -> str:
+    """What of a JSON file's values, or of a line of a file of lines, cannot be used, in words; "" where all can."""
+    look = _FILES.get(path.parent.name if path.parent.name == "evals" else path.name)
+    found = look(values) if look else misfits(values, LINES.get(path.name, {}))
+    return f"no whole {', '.join(found[:4])}{', ...' if len(found) > 4 else ''}" if found else ""
+
+
+def _report(values: Mapping[str, Any]) -> list[str]:
+    found = misfits(values, REPORT)
+    if "settings" in values:
+        found += [name for name in ("protocol", "dataset", "fraction") if name not in values]
+    if not found:
+        found = _uneven(values, ("classes", "per_class", "confusion"), *values["confusion"])
+    if not found and values["worst_group"] is not None:
+        found = [] if values["groups"] and len(values["per_group"] or []) == len(values["groups"]) else ["per_group"]
+    return found
+
+
+def _alignment(values: Mapping[str, Any]) -> list[str]:
+    if found := misfits(values, ALIGNMENT):
+        return found
+    tables = [values["cka"], *values["mutual_knn"].values()]
+    side = len(values["backbones"])
+    square = all(fits(table, [[MAYBE]]) and {len(table), *map(len, table)} == {side} for table in tables if side)
+    return [] if square and values["mutual_knn"] else ["mutual_knn"]
+
+
+def _map(values: Mapping[str, Any]) -> list[str]:
+    if "umap" not in values:
+        return misfits(values, MAP_OF_RUN) or _uneven(values, ("indices", "labels", "points"))
+    found = misfits(values, MAP_OF_BACKBONE)
+    found = found or _uneven(values, ("indices", "labels", "pca", "umap", "groups", "wrong", "distance"))
+    for source in (values.get("sources") or {}).values() if not found else ():
+        found += misfits(source, PLACED) if isinstance(source, dict) else ["sources"]
+        found = found or _uneven(source, tuple(PLACED))
+    return found
+
+
+def _uneven(values: Mapping[str, Any], names: Sequence[str], *others: Sequence[Any]) -> list[str]:
+    """Those of several lists that are not as long as the first; what is None or missing is not compared."""
+    count = len(values[names[0]])
+    found = [name for name in names if values.get(name) is not None and len(values[name]) != count]
+    pairs = [name for name in ("points", "pca", "umap") if name in names and {*map(len, values[name])} - {2}]
+    return found + pairs + ([names[-1]] if {*map(len, others)} - {count} else [])
+
+
+_FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "evals": _report, "alignment.json": _alignment, "map.json": _map,
+}  # fmt: skip

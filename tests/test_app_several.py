@@ -1,0 +1,75 @@
+"""Several runs at once on the page Runs: each is done or refused, and one line says which."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lgm_core.base.errors import UserError
+from lgm_core.jobs import local
+from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.trash import Trash
+from pages.parts.listing.several import outcomes
+from tests.fake_runs import fake_distill
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    store = RunStore(tmp_path / "runs")
+    for state in ("running", "paused", "lost", "finished"):
+        fake_distill(store, state, name=state, frames=2)
+    return store
+
+
+def _actions() -> None:
+    from lgm_core.base.places import places
+    from lgm_core.runs.store import RunStore
+    from pages.parts.listing.several import show_actions
+
+    show_actions([run.id for run in RunStore(places().runs).runs()])
+
+
+def pressed(test: AppTest, label: str) -> tuple[list[str], list[str]]:
+    """What was done, and what was not, after a click."""
+    next(button for button in test.button if button.label == label).click().run()
+    assert not test.exception, test.exception
+    said = [[line.value.replace("\\", "") for line in kind] for kind in (test.success, test.warning)]
+    return said[0], said[1]
+
+
+def test_each_run_is_resumed_or_the_reason_is_said(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    resumed: list[str] = []
+
+    def resume(run: RunFolder, here: object) -> None:
+        if run.status().state == "finished":
+            raise UserError("it is finished")
+        resumed.append(run.id)
+
+    monkeypatch.setattr(local, "resume", resume)
+    done, refused = pressed(AppTest.from_function(_actions, default_timeout=300).run(), "Resume")
+    assert done == ["Resumed: running, paused, lost."] and refused == ["Not resumed: finished (it is finished)"]
+    assert resumed == ["running", "paused", "lost"]
+
+
+def test_only_active_runs_are_stopped(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(local, "stop", lambda run: None)
+    done, refused = pressed(AppTest.from_function(_actions, default_timeout=300).run(), "Stop")
+    assert done == ["Asked to stop: running."] and "finished (it is finished already)" in refused[0]
+
+
+def test_runs_are_put_into_the_trash_and_back(store: RunStore):
+    test = AppTest.from_function(_actions, default_timeout=300).run()
+    done, refused = pressed(test, "Delete")
+    assert done == ["Put into the trash: paused, lost, finished."] and "running (the run 'running' is" in refused[0]
+    assert Trash(store).names() == ["finished", "lost", "paused"] and [run.id for run in store.runs()] == ["running"]
+    assert test.run().success, "it stands there for a while: the page draws itself anew every few seconds"
+    done, refused = pressed(test, "Put back")
+    assert done == ["Put back: paused, lost, finished."] and not refused and len(store.runs()) == 4
+    assert "Put back" not in [button.label for button in test.button]
+
+
+def test_what_to_know_of_a_deletion_stands_in_the_line():
+    assert outcomes(["a"], "put away", lambda name: [f"{name} is the source of b."]) == [
+        (True, "Put away: a. a is the source of b\\.")
+    ]
