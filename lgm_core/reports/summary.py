@@ -137,15 +137,6 @@ def top1_words(report: Mapping[str, Any]) -> str:
     return percent(report["top1"], report["top1_std"], len(report["top1_seeds"]))
 
 
-def own_report(run: RunFolder) -> dict[str, Any] | None:
-    """The report of the network that the run was made with, else its first one; None without any."""
-    reports = run.eval_reports()
-    if not reports:
-        return None
-    own = run.config().networks()
-    return next((report for report in reports if column_of(report) in own), reports[0])
-
-
 def stand_in_of(report: Mapping[str, Any]) -> str:
     """What stood in for the judge's published weights; "" where nothing did, or an older report does not say."""
     weights = report.get("weights")
@@ -169,6 +160,15 @@ def column_heading(rows: Iterable[Row], column: str) -> str:
     """A column's name with that note in brackets."""
     note = column_note(rows, column)
     return f"{column} ({note})" if note else column
+
+
+def own_report(run: RunFolder) -> dict[str, Any] | None:
+    """The report of the network that the run was made with, else its first one; None without any."""
+    reports = run.eval_reports()
+    if not reports:
+        return None
+    own = run.config().networks()
+    return next((report for report in reports if column_of(report) in own), reports[0])
 
 
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:

@@ -21,11 +21,11 @@ _REMEDIES = {
     "evals": "move it away and evaluate once more (`lgm evaluate RUN BACKBONE`), or resume a run that is not finished",
     "map.json": "start the run anew to have its map",
     "alignment.json": "start the run anew to have its matrix",
+    "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
+    "data.json": "resume or evaluate the run once more, which records the data that are here now",
     "synthetic.safetensors": "copy it back from where it is still whole, or start the run anew under another name",
     "checkpoint.safetensors": "move it away, and a run that is not finished begins anew",
     "neighbours.safetensors": "start the run anew to have its neighbours",
-    "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
-    "data.json": "resume or evaluate the run once more, which records the data that are here now",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

@@ -94,16 +94,9 @@ class RunFolder:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
+        records = [self.status_file, self.choice, self.weights_file, self.data_file, self.map_file, self.alignment_file]
         return problems_in(
-            [
-                self.status_file,
-                self.choice,
-                self.weights_file,
-                self.data_file,
-                self.map_file,
-                self.alignment_file,
-                *reports,
-            ],
+            [*records, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])
