@@ -22,7 +22,7 @@ from tests.trees import image, split_folders
 EMBEDDED = [name for name, row in CATALOG.items() if row.embedded]
 WANTED = (
     "food101 artbench cub2011 flowers102 stanforddogs waterbirds spawrious cifar10 cifar100 tiny_imagenet mnist "
-    "fashion_mnist aircraft imagenette imagewoof imagenet64 scenes digits "
+    "fashion_mnist aircraft imagenette imagewoof imagenet64 scenes details digits "
     "imagenet-birds imagenet-fruits imagenet-cats imagenet-imagenette imagenet-imagewoof "
     "imagenet-a imagenet-b imagenet-c imagenet-d imagenet-e imagenet-100 imagenet-1k"
 )
@@ -95,9 +95,10 @@ def test_embedded_sets_need_nothing(name):
         assert images.picture(3).mode == "RGB"
 
 
-def test_scenes_are_the_same_everywhere_and_their_splits_are_disjoint():
-    train, test = open_dataset("scenes", [])
-    assert train.fingerprint == open_dataset("scenes", [])[0].fingerprint != test.fingerprint
+@pytest.mark.parametrize(("name", "low", "high"), [("scenes", 0.34, 0.61), ("details", 0.15, 0.31)])
+def test_patches_are_the_same_everywhere_and_their_splits_are_disjoint(name: str, low: float, high: float):
+    train, test = open_dataset(name, [])
+    assert train.fingerprint == open_dataset(name, [])[0].fingerprint != test.fingerprint
     for label, file in enumerate(train.files):
         with Image.open(file) as photograph:
             width, height = photograph.size
@@ -107,7 +108,7 @@ def test_scenes_are_the_same_everywhere_and_their_splits_are_disjoint():
             assert len(set(boxes)) > len(boxes) // 2
             for left, top, side in boxes:
                 assert 0 <= left <= width - side and 0 <= top <= height - side
-                assert 0.34 * min(width, height) <= side <= 0.61 * min(width, height)
+                assert low * min(width, height) <= side <= high * min(width, height)
             axis = 0 if width >= height else 1
             spans.append((min(box[axis] for box in boxes), max(box[axis] + box[2] for box in boxes)))
         assert spans[0][1] < spans[1][0], "train and test patches touch"

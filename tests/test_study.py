@@ -16,7 +16,7 @@ from tests.fake_runs import fake_distill
 
 
 def plan(base: RunConfig, **flags: object) -> list[RunConfig]:
-    found = plan_study(base, StudyFlags(draws=2, **flags))
+    found = plan_study(base, StudyFlags(**{"draws": 2, "seeds": 1, **flags}))
     places = [config.name for config in found]
     assert len(set(places)) == len(places)
     for place, config in enumerate(found):
@@ -43,8 +43,9 @@ def test_frozen_backbones_have_all_choices_of_real_images():
         ("lgm", "mobilenet_v2", 0), ("lgm", "mobilenet_v2", 1),
         ("random", "mobilenet_v2", 0), ("random", "mobilenet_v2", 1),
         ("centroids", "mobilenet_v2", 0), ("centroids", "clip_vitb16", 0),
-        ("neighbours", "mobilenet_v2", 0), ("full", "mobilenet_v2", 0),
+        ("neighbours", "mobilenet_v2", 0), ("neighbours", "mobilenet_v2", 1), ("full", "mobilenet_v2", 0),
     ]  # fmt: skip
+    assert StudyFlags().seeds == 3  # what varies is the draw and the distillation: spreads are over runs
 
 
 def test_networks_from_scratch_have_random_images_and_all_of_them():

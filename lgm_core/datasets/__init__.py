@@ -13,7 +13,7 @@ folders           split folders of class folders; ImageNet and its subsets
 parquet_shards    Parquet shards as the model hub serves them; ImageNet too
 torchvision_sets  what torchvision has a reader for
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
-embedded          scenes and digits: carried by installed packages, for a first look
+embedded          scenes, details and digits: carried by installed packages, for a first look
 whitened          both splits at a small square, whitened, for networks that are trained from scratch
 spread            a share of the images, spread evenly over the classes
 baselines         four ways of choosing real images instead of learning synthetic ones

@@ -2,6 +2,7 @@
 
 `scenes`  patches of the sixteen photographs in scikit-image's wheel: a class per photograph, with train and test
           patches from disjoint parts of it
+`details` smaller patches, twice as many: one of them shows little of its class
 `digits`  scikit-learn's 1797 handwritten digits of 8 x 8 pixels
 
 >>> train, test = read_scenes(find_row("scenes"))
@@ -11,6 +12,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,9 +46,21 @@ PHOTOGRAPHS = {  # class: file in scikit-image's wheel; these are never download
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
 }
-PATCHES = {"train": 32, "test": 16}  # per photograph
 PARTS = {"train": (0.0, 0.58), "test": (0.60, 1.0)}  # shares of the long side; the gap keeps the parts apart
-SMALLEST, LARGEST = 0.35, 0.60  # side of a patch, as a fraction of the photograph's short side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """How many are cut from each photograph, and their side, as a fraction of the photograph's short side."""
+
+    train: int
+    test: int
+    smallest: float
+    largest: float
+
+
+SCENES = Patches(train=32, test=16, smallest=0.35, largest=0.60)
+DETAILS = Patches(train=64, test=32, smallest=0.16, largest=0.30)
 
 
 @final
@@ -76,16 +90,25 @@ class PatchImages(ImageSet):
 
 def read_scenes(row: DatasetRow, folder: Path | None = None) -> tuple[PatchImages, PatchImages]:
     """Train (512) and test (256) patches of sixteen classes; the same on every machine. `folder` is not used."""
+    return _read_patches(row.name, SCENES)
+
+
+def read_details(row: DatasetRow, folder: Path | None = None) -> tuple[PatchImages, PatchImages]:
+    """Train (1024) and test (512) small patches of sixteen classes; `folder` is not used."""
+    return _read_patches(row.name, DETAILS)
+
+
+def _read_patches(name: str, patches: Patches) -> tuple[PatchImages, PatchImages]:
     carried = _folder_of("skimage")
     files = [carried / "data" / file for file in PHOTOGRAPHS.values()]
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise Unavailable(f"scikit-image carries no {', '.join(missing)}; install scikit-image >= 0.25 from a wheel")
     splits = []
-    for split, count in PATCHES.items():
-        boxes = [box for file in files for box in _boxes(file, split, count)]
+    for split, count in (("train", patches.train), ("test", patches.test)):
+        boxes = [box for file in files for box in _boxes(name, file, split, count, patches)]
         labels = [label for label in range(len(files)) for _ in range(count)]
-        splits.append(PatchImages(name=f"{row.name}/{split}", files=files, boxes=boxes, labels=labels))
+        splits.append(PatchImages(name=f"{name}/{split}", files=files, boxes=boxes, labels=labels))
     return splits[0], splits[1]
 
 
@@ -108,17 +131,17 @@ def read_digits(row: DatasetRow, folder: Path | None = None) -> tuple[ArrayImage
     return splits[0], splits[1]
 
 
-def _boxes(file: Path, split: str, count: int) -> list[tuple[int, int, int]]:
+def _boxes(name: str, file: Path, split: str, count: int, patches: Patches) -> list[tuple[int, int, int]]:
     """Patches within this split's part of the photograph, which is cut across its long side."""
     with Image.open(file) as image:
         width, height = image.size
     long, short = max(width, height), min(width, height)
     start, stop = (round(long * end) for end in PARTS[split])
     narrowest = min(round(long * end) - round(long * begin) for begin, end in PARTS.values())
-    random = Random(f"scenes {file.name} {split}")  # a stream that Python keeps from version to version
+    random = Random(f"{name} {file.name} {split}")  # a stream that Python keeps from version to version
     boxes = []
     for _ in range(count):
-        side = random.randint(round(SMALLEST * short), min(round(LARGEST * short), narrowest))
+        side = random.randint(round(patches.smallest * short), min(round(patches.largest * short), narrowest))
         along, across = random.randint(start, stop - side), random.randint(0, short - side)
         boxes.append((along, across, side) if width >= height else (across, along, side))
     return boxes

@@ -23,7 +23,7 @@ class StudyFlags:
     """What a study asks beyond the config that its runs share."""
 
     distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
-    seeds: int = knob(1, "distillations per backbone", low=1)
+    seeds: int = knob(3, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
     baselines: bool = knob(True, "also random and all real images; on frozen backbones centroids and neighbours too")
 
@@ -55,7 +55,7 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
 
 
 def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -> list[RunConfig]:
-    """Choices of real images to compare the distilled sets with; neighbours of those with the first seed."""
+    """Choices of real images to compare the distilled sets with."""
     study, chosen, first = base.study, replace(base, kind="baseline"), distilled[0].backbone
     plan = [
         _baseline(chosen, "random", backbone=first, seed=seed, name=_name(study, "random", f"s{seed}"))
@@ -64,11 +64,15 @@ def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -
     frozen = [name for name in base.evaluate_on if not is_student(name)]
     for backbone in frozen:
         plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
-    for config in (config for config in distilled if config.seed == base.seed):
-        trained = is_student(config.backbone)
+    for config in distilled:
+        trained, seed = is_student(config.backbone), [] if config.seed == base.seed else [f"s{config.seed}"]
+        if trained and seed:  # a row of the table names the run whose neighbours it holds
+            continue
         for backbone in frozen if trained else (config.backbone,):
-            name = _name(study, "neighbours", *([config.backbone] if trained else []), backbone)
-            plan.append(_baseline(chosen, "neighbours", backbone=backbone, source=config.name, name=name))
+            name = _name(study, "neighbours", *([config.backbone] if trained else []), backbone, *seed)
+            plan.append(
+                _baseline(chosen, "neighbours", backbone=backbone, source=config.name, seed=config.seed, name=name)
+            )
     plan.append(_baseline(chosen, "full", backbone=first, name=_name(study, "full")))
     return plan
 
