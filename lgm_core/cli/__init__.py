@@ -4,6 +4,7 @@ main     which verbs there are, and how their mistakes are told
 compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry, bench: in the foreground
 control  pause, stop, queue, estimate; and what worker processes are started with: work, calibrate
 look     show, list, fetch
+sharing  report, gallery, export, timelapse: files to keep or to pass on
 flags    command-line flags, made from the config's own fields
 console  progress bars and tables
 listing  what there is, as rows of text

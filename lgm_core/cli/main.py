@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import unknown
-from lgm_core.cli import compute, control, look
+from lgm_core.cli import compute, control, look, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -32,6 +32,10 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "queue": control.queue,
     "show": look.show,
     "list": look.list_,
+    "report": sharing.report,
+    "gallery": sharing.gallery,
+    "export": sharing.export,
+    "timelapse": sharing.timelapse,
     "fetch": look.fetch,
     "bench": compute.bench,
     "estimate": control.estimate,
