@@ -1,4 +1,4 @@
-"""`lgm doctor`: what is wrong is named with what to do; being offline is no mistake; told to be offline, it asks nobody."""
+"""`lgm doctor`: what is wrong is named with what to do; being offline is no mistake; told to be, it asks nobody."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import unknown
-from lgm_core.cli import compute, control, doctor, look, sharing
+from lgm_core.cli import caching, compute, control, doctor, look, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -37,6 +37,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "export": sharing.export,
     "timelapse": sharing.timelapse,
     "fetch": look.fetch,
+    "cache": caching.cache,
     "doctor": doctor.doctor,
     "bench": compute.bench,
     "estimate": control.estimate,
