@@ -17,6 +17,7 @@ from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import find_row, title_here
 from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
+from lgm_core.backbones.own_network import open_own
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
 from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
 from lgm_core.base.download import Progress
@@ -43,9 +44,13 @@ def open_backbone(
     `normalisation="imagenet"` gives every backbone ImageNet's mean and std, as the paper's code does, instead of those
     it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
     """
-    row = complete(find_row(name))
+    row, digest = complete(find_row(name)), ""
+    if row.builder == "python":
+        row, network, digest = open_own(row)
     path = fetch_weights(row, places, progress)
-    return FrozenBackbone(row, _network(row, path), path, _statistics(row, normalisation), plain=plain).to(device)
+    network = network if digest else _network(row, path)
+    statistics = _statistics(row, normalisation)
+    return FrozenBackbone(row, network, path, statistics, plain=plain, digest=digest).to(device)
 
 
 class FrozenBackbone(Backbone):
@@ -62,8 +67,12 @@ class FrozenBackbone(Backbone):
         statistics: tuple[Triple, Triple],
         *,
         plain: bool = False,
+        digest: str = "",
     ) -> None:
-        """`statistics` is (mean, std), for images in [0, 1]; `plain`: leave the network as it is."""
+        """`statistics` is (mean, std), for images in [0, 1]; `plain`: leave the network as it is.
+
+        `digest`: what tells its weights from others; "": that of their file.
+        """
         super().__init__()
         mean, std = (torch.tensor(triple).view(1, 3, 1, 1) for triple in statistics)
         self.register_buffer("scale", 1 / std, persistent=False)
@@ -76,7 +85,7 @@ class FrozenBackbone(Backbone):
         self.name = row.name
         self.title = title_here(row, weights)
         self.input_size = row.input_size
-        self.weights_hash = weights_hash(weights)
+        self.weights_hash = digest or weights_hash(weights)
         with torch.no_grad():
             self.feature_size = self(probe[:1]).shape[1]
 

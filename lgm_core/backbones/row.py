@@ -66,7 +66,7 @@ class BackboneRow:
     name: str
     title: str  # shown to users
     family: str  # groups backbones in lists, and gives them related colours
-    builder: Literal["timm", "open_clip", "torchvision"]
+    builder: Literal["timm", "open_clip", "torchvision", "python"]
     architecture: str  # the builder's name of the network
     source: Hub | Wheel | Url | Local | None  # None: the builder's own table knows (open names)
     file: str  # its name in a weights folder
@@ -85,3 +85,8 @@ class BackboneRow:
     stand_in: str = ""  # a file that is accepted where `file` is absent ...
     stand_in_note: str = ""  # ... and what to say about it
     note: str = ""
+
+
+def is_python_file(target: str) -> bool:
+    """Does `python:TARGET:FUNCTION` name a file, or else a module?"""
+    return target.endswith(".py")
