@@ -1,4 +1,4 @@
-# make setup | app | demo | test | check | clean-cache
+# make setup | app | demo | test | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup app demo test check clean-cache
+.PHONY: setup app demo test check
 
 setup: $(READY)
 
@@ -49,7 +49,3 @@ check: setup
 	@echo "$$(find lgm_core pages app.py -name '*.py' -exec cat {} + | wc -l) lines of Python," \
 		"$$(find tests -name '*.py' -exec cat {} + | wc -l) of tests," \
 		"$$(find lgm_core pages -name '*.js' -exec cat {} + | wc -l) of JavaScript"
-
-# Weights, data sets and features can be had again; runs are never deleted.
-clean-cache:
-	rm -rf cache/weights cache/datasets cache/features cache/slots

@@ -8,7 +8,7 @@ import streamlit as st
 from lgm_core.base.places import places
 from lgm_core.reports.card import card, export_zip
 from lgm_core.reports.page import run_report, study_report
-from lgm_core.reports.site import site_zip, write_site
+from lgm_core.reports.site import TITLE, site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
 from pages.parts.pickers import listed_runs, pick_run, pick_runs, pick_study, shows_images
@@ -83,7 +83,7 @@ def one_study() -> None:
 def gallery_site() -> None:
     """A project page in one click: as a zip, or written into a folder."""
     runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=6, most=60, first=shows_images)
-    title = st.text_input("Title of the page", "Distilled data sets", key="title", bind="query-params")
+    title = st.text_input("Title of the page", TITLE, key="title", bind="query-params")
     if not runs:
         st.caption("Choose the runs that the gallery shall show.")
         return

@@ -169,7 +169,9 @@ def test_several_networks_are_a_study_with_real_images_to_compare_with(page: Ope
     assert any("6 baselines of real images are added" in said.value for said in test.caption)
     press(test, "Start")
     made = [(run.kind, run.backbone) for run in started if run.kind == "distill"]
-    assert made == [("distill", "conv")] * 3 + [("distill", "resnet")] * 3 and all(run.method == "rcig" for run in started)
+    assert made == [("distill", "conv")] * 3 + [("distill", "resnet")] * 3 and all(
+        run.method == "rcig" for run in started
+    )
     assert [run.baseline.choice for run in started[6:]] == ["random"] * 5 + ["full"]
     assert all(run.evaluate_on == ("conv", "resnet") for run in started)
 

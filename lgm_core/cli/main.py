@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import unknown
-from lgm_core.cli import compute, control, deleting, look
+from lgm_core.cli import caching, compute, control, deleting, doctor, look, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -33,8 +33,14 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "delete": deleting.delete,
     "show": look.show,
     "list": look.list_,
+    "report": sharing.report,
+    "gallery": sharing.gallery,
+    "export": sharing.export,
+    "timelapse": sharing.timelapse,
     "fetch": look.fetch,
     "push": look.push,
+    "cache": caching.cache,
+    "doctor": doctor.doctor,
     "bench": compute.bench,
     "estimate": control.estimate,
     "work": control.work,

@@ -3,7 +3,7 @@
 Networks that are trained from scratch have no features by which real images could be chosen: centroids and neighbours
 are planned for frozen backbones only, random images and all of them always.
 
->>> plan = plan_study(preset("preview", name="demo", backbone="mobilenet_v2"), StudyFlags(draws=2))
+>>> plan = plan_study(preset("preview", name="demo", backbone="mobilenet_v2"), StudyFlags(seeds=1, draws=2))
 >>> [config.name for config in plan]
 ['demo-lgm-mobilenet_v2-s0', 'demo-random-s0', 'demo-random-s1', 'demo-centroids-mobilenet_v2', ...]
 """

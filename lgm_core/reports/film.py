@@ -26,8 +26,9 @@ from lgm_core.reports.pictures import class_names
 from lgm_core.runs.frames import tiles_of
 from lgm_core.runs.store import RunFolder
 
-PER_SECOND = 12  # frames
+PER_SECOND = 12.0  # frames
 HOLD = 18  # times that the last frame is shown
+_FASTEST = 50  # frames per second that every form can hold, and a browser shows
 _PAPER, _INK, _FAINT = (20, 22, 27), (240, 240, 240), (150, 155, 165)
 _MARGIN, _GAP = 16, 4  # pixels
 
@@ -61,19 +62,36 @@ def export_name(run: RunFolder, form: str) -> str:
 def export(
     run: RunFolder, form: str, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Path:
-    """Write the film into `folder` and return its path. Raises `UserError` where the run has no frame yet."""
+    """Write the film into `folder`, under `export_name`, and return its path. Raises as `write_film` does."""
+    require_known(form, FORMS, "form of film")
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_film(run, form, folder / export_name(run, form), progress)
+
+
+def write_film(
+    run: RunFolder, form: str, target: Path, progress: Callable[[int, int], None], *, seconds: float = 0.0
+) -> Path:
+    """Write the film as `target`. `seconds`: its length, the last frame's hold among it; 0: `PER_SECOND`.
+
+    Raises `UserError` where the run has no frame yet, or too many for so short a film.
+    """
     require_known(form, FORMS, "form of film")
     frames = run.frame_list()
     if not frames:
         raise UserError(f"{run.id} has no frame yet: the film can be made once the first images are drawn")
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / export_name(run, form)
+    shown = len(frames) - 1 + HOLD
+    if seconds < 0 or seconds and shown / seconds > _FASTEST:
+        raise UserError(
+            f"{len(frames)} frames and a pause at the end cannot be shown in {seconds:g} s; give at least "
+            f"{shown / _FASTEST:.1f} s"
+        )
+    rate = shown / seconds if seconds else PER_SECOND
     pictures = draw_frames(run, frames, FORMS[form].widest, progress)
     with replacing(target, keep_suffix=True) as new:
         if form == "mp4":
-            _write_mp4(pictures, new)
+            _write_mp4(pictures, new, rate)
         else:
-            _write_animation(pictures, new, form, len(frames))
+            _write_animation(pictures, new, form, len(frames), rate)
     return target
 
 
@@ -153,20 +171,20 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, width: int, font: Any) -> str:
     return f"{text}…"
 
 
-def _write_animation(pictures: Iterator[Image.Image], path: Path, form: str, count: int) -> None:
+def _write_animation(pictures: Iterator[Image.Image], path: Path, form: str, count: int, rate: float) -> None:
     first = next(pictures)
-    each = round(1000 / PER_SECOND)
+    each = round(1000 / rate)
     durations = [each] * (count - 1) + [each * HOLD]
     settings: dict[str, Any] = {"quality": 78, "method": 2} if form == "webp" else {"optimize": False}
     first.save(path, format=form.upper(), save_all=True, append_images=pictures, duration=durations, loop=0, **settings)
 
 
-def _write_mp4(pictures: Iterator[Image.Image], path: Path) -> None:
+def _write_mp4(pictures: Iterator[Image.Image], path: Path, rate: float) -> None:
     from imageio_ffmpeg import get_ffmpeg_exe
 
     first = next(pictures)
     command = [get_ffmpeg_exe(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-    command += ["-s", f"{first.width}x{first.height}", "-r", str(PER_SECOND), "-i", "-", "-c:v", "libx264"]
+    command += ["-s", f"{first.width}x{first.height}", "-r", f"{rate:.3f}", "-i", "-", "-c:v", "libx264"]
     command += ["-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as coder:
         assert coder.stdin is not None and coder.stderr is not None

@@ -20,10 +20,11 @@ from lgm_core.reports.pictures import as_bytes, frame, pictures
 from lgm_core.reports.summary import judge_words, row_label, top1_words
 from lgm_core.runs.store import RunFolder, RunStore
 
+TITLE = "Distilled data sets"
 _COVER = 10  # pictures on the card of a run, in rows of five
 
 
-def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = "Distilled data sets") -> Path:
+def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = TITLE) -> Path:
     """Write index.html with a card per run, and a page for each run and each study among them."""
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     (folder / "covers").mkdir(exist_ok=True)
@@ -49,7 +50,7 @@ def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = "Distill
     return folder
 
 
-def site_zip(runs: Sequence[RunFolder], *, title: str = "Distilled data sets") -> bytes:
+def site_zip(runs: Sequence[RunFolder], *, title: str = TITLE) -> bytes:
     """The site as one zip file."""
     return zipped(lambda folder: write_site(runs, folder, title=title))
 

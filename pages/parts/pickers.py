@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.open_rows import FORMS
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.knobs import to_dict
@@ -157,7 +158,7 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
 
 def pick_backbones(
     key: str = "backbones", label: str = "Backbones", default: Sequence[str] = ("tf_efficientnet_lite0",),
-    help: str = "From the catalogue, or typed in: `timm:NAME`, `open_clip:NAME/TAG`, `file:PATH?timm=NAME`",
+    help: str = f"From the catalogue, or typed in: {', '.join(f'`{form}`' for form in FORMS)}",
     among: Sequence[str] | None = None,
 ) -> list[str]:  # fmt: skip
     """Backbones of the catalogue (or `among` others) or open names, in the order in which they were chosen."""
