@@ -64,11 +64,16 @@ def test_a_network_that_images_are_too_small_for_is_refused():
     assert validate(preset("rcig_depth_3_no_flip", dataset="mnist", evaluate_on=("vgg",)))
 
 
-def test_a_schedule_that_never_reaches_full_size_is_refused():
-    with pytest.raises(
-        ConfigError, match="full 256 px at step 1600 only, but the run has 1000 steps; raise steps above"
-    ):
-        validate(preset("paper", steps=1000))
+def test_automatic_growth_with_fewer_steps_than_levels_is_refused():
+    with pytest.raises(ConfigError, match="full 128 px at step 7 only, but the run has 7 steps; raise steps above"):
+        validate(RunConfig(steps=7))
+    assert validate(RunConfig(steps=8))
+
+
+@pytest.mark.parametrize(("steps", "left"), [(200, 8), (201, 7), (1000, 4), (1600, 1), (1601, 0), (9000, 0)])
+def test_the_papers_growth_keeps_its_pace_with_fewer_steps_and_leaves_levels_out(steps: int, left: int):
+    own = own_settings(validate(preset("paper", steps=steps)))
+    assert (own.grow_every(steps), own.levels_left_out(steps)) == (200, left)
 
 
 def test_automatic_growth_reaches_full_size_after_its_share_of_the_steps():

@@ -1,5 +1,6 @@
 """The authors' published checkpoints: read from the layout in which Flax writes them, shown and evaluated as a run."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lgm_core.engine import start, work
 from lgm_core.methods.rcig.published import read_published
 from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
+from tests.conftest import real_file
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.test_rcig_run import finish
 
@@ -89,3 +91,16 @@ def test_a_published_checkpoint_becomes_a_run_that_is_shown_and_evaluated(tmp_pa
     )
     with pytest.raises(UserError, match="images_per_class"):
         work(start(wrong, here), here)
+
+
+def test_the_authors_own_set_is_worth_what_was_measured(here: Places, monkeypatch: pytest.MonkeyPatch):
+    """Minutes on a core: their CIFAR-10 set, one image per class, by one network on all test images."""
+    file = os.environ.get("LGM_RCIG_PUBLISHED")
+    if not file:
+        pytest.skip("LGM_RCIG_PUBLISHED names no file: the authors' checkpoint_15000 (CIFAR-10, one image per class)")
+    real_file("LGM_DATASETS", "cifar10")
+    monkeypatch.setenv("LGM_CACHE", str(here.cache))
+    flags = ["--name", "theirs", "--scratch.seeds", "1", "--evaluate-on", "conv"]
+    assert main(["import", file, "cifar10", *flags]) == 0
+    (report,) = RunFolder(here.runs / "theirs").eval_reports()
+    assert report["top1"] == pytest.approx(0.502, abs=0.03)

@@ -12,6 +12,7 @@ import lgm_core
 
 BACKBONES = ["mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2"]
 COMMON = {
+    "protocol": ["paper"],
     "steps": 250,
     "data": {"train_per_class": 200, "test_per_class": 60},
     "bank": {"views": 2},

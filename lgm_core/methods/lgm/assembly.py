@@ -85,7 +85,16 @@ def whitening_root(own: LGMSettings, shared: SharedConfig, bench: Bench, backbon
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:
-    """The learned images at their start: as `synthetic` and `pyramid` say, or a picture that is forked from."""
+    """The learned images at their start: as `synthetic` and `pyramid` say, or a picture that is forked from.
+
+    The user is told where the run ends before the pyramid has all its levels.
+    """
+    if left := own.levels_left_out(shared.steps):
+        every, side = own.grow_every(shared.steps), own.synthetic.resolution
+        bench.note(
+            f"The pyramid ends {left} of its levels short of {side} px: it grows every {every} steps, and the run has "
+            f"{shared.steps}, as in the reference. A lower pyramid.grow_every, or 0, reaches full size."
+        )
     classes, per_class = bench.classes, shared.images_per_class
     initial = bench.start["images"].float() / 255 if bench.start else None
     if initial is None and own.synthetic.initial == "real":

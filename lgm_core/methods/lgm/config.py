@@ -91,20 +91,29 @@ class LGMSettings(MethodSettings):
         return self.lgm.views * images
 
     def check(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for a pyramid that does not reach its full size within the run's steps."""
+        """Raise `ConfigError` for a pyramid that starts too large, or has not a step for each of its levels.
+
+        A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
+        """
         if self.lgm.whiten and self.lgm.target == "batch":
             raise ConfigError("lgm.whiten looks at the bank of real features, which lgm.target batch has none of")
+        side, start = self.synthetic.resolution, self.pyramid.start
         if self.synthetic.parameterisation != "pyramid":
             return
-        side, start, every = self.synthetic.resolution, self.pyramid.start, self.grow_every(shared.steps)
         if start > side:
             raise ConfigError(f"pyramid.start ({start} px) is larger than synthetic.resolution ({side} px)")
-        due = self._levels_to_come() * every
-        if due >= shared.steps:
+        left, due = self.levels_left_out(shared.steps), self._levels_to_come() * self.grow_every(shared.steps)
+        if left and not self.pyramid.grow_every:
             raise ConfigError(
                 f"the pyramid reaches its full {side} px at step {due} only, but the run has {shared.steps} steps; "
-                f"raise steps above {due}, or lower pyramid.grow_every ({every}) or synthetic.resolution"
+                f"raise steps above {due}, or lower synthetic.resolution"
             )
+
+    def levels_left_out(self, steps: int) -> int:
+        """Levels of the pyramid that a run of so many steps ends before; 0 where it reaches its full size."""
+        if self.synthetic.parameterisation != "pyramid":
+            return 0
+        return max(self._levels_to_come() - (steps - 1) // self.grow_every(steps), 0)
 
     def _levels_to_come(self) -> int:
         return (self.synthetic.resolution - 1).bit_length() - (self.pyramid.start - 1).bit_length()
