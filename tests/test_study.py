@@ -3,13 +3,14 @@
 import pytest
 
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import Places
 from lgm_core.cli import compute
 from lgm_core.config import RunConfig, validate
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import preset
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.summary import row_label
+from lgm_core.reports.summary import own_report, row_label
 from lgm_core.runs.start import require_here
 from lgm_core.runs.store import RunStore
 from tests.fake_runs import fake_distill
@@ -116,3 +117,13 @@ def test_the_command_judges_with_the_networks_that_distil(words: list[str], judg
     monkeypatch.setattr(compute, "_start_and_work", lambda configs: planned.extend(configs) or 1)
     assert compute.study(["demo", "digits", *words]) == 1
     assert {config.evaluate_on for config in planned} == {judges}
+
+
+def test_a_run_s_own_report_is_that_of_its_network_by_any_protocol(tmp_path):
+    run = fake_distill(
+        RunStore(tmp_path / "runs"), name="one", backbone="mobilenet_v2", evaluate_on=["clip_vitb16", "mobilenet_v2"]
+    )
+    for file in run.evals.iterdir():
+        write_json(file, read_json(file) | {"protocol": "converged"})
+    report = own_report(run)
+    assert report is not None and (report["backbone"], report["protocol"]) == ("mobilenet_v2", "converged")

@@ -167,8 +167,9 @@ def own_report(run: RunFolder) -> dict[str, Any] | None:
     reports = run.eval_reports()
     if not reports:
         return None
-    own = run.config().networks()
-    return next((report for report in reports if column_of(report) in own), reports[0])
+    names = run.config().networks()
+    own = [report for report in reports if report["backbone"] in names] or reports
+    return next((report for report in own if column_of(report) in names), own[0])  # the headline, where it is there
 
 
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:

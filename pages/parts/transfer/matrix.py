@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from lgm_core.backbones import catalog
+from lgm_core.evaluation.protocol import network_of
 from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row, column_note
 from pages.parts.address import forget
@@ -91,7 +92,7 @@ def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float
 
 def _spread(cell: Cell, view: View) -> str:
     """That of the accuracy itself; of a ratio or a difference it would be another."""
-    return "" if view != "raw" else f"± {100 * cell.spread:.1f}" if cell.count > 1 else "one only"
+    return "" if view != "raw" else f"± {100 * cell.spread:.1f}" if cell.count > 1 else "1 run"
 
 
 def _count(done: int, waiting: int) -> str:
@@ -108,9 +109,11 @@ def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
 
 
 def _title(name: str, note: str = "") -> dict[str, str]:
-    row = catalog.CATALOG.get(name)
-    words = name.replace(":", ":\u200b")  # a long name may break there, and not within a word
-    return {"name": row.title if row else words, "note": note, "colour": backbone_colour(name)}
+    network = network_of(name)
+    row = catalog.CATALOG.get(network)
+    words = (row.title if row else network) + name.removeprefix(network)
+    words = words.replace(":", ":\u200b")  # a long name may break there, and not within a word
+    return {"name": words, "note": note, "colour": backbone_colour(network)}
 
 
 def _row_title(row: Row) -> dict[str, str]:
