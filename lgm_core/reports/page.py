@@ -17,7 +17,16 @@ from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
-from lgm_core.reports.summary import LOWER_BOUND, choice_of, loss_words, percent, result_table, row_label, top1_words
+from lgm_core.reports.summary import (
+    LOWER_BOUND,
+    choice_of,
+    loss_words,
+    percent,
+    result_table,
+    row_label,
+    tested_on,
+    top1_words,
+)
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
@@ -63,6 +72,7 @@ def _note(runs: Sequence[RunFolder]) -> str:
     full = any(choice_of(run.config()) == "full" for run in runs)
     words = f"Top-1 accuracy on real test images of {judged_by(judges)}, given nothing but the images named; mean ± "
     words += f"standard deviation over {spread_over(judges)}."
+    words += f" Measured on {tested}." if (tested := tested_on(runs)) else ""
     words += f" {LOWER_BOUND}" if full and any(map(is_student, judges)) else ""
     return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
 
@@ -120,7 +130,7 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
     last = len(lines) - 1
     chosen = [lines[index] for index in sorted({round(k * last / (frames - 1)) for k in range(frames)})]
     uris = [as_uri(frame(run, line, width), quality=70) for line in chosen]
-    steps = [line["step"] for line in chosen]
+    steps = [line["step"] + 1 for line in chosen]
     picked = sorted({round(k * (len(chosen) - 1) / 5) for k in range(6)})
     strip = "".join(f"<figure><img data-frame={i}><figcaption>step {steps[i]}</figcaption></figure>" for i in picked)
     return (
@@ -134,7 +144,7 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
 def _curves(run: RunFolder) -> str:
     lines = run.metrics()
     every = max(len(lines) // 300, 1)
-    loss = [(float(line["step"]), float(line["loss"])) for line in lines[::every] if "loss" in line]
+    loss = [(line["step"] + 1.0, float(line["loss"])) for line in lines[::every] if "loss" in line]
     config = run.config()
     drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
     live = {key: live_judge(key, config.networks()[0]) for key in live_keys(lines)}
