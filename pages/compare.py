@@ -80,7 +80,9 @@ def _together(
             kinds.setdefault(words(run), []).append(run.id)
     for place, (said, names) in enumerate(kinds.items()):
         st.markdown(f"**{_CURVES[name]}**: {said}")
-        drawn = charts.curves({one: lines[one] for one in names}, name, colours, percent=name != "loss")
+        own = {one: lines[one] for one in names}
+        title = "loss" if name == "loss" else "top-1 accuracy"
+        drawn = charts.curves(own, name, colours, title, percent=name != "loss")
         charts.show(drawn, key=f"compare_{name}_{place}", legend=False)
     if len(kinds) > 1:
         st.caption("The charts are of different things: their heights are not to be compared.")
@@ -106,13 +108,13 @@ def images(runs: Sequence[RunFolder]) -> None:
     if not framed:
         st.caption("None of these runs has a picture yet.")
         return
-    last = max(run.frame_list()[-1]["step"] for run in framed)
-    step = st.slider("Step", 0, max(last, 1), last, key="step", bind="query-params") if last else 0
-    chosen = {run.id: at_step(run, step) for run in framed}
+    last = max(run.frame_list()[-1]["step"] for run in framed) + 1
+    step = st.slider("Step", 1, last, last, key="step", bind="query-params") if last > 1 else 1
+    chosen = {run.id: at_step(run, step - 1) for run in framed}
     for column, run in zip(st.columns(len(framed)), framed, strict=True):
         column.markdown(f"**{plain(run.id)}**")
         column.image(frame_url(run, chosen[run.id]), width="stretch")
-        column.caption(f"step {chosen[run.id]['step']}")
+        column.caption(f"step {chosen[run.id]['step'] + 1}")
     st.markdown("**Before and after**")
     left, right = st.columns(2)
     first = {f"{run.id} · first frame": (run, run.frame_list()[0]) for run in framed}
@@ -124,7 +126,7 @@ def images(runs: Sequence[RunFolder]) -> None:
 
 
 def at_step(run: RunFolder, step: int) -> dict[str, Any]:
-    """The newest frame that is not after a step."""
+    """The newest frame that is not after a step; steps count from 0 here, as in a run's files."""
     frames = run.frame_list()
     return max((frame for frame in frames if frame["step"] <= step), key=lambda frame: frame["step"], default=frames[0])
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from lgm_core.datasets.catalog import counted
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.images import thumb_index
@@ -19,7 +20,7 @@ from pages.parts.maps.embedded import (
 from pages.parts.maps.gallery import gallery
 from pages.parts.maps.map import Picked, colourings, embedding_maps, load_map
 from pages.parts.maps.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
-from pages.parts.pickers import pick_backbones, pick_dataset
+from pages.parts.pickers import pick_backbones, pick_dataset, settings
 from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
 from pages.parts.ways import pick_way
@@ -32,11 +33,14 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     maps = [load_map(run) for run in runs]
     row = st.container(key="lgm_row_ways")
     left, middle, right = row.columns([1, 2, 2], vertical_alignment="bottom")
+    first = maps[0]
+    shown_images = counted(settings(runs[0])["dataset"], len(first["indices"]), first["split"])
     method = pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method", place=left)
     colour = pick_way("Colour", colourings(maps), key="colour", place=middle)
     sources = list(dict.fromkeys(name for found in maps for name in found["sources"] or {}))
     shown = right.multiselect("Stars: synthetic images of", sources, default=sources, key="stars") if sources else []
     hidden = [name for name in sources if name not in shown]
+    st.caption(f"{shown_images}. {({'pca': _axes_of(maps)}).get(method, '')}")
     picked = embedding_maps(runs, method=method, colour_by=colour, hidden=hidden)
     index = thumb_index(maps[0]["thumbs"])
     if not index:
@@ -51,6 +55,12 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
             "Draw around points to see their images, in all maps at once; click a point or a star for its neighbours. "
             "The wheel zooms, shift and drag moves."
         )
+
+
+def _axes_of(maps: Sequence[Mapping[str, Any]]) -> str:
+    """How much of the variance the two axes of each map hold."""
+    found = [f"{title_of(one['backbone'])} {100 * sum(one['explained']):.0f} %" for one in maps if one.get("explained")]
+    return f"Variance that the two axes hold: {', '.join(found)}." if found else ""
 
 
 def _neighbours(

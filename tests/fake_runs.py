@@ -86,9 +86,9 @@ def fake_embed(store: RunStore, source: RunFolder, state: str = "finished", **va
     key = fake_thumbs(store, "imagenette", "test")
     values = {
         "thumbs": key, "split": "test", "backbone": run.config().backbone,
-        "classes": list(CLASSES), "indices": indices.tolist(), "labels": labels.tolist(), "groups": None,
-        "group_names": [], "pca": pca.tolist(), "umap": umap.tolist(), "wrong": random.uniform(size=REAL).tolist(),
-        "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
+        "explained": [0.3, 0.2], "classes": list(CLASSES), "indices": indices.tolist(), "labels": labels.tolist(),
+        "groups": None, "group_names": [], "pca": pca.tolist(), "umap": umap.tolist(),
+        "wrong": random.uniform(size=REAL).tolist(), "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
     }  # fmt: skip
     write_json(run.map_file, values)
     near = (indices[:, None] + 10 * np.arange(1, k + 1)) % REAL  # of the same class
@@ -194,7 +194,7 @@ def _create(store: RunStore, state: str, steps: int, values: dict[str, Any]) -> 
     run = store.create(config, {"lgm_core": "0.1.0", "python": "3.11.7", "torch": "2.15.0"})
     now, done = time.time(), _done(state, steps)  # nobody beats for the run: however slow the test, it is not lost
     status = Status(
-        state="running" if state == "lost" else state, step=max(done - 1, 0), steps=steps, started=now - 30,
+        state="running" if state == "lost" else state, step=done - (0 < done < steps), steps=steps, started=now - 30,
         heartbeat=now + (-600 if state == "lost" else 600), pid=os.getpid(), host=platform.node(),
         phase="distilling" if state in ("running", "lost") else "", error=ERROR if state == "failed" else "",
         seconds_per_step=0.25, device="cpu", device_memory=812 * 2**20,

@@ -105,7 +105,7 @@ def test_a_fork_has_a_row_of_its_own(store: RunStore):
     runs = fake_study(store, seeds=1)
     config = runs[0].config()
     made = fake_distill(store, name="fork", backbone=config.backbone, source=runs[0].id, fork_step=12, steps=60)
-    assert row_label(made.config()) == f"{row_label(config)}, fork of {runs[0].id} after step 11"
+    assert row_label(made.config()) == f"{row_label(config)}, fork of {runs[0].id} after step 12"
     looking = change(made.config(), {"kind": "evaluate", "fork_step": 0})
     assert "fork" not in row_label(looking)
     matrix = study_matrix([made, *runs], BACKBONES)

@@ -48,8 +48,8 @@ def test_the_film_can_be_decoded(run: RunFolder, tmp_path: Path):
 
 def test_captions_tell_step_loss_and_accuracy():
     lines = [{"step": 0, "loss": 1.0, "live_top1": 0.1}, {"step": 1, "loss": 0.5}, {"step": 5, "loss": 0.25}]
-    assert timelapse.caption(3, 60, lines) == "step 3 of 60 · loss 0.500 · accuracy 10.0 %"
-    assert timelapse.caption(3, 60, []) == "step 3 of 60"
+    assert timelapse.caption(3, 60, lines) == "step 4 of 60 · loss 0.500 · accuracy 10.0 %"
+    assert timelapse.caption(3, 60, []) == "step 4 of 60"
 
 
 def test_a_hundred_classes_fit(tmp_path: Path):

@@ -14,7 +14,7 @@ from torchvision.transforms import functional as transforms
 
 from lgm_core.base.errors import ConfigError, Unavailable, UnknownName, UserError
 from lgm_core.base.places import Places
-from lgm_core.datasets.catalog import CATALOG, find_folder, find_row, how_to_get, status
+from lgm_core.datasets.catalog import CATALOG, counted, find_folder, find_row, how_to_get, status
 from lgm_core.datasets.image_set import ArrayImages, FileImages, Subset, limit_per_class, load_squares
 from lgm_core.datasets.open import open_dataset
 from tests.trees import image, split_folders
@@ -66,6 +66,11 @@ def test_names_are_forgiving_and_unknown_ones_get_the_nearest():
     assert find_row("imagenette") is not find_row("imagenet-imagenette")
     with pytest.raises(UnknownName, match="did you mean 'cifar10'"):
         find_row("cifra10")
+
+
+def test_images_are_counted_beside_the_whole_split():
+    assert counted("imagenette", 1200) == "1,200 of 3,925 test images"
+    assert counted("imagenette", 3925) == "3,925 test images" and counted("folder:/x", 7, "train") == "7 train images"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -208,6 +208,6 @@ def report(page, address: str, made: RunFolder, folder: Path) -> None:
     expect(page.locator(".tiles img")).to_have_count(16)
     page.wait_for_function("() => [...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     frames = [frame["step"] for frame in made.frame_list()]
-    expect(page.locator(".player output")).to_have_text(f"step {frames[-1]}")
+    expect(page.locator(".player output")).to_have_text(f"step {frames[-1] + 1}")
     page.locator(".player").press("Home")
-    expect(page.locator(".player output")).to_have_text(f"step {frames[0]}")
+    expect(page.locator(".player output")).to_have_text(f"step {frames[0] + 1}")

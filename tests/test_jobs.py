@@ -189,7 +189,7 @@ def test_a_fork_from_a_frame_starts_with_its_picture(finished, here):
 
 
 def test_forks_that_cannot_be_are_refused_in_plain_words(finished, here):
-    with pytest.raises(UserError, match="no frame of step 16; the nearest is that of step 17"):
+    with pytest.raises(UserError, match="no frame of step 17; the nearest is that of step 18"):
         prepare_fork(finished, 16, {}, here)
     with pytest.raises(ConfigError, match="begins at step 18, but the run ends at 18; raise steps"):
         prepare_fork(finished, 17, {}, here)

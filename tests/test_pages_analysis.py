@@ -11,7 +11,7 @@ from lgm_core.reports.matrix import View, correlation, difference, fillings, stu
 from lgm_core.runs.identity import identity
 from lgm_core.runs.store import RunStore
 from pages.parts.transfer.matrix import _cell
-from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_align, fake_distill, fake_embed, fake_eval, fake_study
+from tests.fake_runs import BACKBONES, CLASSES, ERROR, REAL, fake_align, fake_distill, fake_embed, fake_eval, fake_study
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("embeddings", "neighbours", "cross_model", "compare", "report")
@@ -88,6 +88,13 @@ def test_maps_stand_side_by_side_and_a_link_opens_the_lasso(show, store):
     assert words(picked).count("nearest, cosine similarity") == 2
     real = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]), picked="real:7", colour="wrong")
     assert "probe error" in words(real) and words(real).count("nearest real images, cosine similarity") == 2
+
+
+def test_a_map_says_of_how_many_images_it_is_and_what_its_axes_hold(show, store):
+    fake_embed(store, fake_distill(store, name="one"), backbone="mobilenet_v2")
+    told = words(show("embeddings", method="pca", backbones="mobilenet_v2"))
+    assert f"{REAL} of 3,925 test images. Variance that the two axes hold: " in told and " 50 %." in told
+    assert "Variance" not in words(show("embeddings", method="umap", backbones="mobilenet_v2"))
 
 
 def test_bad_links_open_the_page_all_the_same(show, store):

@@ -86,6 +86,6 @@ def test_the_figures_say_what_the_lines_say():
     lines = [_line(step) for step in range(20)]
     assert label_figure(lines[0]["labels"]).data[0].zmax == 2.0
     traces = trace_figure(lines).data
-    assert len(traces) == 6 and traces[-1].name == "step 19" and list(traces[0].y) == [1.0, 0.5, 0.25]
-    assert [list(line.x) for line in length_figure(lines).data] == [list(range(20))] * 2
+    assert len(traces) == 6 and traces[-1].name == "step 20" and list(traces[0].y) == [1.0, 0.5, 0.25]
+    assert [list(line.x) for line in length_figure(lines).data] == [list(range(1, 21))] * 2
     assert not trace_figure([{"step": 0, "inner": []}]).data

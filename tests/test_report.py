@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from lgm_core.base.errors import UserError
 from lgm_core.cli.flags import parse_config
+from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.presets import change, preset
 from lgm_core.reports.card import card, export_zip, write_export
@@ -64,11 +65,26 @@ def test_a_run_in_one_file(run):
     ):
         assert text in html, text
     told = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', html)[0])
-    assert told["steps"] == [line["step"] for line in run.frame_list()]
+    assert told["steps"] == [line["step"] + 1 for line in run.frame_list()]
     assert len(told["frames"]) == len(told["steps"])
     assert html.count("<polyline") == 3  # loss and two judges
     assert "the nearest class mean in mobilenet_v2" in html
     assert "@media print" in html and "beforeprint" in html
+
+
+def test_accuracies_say_on_how_many_images_and_the_last_step_is_the_number_of_steps(run, capfd, monkeypatch, tmp_path):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    html = run_report(run)
+    assert "Measured on 500 of 3,925 test images." in html and "<figcaption>step 60</figcaption>" in html
+    assert show_run(run.id) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "step 60 of 60" in told and "on 500 of 3,925 test images" in told
+
+
+def test_an_axis_in_percent_begins_at_zero():
+    points = [(1.0, 0.8), (60.0, 0.9)]
+    assert ">0 %</text>" in curve("a", [Series(name="a", points=points)], percent=True)
+    assert ">0</text>" not in curve("a", [Series(name="a", points=points)])
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "paused", "failed", "lost"])
@@ -187,13 +203,13 @@ def test_the_player_plays_in_a_browser(page, run, tmp_path):
     file.write_text(run_report(run))
     page.goto(file.as_uri())
     player, cursor = page.locator(".player"), page.locator(".cursor").first
-    expect(player.locator("output")).to_have_text("step 59")
+    expect(player.locator("output")).to_have_text("step 60")
     expect(player.locator("img").first).to_have_attribute("src", re.compile("^data:image"))
     picture, place = player.locator("img").first.get_attribute("src"), cursor.get_attribute("transform")
     player.press("Home")
-    expect(player.locator("output")).to_have_text("step 0")
+    expect(player.locator("output")).to_have_text("step 1")
     expect(player.locator("img").first).not_to_have_attribute("src", picture)
     expect(cursor).not_to_have_attribute("transform", place)
     player.get_by_role("button").click()
-    expect(player.locator("output")).not_to_have_text("step 0")
+    expect(player.locator("output")).not_to_have_text("step 1")
     page.wait_for_function("() => [...document.images].every((one) => one.complete && one.naturalWidth > 0)")

@@ -127,7 +127,7 @@ def fork(arguments: Sequence[str]) -> int:
     source = RunStore(places().runs).open(words[0])
     base = replace(source.config(), name="", study="")
     config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
-    return _work(prepare_forks(source, int(words[1]), to_dict(config), places()))
+    return _work(prepare_forks(source, int(words[1]) - 1, to_dict(config), places()))
 
 
 def resume(arguments: Sequence[str]) -> int:

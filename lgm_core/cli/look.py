@@ -15,10 +15,10 @@ from lgm_core.base.places import places
 from lgm_core.cli.console import print_rows, print_table, progress_bar
 from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import judged_by, spread_over
-from lgm_core.reports.summary import result_table
+from lgm_core.reports.summary import result_table, tested_on
 from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
-from lgm_core.runs.store import RunStore
+from lgm_core.runs.store import RunFolder, RunStore
 
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
 Name = Annotated[str, tyro.conf.Positional]
@@ -101,7 +101,7 @@ def show_run(name: str) -> int:
             for sentence in (*run.notes(), *run.problems()):
                 print(f"note: {run.id}: {sentence}")
         table = result_table(runs)
-        print_table(table, f"study {name}: {_measured(table.columns)}")
+        print_table(table, f"study {name}: {_measured(table.columns, runs)}")
         print(f"runs: {store.root}/{name}-*")
         return 0
     run = store.open(name)
@@ -120,10 +120,11 @@ def show_run(name: str) -> int:
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}
     table = result_table([run, *looking], sources)
     if table.rows:
-        print_table(table, _measured(table.columns))
+        print_table(table, _measured(table.columns, [run, *looking]))
     return 0
 
 
-def _measured(columns: Sequence[str]) -> str:
+def _measured(columns: Sequence[str], runs: Sequence[RunFolder]) -> str:
     """What a table's accuracies are."""
-    return f"top-1 in % of {judged_by(columns)}, mean ± standard deviation over {spread_over(columns)}"
+    on = f", on {tested}" if (tested := tested_on(runs)) else ""
+    return f"top-1 in % of {judged_by(columns)}{on}, mean ± standard deviation over {spread_over(columns)}"

@@ -177,6 +177,13 @@ def data_words(dataset: str, counts: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, (words, str(counts.get("split") or ""))))
 
 
+def counted(dataset: str, images: int, split: str = "test") -> str:
+    """How many images of a split were looked at: "1,200 of 3,925 test images", where the whole split has more."""
+    name = _ALIASES.get(_bare(dataset), dataset)
+    whole = getattr(CATALOG[name], split) if name in CATALOG else None
+    return f"{images:,}{f' of {whole:,}' if whole and whole > images else ''} {split} images"
+
+
 def find_folder(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
     """The folder that holds the data of `row`, the first among `roots` in order, or None. Looks, reads nothing."""
     if "path" in row.options:

@@ -38,8 +38,8 @@ _FIXED = ("kind", "dataset", "images_per_class")
 def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places) -> RunFolder:
     """The folder of the new run, ready to be worked on; the same fork again is the same run.
 
-    `step`: one with a frame, or the checkpoint's. Raises `UserError` where there is neither, `ConfigError` for wrong
-    changes.
+    `step`: one with a frame, or the checkpoint's, counted from 0. Raises `UserError` where there is neither,
+    `ConfigError` for wrong changes.
     """
     before, wanted = run.config(), _wanted(run, changes)
     checkpointed = _checkpoint_step(run)
@@ -83,8 +83,8 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
     if step not in frames:
         near = min(frames, key=lambda other: abs(other - step), default=None)
         raise UserError(
-            f"the run {run.id!r} has no frame of step {step}"
-            + (f"; the nearest is that of step {near}" if near is not None else " and none at all yet")
+            f"the run {run.id!r} has no frame of step {step + 1}"
+            + (f"; the nearest is that of step {near + 1}" if near is not None else " and none at all yet")
         )
     frame, side = frames[step], own_settings(config).side
     count = frame["count"] if "count" in frame else _count(run, config)

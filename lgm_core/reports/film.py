@@ -129,8 +129,8 @@ def grid_of(count: int, side: int, widest: int) -> Grid:
 
 
 def caption(step: int, steps: int, lines: list[dict[str, Any]]) -> str:
-    """Such as "step 120 of 500 · loss 0.412 · accuracy 71.0 %", with what was known at that step."""
-    words = [f"step {step} of {steps}"]
+    """Such as "step 120 of 500 · loss 0.412 · accuracy 71.0 %", with what was known then; `step` counts from 0."""
+    words = [f"step {step + 1} of {steps}"]
     before = [line for line in lines if line["step"] <= step]
     if before:
         words.append(f"loss {before[-1]['loss']:.3f}")

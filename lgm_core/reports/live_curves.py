@@ -27,5 +27,5 @@ def live_judge(key: str, network: str) -> str:
 
 
 def live_points(lines: Iterable[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
-    """Step and accuracy in [0, 1], where it is known."""
-    return [(float(line["step"]), float(line[key])) for line in lines if line.get(key) is not None]
+    """Step, counted from 1, and accuracy in [0, 1], where it is known."""
+    return [(line["step"] + 1.0, float(line[key])) for line in lines if line.get(key) is not None]

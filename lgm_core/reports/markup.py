@@ -77,12 +77,15 @@ def data(values: Any) -> str:
 
 
 def curve(title: str, series: Sequence[Series], *, x_name: str = "step", percent: bool = False) -> str:
-    """Curves over a common axis, as SVG with ticks; a line marks the step that a player of the page shows."""
+    """Curves over a common axis, as SVG with ticks; a line marks the step that a player of the page shows.
+
+    An axis in percent begins at 0, any other at the lowest value.
+    """
     points = [point for one in series for point in one.points]
     if not points:
         return ""
     x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
-    y_low, y_high = min(y for _, y in points), max(y for _, y in points)
+    y_low, y_high = 0.0 if percent else min(y for _, y in points), max(y for _, y in points)
     x_high, y_high = (high if high > low else low + 1 for low, high in ((x_low, x_high), (y_low, y_high)))
 
     def place(x: float, y: float) -> tuple[float, float]:

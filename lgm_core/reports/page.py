@@ -29,6 +29,7 @@ from lgm_core.reports.summary import (
     percent,
     result_table,
     row_label,
+    tested_on,
     top1_words,
 )
 from lgm_core.runs.store import RunFolder
@@ -76,6 +77,7 @@ def _note(runs: Sequence[RunFolder]) -> str:
     full = any(choice_of(run.config()) == "full" for run in runs)
     words = f"Top-1 accuracy on real test images of {judged_by(judges)}, given nothing but the images named; mean ± "
     words += f"standard deviation over {spread_over(judges)}."
+    words += f" Measured on {tested}." if (tested := tested_on(runs)) else ""
     words += f" {LOWER_BOUND}" if full and any(map(is_student, judges)) else ""
     return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
 
@@ -133,7 +135,7 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
     chosen = [lines[index] for index in sorted({round(k * last / (frames - 1)) for k in range(frames)})]
     found = [(line, result_or_why(partial(frame, run, line, width))) for line in chosen]
     uris = [as_uri(picture, quality=70) for _, (picture, _) in found if picture]
-    steps = [line["step"] for line, (picture, _) in found if picture]
+    steps = [line["step"] + 1 for line, (picture, _) in found if picture]
     wrong = "".join(f'<p class="error">{escape(why)}</p>' for _, (_, why) in found if why)
     if not uris:
         return wrong
@@ -150,7 +152,7 @@ def _player(run: RunFolder, frames: int = 60, width: int = 640) -> str:
 def _curves(run: RunFolder) -> str:
     lines = run.metrics()
     every = max(len(lines) // 300, 1)
-    loss = [(float(line["step"]), float(line["loss"])) for line in lines[::every] if "loss" in line]
+    loss = [(line["step"] + 1.0, float(line["loss"])) for line in lines[::every] if "loss" in line]
     config = run.config()
     drawn = curve(f"Loss: {loss_words(config.method)}", [Series(name="loss", points=loss)])
     live = {key: live_judge(key, config.networks()[0]) for key in live_keys(lines)}

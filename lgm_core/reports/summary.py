@@ -5,12 +5,13 @@
 ('distilled with tf_efficientnet_lite0', 0.871)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, pstdev
 from typing import Any
 
 from lgm_core.config import RunConfig
+from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
@@ -105,7 +106,7 @@ def row_label(config: RunConfig) -> str:
     method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
     forked = config.kind == "distill" and config.source
-    fork = f", fork of {config.source} after step {config.fork_step - 1}" if forked else ""
+    fork = f", fork of {config.source} after step {config.fork_step}" if forked else ""
     return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
 
 
@@ -113,6 +114,20 @@ def _whose(config: RunConfig) -> str:
     """The set whose neighbours were chosen: named by its run if its network has no features to say it by."""
     row = METHODS.get(config.method)
     return "the distilled" if row and row.networks == "frozen" else config.source
+
+
+def tested_on(runs: Iterable[RunFolder]) -> str:
+    """What accuracies were measured on, such as "1,200 of 3,925 test images"; "" without reports."""
+    found = {
+        counted(report.get("dataset") or run.config().dataset, report["test_images"])
+        for run in runs for report in run.eval_reports()
+    }  # fmt: skip
+    return " or ".join(sorted(found))
+
+
+def pca_words(explained: Sequence[float], of: str) -> str:
+    """A PCA map's axes, such as "PCA of their features: the two axes hold 31 % of the variance"."""
+    return f"PCA of {of}" + (f": the two axes hold {100 * sum(explained):.0f} % of the variance" if explained else "")
 
 
 def loss_words(method: str) -> str:

@@ -1,6 +1,6 @@
 """Plotly figures that look alike, follow the theme and keep their zoom.
 
->>> show(curves({"run a": lines}, "loss", {"run a": "#3f7fe0"}), key="loss")
+>>> show(curves({"run a": lines}, "loss", {"run a": "#3f7fe0"}, "1 − cosine of the gradients"), key="loss")
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,21 @@ import streamlit as st
 
 
 def curves(
-    lines: Mapping[str, Sequence[Mapping[str, Any]]], name: str, colours: Mapping[str, str], percent: bool = False
-) -> go.Figure:
-    """One line per run over its steps; lines of metrics without the value are left out."""
+    lines: Mapping[str, Sequence[Mapping[str, Any]]], name: str, colours: Mapping[str, str], title: str = "",
+    percent: bool = False,
+) -> go.Figure:  # fmt: skip
+    """One line per run over its steps, counted from 1; lines of metrics without the value are left out.
+
+    `title`: what the value is, in words, for the axis.
+    """
     figure = go.Figure()
     for label, found in lines.items():
         points = [line for line in found if line.get(name) is not None]
         figure.add_scatter(
-            x=[line["step"] for line in points], y=[line[name] for line in points], name=label, mode="lines",
+            x=[line["step"] + 1 for line in points], y=[line[name] for line in points], name=label, mode="lines",
             line={"color": colours.get(label), "width": 2},
         )  # fmt: skip
-    figure.update_xaxes(title="step")
+    figure.update_xaxes(title="step").update_yaxes(title=title)
     if percent:
         figure.update_yaxes(tickformat=".0%", range=[0, 1])
     return figure

@@ -74,7 +74,7 @@ def _panel(run: RunFolder) -> None:
         column.metric(name, form.format(value) if isinstance(value, int | float) else "–", help=words, border=True)
     left, middle, right = st.container(key="lgm_row_plots").columns(3)
     with left:
-        st.caption(f"Learned labels at step {newest['step']}: {newest['label_rows']} down, classes across")
+        st.caption(f"Learned labels at step {newest['step'] + 1}: {newest['label_rows']} down, classes across")
         per_class = settings(run).get("images_per_class", 1) if newest["label_rows"] == "images" else 1
         charts.show(label_figure(newest["labels"], class_titles(run), per_class), key=f"labels_{run.id}", legend=False)
     with middle:
@@ -118,12 +118,12 @@ def trace_figure(details: list[dict[str, Any]]) -> go.Figure:
     figure = go.Figure()
     for place in chosen:
         trace = found[place]["inner"]
-        start, name = trace[0] or 1.0, f"step {found[place]['step']}"
+        start, name = trace[0] or 1.0, f"step {found[place]['step'] + 1}"
         figure.add_scatter(
             y=[None if value is None else value / start for value in trace], mode="lines", name=name,
             line={"color": _NEW if place == chosen[-1] else _OLD, "width": 2},
         )  # fmt: skip
-    return figure.update_xaxes(title="inner step").update_yaxes(rangemode="tozero")
+    return figure.update_xaxes(title="inner step").update_yaxes(title="inner loss / its start", rangemode="tozero")
 
 
 def length_figure(details: list[dict[str, Any]]) -> go.Figure:
@@ -131,9 +131,9 @@ def length_figure(details: list[dict[str, Any]]) -> go.Figure:
     found = [line for line in details if line.get("direct_norm")]
     figure = go.Figure()
     for name, label, colour in (("direct_norm", "direct", _NEW), ("implicit_norm", "implicit", "#e8833a")):
-        points = [(line["step"], line[name]["pixels"]) for line in found if line[name]["pixels"]]
+        points = [(line["step"] + 1, line[name]["pixels"]) for line in found if line[name]["pixels"]]
         figure.add_scatter(
             x=[step for step, _ in points], y=[length for _, length in points], mode="lines", name=label,
             line={"color": colour, "width": 2},
         )  # fmt: skip
-    return figure.update_xaxes(title="step").update_yaxes(type="log", tickformat=".3~g")
+    return figure.update_xaxes(title="step").update_yaxes(title="length (log)", type="log", tickformat=".3~g")

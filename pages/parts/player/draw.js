@@ -121,14 +121,14 @@ class Curve {
     const shares = [0, 0.5, 1], values = shares.map((share) => this.low + share * (this.high - this.low));
     const words = this.told(values);
     for (const [place, share] of shares.entries()) {
-      const y = this.y(values[place]), step = Math.round(share * this.last);
+      const y = this.y(values[place]), step = Math.round(share * (this.last + 1)) || 1; // as a reader counts: from 1
       strokePath(pen, [[left, y], [right, y]]);
       pen.textAlign = "right";
       pen.textBaseline = "middle";
       pen.fillText(words[place], left - 6, Math.min(Math.max(y, top + 2), bottom));
       pen.textAlign = share === 0 ? "left" : share === 1 ? "right" : "center";
       pen.textBaseline = "top";
-      if (share === 1 || step < this.last) pen.fillText(String(step), this.x(step), bottom + 6);
+      if (share !== 0.5 || step <= this.last) pen.fillText(share ? String(step) : `step ${step}`, this.x(step - 1), bottom + 6);
     }
   }
 

@@ -76,11 +76,13 @@ class Player {
     this.find(".message").textContent = this.data.words;
     this.find(".stage").hidden = !frames.length;
     this.find(".stage").style.display = frames.length ? "" : "none";
+    this.find(".loss-words").textContent = this.data.loss;
     this.curves[1].series = this.data.judges.filter(({ name }) => metrics.some((line) => line[name] !== undefined));
     this.find(".accuracy-box").hidden = !this.curves[1].series.length;
     this.find(".side").style.display = metrics.length ? "" : "none";
     this.find(".stage").style.gridTemplateColumns = metrics.length ? "" : "minmax(0, 1fr)";
     this.find(".map-box").hidden = !map;
+    this.find(".map-words").textContent = this.data.map_words;
     this.placeMap(frames);
     if (!frames.length) return;
     const last = Math.max(this.data.steps - 1, frames[frames.length - 1].step);
@@ -112,7 +114,7 @@ class Player {
     if (!frame || !this.look) return;
     this.preload();
     this.find(".scrub").value = this.at;
-    this.find(".where").textContent = `step ${frame.step} of ${this.data.steps}`;
+    this.find(".where").textContent = `step ${frame.step + 1} of ${this.data.steps}`;
     this.find(".live").classList.toggle("on-air", this.follow);
     this.box.dataset.step = frame.step;
     const loss = this.feed.valueAt(frame.step, "loss");

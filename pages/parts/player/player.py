@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.components import v2
 
 from lgm_core.reports.live_curves import live_judge
+from lgm_core.reports.summary import loss_words, pca_words
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
 from pages.parts.pickers import settings
@@ -53,6 +54,8 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "per_class": per_class,
         "images": len(classes) * per_class,
         "judges": judges_of(config),
+        "loss": loss_words(config.get("method", "lgm")),
+        "map_words": f"({pca_words(found.get('explained', []), 'their features')})",
         "thumbs": thumbs_for_script(thumbs),
         "step": _number("step"),
         "image": -1 if _number("image") is None else _number("image"),
@@ -102,9 +105,8 @@ def _component() -> Any:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _map_facts(path: str, stamp: int) -> dict[str, Any]:
     del stamp  # part of the cache's key
-    return {
-        name: value for name, value in RunFolder(Path(path)).map().items() if name in ("classes", "thumbs", "split")
-    }
+    found = RunFolder(Path(path)).map()
+    return {name: found[name] for name in ("classes", "thumbs", "split", "explained") if name in found}
 
 
 def _number(name: str) -> int | None:

@@ -42,7 +42,7 @@ class Zoom {
   draw(frame, look) {
     if (this.image < 0 || !frame) return;
     Object.assign(this, { frame, look });
-    this.find(".now-words").textContent = `step ${frame.step}`;
+    this.find(".now-words").textContent = `step ${frame.step + 1}`;
     const now = this.find(".now"), picture = this.frames.get(frame);
     if (picture) drawTile(sized(now).pen, picture, frame, this.image, 0, 0, now.clientWidth);
     this.drawWipe();
@@ -86,7 +86,7 @@ class Zoom {
       pen.fillStyle = reached ? this.look.line : this.look.grid;
       pen.fillRect(x, side + 2, side, 2);
       pen.fillStyle = this.look.faint;
-      pen.fillText(String(frame.step), x, side + 7);
+      pen.fillText(String(frame.step + 1), x, side + 7);
     });
   }
 

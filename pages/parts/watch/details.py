@@ -12,7 +12,7 @@ from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.presets import base_of
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.confusion import weakest_class
-from lgm_core.reports.summary import judge_words
+from lgm_core.reports.summary import judge_words, tested_on
 from lgm_core.runs.store import RunFolder
 
 
@@ -37,7 +37,9 @@ def show_results(run: RunFolder) -> None:
     columns = [column_of(report) for report in reports]
     formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over {spread_over(columns)}")
     st.subheader("What the images are worth", anchor=False)
-    st.caption(f"Accuracy on real test images of {judged_by(columns)}, given nothing but these images.")
+    st.caption(
+        f"Accuracy on real test images of {judged_by(columns)}, given nothing but these images: {tested_on([run])}."
+    )
     st.dataframe(table, hide_index=True, column_config=formats)
 
 

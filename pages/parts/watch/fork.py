@@ -19,11 +19,11 @@ from pages.parts.theme import plain
 
 @st.dialog("Fork this run", width="large", icon=":material/call_split:")
 def fork_dialog(run: RunFolder, step: int) -> None:
-    """Ask for the settings to change, then start the new run and go there."""
+    """Ask for the settings to change, then start the new run and go there; `step` counts from 0, as frames do."""
     config = run.config()
     st.markdown(
-        f"A new run takes over the images of **{plain(run.id)}** at step **{step}** and goes on with other settings. "
-        "This run is left as it is."
+        f"A new run takes over the images of **{plain(run.id)}** at step **{step + 1}** and goes on with other "
+        "settings. This run is left as it is."
     )
     row = method_of(config)
     if row.fork_words:
