@@ -88,7 +88,8 @@ def fake_embed(store: RunStore, source: RunFolder, state: str = "finished", **va
         "thumbs": key, "split": "test", "backbone": run.config().backbone,
         "explained": [0.3, 0.2], "classes": list(CLASSES), "indices": indices.tolist(), "labels": labels.tolist(),
         "groups": None, "group_names": [], "pca": pca.tolist(), "umap": umap.tolist(),
-        "wrong": random.uniform(size=REAL).tolist(), "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
+        "wrong": random.uniform(size=REAL).tolist(),
+        "distance": random.uniform(size=REAL).tolist(), "sources": {source.id: placed},
     }  # fmt: skip
     write_json(run.map_file, values)
     near = (indices[:, None] + 10 * np.arange(1, k + 1)) % REAL  # of the same class

@@ -42,8 +42,8 @@ def ours(backbone: str) -> None:
         with tempfile.TemporaryDirectory() as cache:
             os.environ |= {"LGM_CACHE": cache, "LGM_DATASETS": os.environ.get("LGM_DATASETS", datasets)}
             seconds, run = _timed(backbone, steps)
-            asked = {"protocol": ["paper"], "probe": {"views": 100}}
-            accuracy = lgm_core.evaluate(run, [backbone], progress=False, **asked).accuracies()
+            judged = lgm_core.evaluate(run, [backbone], progress=False, protocol=["paper"], probe={"views": 100})
+            accuracy = judged.accuracies()
             print(f"| {steps} | {seconds:.1f} | {100 * accuracy.top1[0]:.1f} +- {100 * accuracy.top1_std[0]:.1f} |")
 
 

@@ -1,0 +1,26 @@
+"""The scripts behind the tables in docs: each that is named is there, and all that they import still exists."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted((ROOT / "docs" / "experiments").glob("*.py"))
+TOLD = "\n".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+
+
+def test_every_script_that_the_documents_name_is_there():
+    named = set(re.findall(r"docs[/.]experiments[/.](\w+?)(?:\.py|[ `])", TOLD))
+    assert len(named) > 10 and named <= {path.stem for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_all_that_a_script_imports_exists(script: Path):
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("lgm_core", "pages", "tests"):
+            module = importlib.import_module(str(node.module))
+            lost = [name.name for name in node.names if not hasattr(module, name.name)]
+            assert not lost, f"{node.module} has no {lost}"
