@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "pause": control.pause,
     "stop": control.stop,
     "queue": control.queue,
+    "note": control.note,
     "show": look.show,
     "list": look.list_,
     "report": sharing.report,

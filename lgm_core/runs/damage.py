@@ -19,6 +19,7 @@ _REMEDIES = {
     "evals": "move it away and evaluate once more (`lgm evaluate RUN BACKBONE`), or resume a run that is not finished",
     "map.json": "start the run anew to have its map",
     "alignment.json": "start the run anew to have its matrix",
+    "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

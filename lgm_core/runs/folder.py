@@ -16,6 +16,7 @@ from lgm_core.base.files import write_json
 from lgm_core.base.locks import is_held
 from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
+from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
 from lgm_core.runs.status import Status, read_status
 
@@ -50,6 +51,7 @@ class RunFolder:
     details_file = _File("details.jsonl")
     alignment_file = _File("alignment.json")
     start = _File("start.safetensors")
+    marks_file = _File("notes.json")
     log_file = _File("log.txt")
     lock_file = _File("writer.lock")
 
@@ -83,13 +85,17 @@ class RunFolder:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
         return problems_in(
-            [self.status_file, self.choice, self.map_file, self.alignment_file, *reports],
+            [self.status_file, self.choice, self.map_file, self.alignment_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
         )
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
         return read_status(self.status_file, self.has_writer)
+
+    def marks(self) -> Marks:
+        """What a person says of the run: a note, a star, tags; `mark` writes them."""
+        return read_marks(self.marks_file)
 
     def has_writer(self) -> bool:
         """Is a process of this machine writing to the run now?"""
