@@ -2,7 +2,7 @@
 
 main     which verbs there are, and how their mistakes are told
 compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry, bench: in the foreground
-control  pause, stop, queue, estimate; and what worker processes are started with: work, calibrate
+control  pause, stop, queue, estimate, note; and what worker processes are started with: work, calibrate
 deleting delete: to the trash, and back
 look     show, list, fetch
 sharing  report, gallery, export, timelapse: files to keep or to pass on

@@ -1,4 +1,4 @@
-"""Verbs that speak to running workers, and the worker itself.
+"""Verbs that speak to running workers, the worker itself, and what a person says of a run.
 
 >>> pause(["demo-lgm-mobilenet_v2-s0"])  # it checkpoints and leaves the device; `lgm resume` goes on
 0
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -19,6 +19,7 @@ from lgm_core.cli.console import print_rows, progress_bar
 from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
+from lgm_core.runs.marks import mark
 from lgm_core.runs.store import RunFolder, RunStore
 
 Name = Annotated[str, tyro.conf.Positional]
@@ -44,6 +45,27 @@ def stop(arguments: Sequence[str]) -> int:
 def pause(arguments: Sequence[str]) -> int:
     """Ask a run to checkpoint and leave the device: lgm pause RUN."""
     return _ask(_run(arguments, "pause", pause.__doc__), local.pause)
+
+
+def note(arguments: Sequence[str]) -> int:
+    """Say something of a run: lgm note RUN ["TEXT"] [--star|--no-star] [--tag TAG ...] [--untag TAG ...]."""
+
+    def read(
+        run: Name,
+        text: Annotated[str | None, tyro.conf.Positional] = None,
+        star: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        no_star: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        tag: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
+        untag: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
+    ) -> tuple[str, dict[str, Any]]:
+        starred = True if star else False if no_star else None
+        return run, {"note": text, "starred": starred, "add": tag, "remove": untag}
+
+    name, said = tyro.cli(read, args=list(arguments), prog="lgm note", description=note.__doc__)
+    run = RunStore(places().runs).open(name)
+    marks = mark(run.marks_file, **said) if any(value not in (None, ()) for value in said.values()) else run.marks()
+    print(f"{run.id}: {marks.words() or 'nothing is said of it'}")
+    return 0
 
 
 def queue(arguments: Sequence[str]) -> int:

@@ -61,15 +61,21 @@ def list_datasets(places: Places) -> Listing:
     return ["name", "title", "here", "classes", "train", "test", "licence"], rows
 
 
-def list_runs(places: Places) -> Listing:
-    """The newest forty runs, newest last; after them, folders that cannot be read as a run."""
+def list_runs(places: Places, tag: str = "", starred: bool = False) -> Listing:
+    """The newest forty runs (with this tag, with a star), newest last; then folders that cannot be read as a run."""
     rows, store = [], RunStore(places.runs)
-    for run, facts in store.listed()[-40:]:
+    listed = store.listed()
+    if tag or starred:
+        marked = [(run.marks(), run, facts) for run, facts in listed]
+        listed = [(run, facts) for it, run, facts in marked if (it.starred or not starred) and tag in ("", *it.tags)]
+    for run, facts in listed[-40:]:
         status = run.status()
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.config_file.stat().st_mtime))
-        rows.append([run.id, facts.kind, status.state, f"{status.step}/{status.steps}", facts.study, when])
-    rows += [["left out", problem, "", "", "", ""] for problem in store.unreadable()]
-    return ["run", "kind", "state", "step", "study", "created"], rows
+        rows.append(
+            [run.id, facts.kind, status.state, f"{status.step}/{status.steps}", facts.study, when, run.marks().words()]
+        )
+    rows += [["left out", problem, "", "", "", "", ""] for problem in store.unreadable()]
+    return ["run", "kind", "state", "step", "study", "created", "said of it"], rows
 
 
 def list_presets(places: Places) -> Listing:

@@ -34,7 +34,7 @@ def show(arguments: Sequence[str]) -> int:
 
 
 def list_(arguments: Sequence[str]) -> int:
-    """What there is: lgm list backbones|datasets|runs|presets."""
+    """What there is: lgm list backbones|datasets|runs|presets; runs --tag TAG, --starred for some of them."""
     from lgm_core.cli.listing import LISTS
 
     if arguments and arguments[0] in ("-h", "--help"):
@@ -43,7 +43,22 @@ def list_(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] not in LISTS:
         given = f"{arguments[0]!r} was given" if arguments else "none was given"
         raise UserError(f"lgm list takes one of: {', '.join(LISTS)}; {given}")
+    if arguments[0] == "runs":
+        return _list_runs(arguments[1:])
+    if arguments[1:]:
+        raise UserError(f"lgm list {arguments[0]} takes nothing more; {' '.join(arguments[1:])} was given")
     print_rows(*LISTS[arguments[0]](places()))
+    return 0
+
+
+def _list_runs(arguments: Sequence[str]) -> int:
+    from lgm_core.cli.listing import list_runs
+
+    def read(tag: str = "", starred: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> tuple[str, bool]:
+        return tag, starred
+
+    tag, starred = tyro.cli(read, args=list(arguments), prog="lgm list runs", description=list_runs.__doc__)
+    print_rows(*list_runs(places(), tag, starred))
     return 0
 
 
@@ -115,6 +130,8 @@ def show_run(name: str) -> int:
         print(f"data: {data_words(config.dataset, data)}")
     for network, file, digest, source, precision in weights_rows([run]):
         print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
+    if said := run.marks().words():
+        print(f"said of it: {said}")
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}

@@ -31,6 +31,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "stop": control.stop,
     "queue": control.queue,
     "delete": deleting.delete,
+    "note": control.note,
     "show": look.show,
     "list": look.list_,
     "report": sharing.report,

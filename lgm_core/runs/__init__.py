@@ -3,6 +3,7 @@
 store     all runs in one folder: found, listed, made
 folder    one run: all file names of its folder; reading it
 identity  when two runs are the same
+marks     what a person says of a run: note, star, tags
 status    what a run says of itself: state, step, heartbeat
 old_configs  config.json of any version, read in today's terms
 index     what lists need to know of all runs, without reading all configs

@@ -26,6 +26,7 @@ _REMEDIES = {
     "synthetic.safetensors": "copy it back from where it is still whole, or start the run anew under another name",
     "checkpoint.safetensors": "move it away, and a run that is not finished begins anew",
     "neighbours.safetensors": "start the run anew to have its neighbours",
+    "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

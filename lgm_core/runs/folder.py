@@ -17,6 +17,7 @@ from lgm_core.base.locks import is_held
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
+from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
 from lgm_core.runs.status import Status, read_status
 
@@ -53,6 +54,7 @@ class RunFolder:
     details_file = _File("details.jsonl")
     alignment_file = _File("alignment.json")
     start = _File("start.safetensors")
+    marks_file = _File("notes.json")
     log_file = _File("log.txt")
     lock_file = _File("writer.lock")
 
@@ -96,7 +98,7 @@ class RunFolder:
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         records = [self.status_file, self.choice, self.weights_file, self.data_file, self.map_file, self.alignment_file]
         return problems_in(
-            [*records, *reports],
+            [*records, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])
@@ -108,6 +110,10 @@ class RunFolder:
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
         return read_status(self.status_file, self.has_writer)
+
+    def marks(self) -> Marks:
+        """What a person says of the run: a note, a star, tags; `mark` writes them."""
+        return read_marks(self.marks_file)
 
     def has_writer(self) -> bool:
         """Is a process of this machine writing to the run now?"""

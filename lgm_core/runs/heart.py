@@ -68,7 +68,8 @@ class Heart:
         else:
             raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
-        sweep(self.run.path, but=(self.run.control_file.name, self.run.status_file.name))
+        others = (self.run.control_file, self.run.status_file, self.run.marks_file)
+        sweep(self.run.path, but=tuple(file.name for file in others))
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
         self.change(notes=(*self.status.notes, *set_aside_status(self.run.status_file)))

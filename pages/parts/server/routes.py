@@ -122,20 +122,22 @@ def site(request: Request) -> Response:
 
 @endpoint
 def runs(request: Request) -> Response:
-    """All runs, oldest first: id, what they do, state; and a sentence for each folder that is left out."""
+    """All runs, oldest first: id, what they do, marks, state; and a sentence for each folder that is left out."""
     found, store = [], RunStore(places().runs)
     for run, its in store.listed():
         status, facts = run.status(), {name: getattr(its, name) for name in _FACTS}
+        facts["marks"] = asdict(run.marks())
         found.append({"id": run.id, **facts, "state": status.state, "step": status.step, "steps": status.steps})
     return _json({"runs": found, "left_out": store.unreadable()})
 
 
 @endpoint
 def run(request: Request) -> Response:
-    """One run: config as written, status, environment, what it was asked for, and what is wrong with its files."""
+    """One run: config as written, marks, status, environment, what it was asked for, what is wrong with its files."""
     found = _run(request)
     values, told = read_json(found.config_file), {"notes": found.notes(), "problems": found.problems()}
-    return _json({"id": found.id, **values, **told, "status": asdict(found.status()), "wish": found.wish()})
+    told |= {"marks": asdict(found.marks()), "status": asdict(found.status())}
+    return _json({"id": found.id, **values, **told, "wish": found.wish()})
 
 
 @endpoint
