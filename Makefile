@@ -26,7 +26,7 @@ $(READY): requirements.txt Makefile
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/lgm_core.pth"
 	@printf '#!%s\nimport sys\nfrom lgm_core.cli.main import main\nsys.exit(main())\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/lgm
 	@chmod +x $(BIN)/lgm
-	@$(BIN)/lgm fetch mobilenet_v3_small mobilenet_v2
+	@$(BIN)/lgm fetch mobilenet_v3_small mobilenet_v2 tf_efficientnet_lite0
 	@touch $(READY)
 
 app: setup

@@ -138,7 +138,7 @@ def test_study_fills_one_table_with_all_baselines(small_weights, capfd):
     out = capfd.readouterr().out
     for label in ("distilled with", "random real images", "centroids of", "neighbours of the distilled", "all real"):
         assert label in out
-    assert len(out.split("±")) == 3  # the title, and the one row with several draws
+    assert len(out.split("±")) == 5  # the title; distilled, random and neighbours have several runs
     assert lgm("evaluate", "all-full", small_weights) != 0
     assert "the run 'all-full' has no images of its own; name one that" in capfd.readouterr().err
 

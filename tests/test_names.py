@@ -61,7 +61,7 @@ def test_runs_and_studies_have_the_names_that_they_had():
         "-lgm-.._..hidden_.x-.._..hidden_.x",
         f"-lgm-{'a' * 70}_é_-aa",
     ]
-    plan = plan_study(replace(RunConfig(), name="demo", backbone=OPEN), StudyFlags(baselines=False))
+    plan = plan_study(replace(RunConfig(), name="demo", backbone=OPEN), StudyFlags(seeds=1, baselines=False))
     assert [config.name for config in plan] == ["demo-lgm-open_clip_ViT_B_32_openai-s0"]
 
 

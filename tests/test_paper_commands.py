@@ -42,7 +42,9 @@ def distilled(here: Places, small_weights: str, monkeypatch: pytest.MonkeyPatch)
     return RunFolder(here.runs / "RUN")
 
 
-@pytest.mark.parametrize("command", [words for words in _commands() if "imagenet-100" in words])
+@pytest.mark.parametrize(
+    "command", [words for words in _commands() if "imagenet-100" in words and "--source" not in words]
+)
 def test_a_command_whose_data_are_not_here_says_where_to_get_them(command, here, monkeypatch, capfd):
     monkeypatch.setenv("LGM_CACHE", str(here.cache))
     monkeypatch.delenv("LGM_DATASETS", raising=False)

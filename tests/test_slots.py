@@ -29,7 +29,7 @@ def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):
         assert slot == "cpu-0" and slots.try_slot(tmp_path, ["cpu-0"]) is None
         with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "b", waiting):
             pass
-        assert calls == [(1, "cpu-0")]
+        assert calls == [(1, "cpu-0, where a computes")]
         living = take(tmp_path / "queue" / "1-living")
         assert living is not None
         with living:
@@ -38,7 +38,7 @@ def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):
             (tmp_path / "queue" / "0-dead").write_text("cpu-0")
             with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "c", waiting):
                 pass
-            assert calls[-1] == (2, "cpu-0") and not (tmp_path / "queue" / "0-dead").exists()
+            assert calls[-1] == (2, "cpu-0, where a computes") and not (tmp_path / "queue" / "0-dead").exists()
             with slots.take_slot(tmp_path, ["cuda-0"], "d", waiting) as slot:  # another device, another queue
                 assert slot == "cuda-0"
     assert [path.name for path in (tmp_path / "queue").iterdir()] == ["1-living"]
@@ -83,7 +83,7 @@ def test_threads_are_as_many_as_cores_that_are_idle(monkeypatch):
 
 def test_a_run_keeps_the_threads_that_it_began_with(small_run, here, monkeypatch):
     monkeypatch.setattr("lgm_core.runs.recorder.idle_cores", lambda: 1)
-    run, stop = start(small_run, here), threading.Event()
+    run, stop = start(change(small_run, {"device": {"threads": 0}}), here), threading.Event()
     stopped = work(run, here, lambda phase, done, total, values: stop.set() if phase == "distilling" else None, stop)
     assert stopped == "stopped" and run.status().threads == 1
     monkeypatch.setattr("lgm_core.runs.recorder.idle_cores", lambda: 2)

@@ -56,7 +56,7 @@ def study(lgm: Lgm, cache: Path, distilled: list[str]) -> RunFolder:
     """The run of a study of one distillation, whose images a further network has judged."""
     dataset, network, *settings = distilled
     made, evaluated = lgm(
-        ["study", "demo", dataset, "--distil-with", network, "--no-baselines", *settings],
+        ["study", "demo", dataset, "--distil-with", network, "--no-baselines", "--seeds", "1", *settings],
         ["evaluate", "demo-toy", "conv"],
     )  # fmt: skip
     assert made[0] == 0 and evaluated[0] == 0, (made, evaluated)
@@ -110,10 +110,10 @@ def test_a_fork_goes_on_from_a_picture_or_from_the_checkpoint(
 ):
     shutil.copytree(cache, tmp_path / "cache")
     settings = ["--toy.rate", "0.5", "--steps", "14", "--live.times", "0"]
-    forks = [["fork", study.id, step, *settings, "--name", f"from-{step}"] for step in ("0", "11")]
+    forks = [["fork", study.id, step, *settings, "--name", f"from-{step}"] for step in ("1", "12")]
     done = json.loads(python(program, tmp_path / "cache", COMMANDS, json.dumps(forks)).stdout)
     assert [code for code, _, _ in done] == [0, 0], done
-    early, late = (RunFolder(tmp_path / "cache" / "runs" / f"from-{step}") for step in (0, 11))
+    early, late = (RunFolder(tmp_path / "cache" / "runs" / f"from-{step}") for step in (1, 12))
     assert [read_json(run.config_file)["config"]["study"] for run in (study, early, late)] == ["demo", "", ""]
     last = study.metrics()[-1]["loss"]
     assert early.start.exists() and early.metrics()[0]["step"] == 1 and early.metrics()[0]["loss"] > last

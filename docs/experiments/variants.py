@@ -14,7 +14,6 @@ BACKBONES = ["mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2"]
 COMMON = {
     "protocol": ["paper"],
     "steps": 250,
-    "protocol": ["paper"],
     "data": {"train_per_class": 200, "test_per_class": 60},
     "bank": {"views": 2},
     "probe": {"views": 40, "seeds": 3},
