@@ -91,8 +91,9 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
         next_step = _take_up(recorder, distiller)
     next_step = next_step or config.fork_step
     for step in range(next_step, config.steps):
-        if recorder.wants_checkpoint() or recorder.asked():
+        if recorder.wants_checkpoint() or recorder.asked() or live.opens(step):
             recorder.checkpoint(step, distiller.state())
+        live.open(step)  # may take a while, and end where the run was asked to stop
         recorder.phase("distilling", step, config.steps)
         began = time.perf_counter()
         result = distiller.step(step)

@@ -47,13 +47,21 @@ class LiveJudges:
     def due(self, step: int) -> bool:
         return step in self._steps
 
+    def opens(self, step: int) -> bool:
+        """Are features of test images to be computed at this step?"""
+        return self.due(step) and any(name not in self._judges and not is_student(name) for name in self._names)
+
+    def open(self, step: int) -> None:
+        """Compute them, where they are due. Raises where the run was asked to pause or stop."""
+        for name in self._names if self.opens(step) else ():
+            self._open(name)
+
     def judge(self, learned: LearnedSet) -> dict[str, float]:
         """Accuracies in [0, 1], by "live:" and the network's name: its own always, others while there is time."""
         found = {}
         for name in self._names:
             if name != self._own and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
                 continue
-            self._open(name)
             began = time.perf_counter()
             found[f"live:{name}"] = self._of_student(learned) if is_student(name) else self._of_means(learned, name)
             self._spent += time.perf_counter() - began if name != self._own else 0.0
