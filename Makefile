@@ -36,7 +36,7 @@ app: setup
 # docs/experiments/demo.py.
 demo: setup
 	$(BIN)/lgm study demo details --preset preview --distil-with mobilenet_v3_small \
-		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged --seeds 1 --draws 3 --steps 120 \
+		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged --seeds 1 --draws 3 --steps 150 \
 		--lgm.whiten 1 --lgm.distance per_class --probe.full-views 2
 
 test: setup

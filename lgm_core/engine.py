@@ -103,7 +103,7 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
             recorder.note(note)
         values = {"loss": result.loss, **result.scalars, "step_seconds": seconds}
         if live.due(step):
-            values |= live.judge(distiller.export())
+            values |= live.judge(distiller.export(), step)
         if recorder.wants_metric(step) or live.due(step):
             recorder.metric(step, values)
         if recorder.wants_frame(step):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import flat, words_of
-from lgm_core.evaluation.protocol import column_of, judged_by, key_of_report, spread_over
+from lgm_core.evaluation.protocol import column_of, judged_by, key_of_report
 from lgm_core.evaluation.protocol import differing as settings_apart
 from lgm_core.methods.catalog import METHODS
 from lgm_core.reports.live_curves import live_judge, live_keys
@@ -151,8 +151,9 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
         rows.append(row)
     st.dataframe(rows, hide_index=True)
     st.caption(
-        f"Top-1, %, of {judged_by(backbones)}; mean ± standard deviation over {spread_over(backbones)}; differences in "
-        "points with a 95 % interval from the number of test images and that spread. • marks an interval without zero."
+        f"Top-1, %, of {judged_by(backbones)}; ± is over what one run trains, where it trains several. Differences in "
+        "points, with a 95 % interval from the number of test images and that spread; how much another draw or another "
+        "distillation would change them is not in it. • marks an interval without zero."
     )
     if apart:
         st.caption(

@@ -205,3 +205,11 @@ def test_the_number_of_steps_is_known_again_after_a_damaged_status(run):
     with _recorder(run) as recorder:
         recorder.phase("distilling", 3, 20)
     assert (run.status().step, run.status().steps) == (3, 20)
+
+
+def test_live_accuracies_and_notes_of_another_type_are_named(run):
+    run.metrics_file.write_text('{"step": 0, "loss": 1.0, "live:conv": 0.5}\n{"step": 1, "live:conv": "x"}\n')
+    run.marks_file.write_text('{"note": 3}')
+    assert [line["step"] for line in run.metrics()] == [0]
+    told = " ".join(run.problems())
+    assert "metrics.jsonl has 1 damaged line" in told and "notes.json is damaged" in told

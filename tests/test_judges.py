@@ -1,5 +1,7 @@
 """The exact protocols on frozen backbones, against slower and more obvious ways of saying the same."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch.nn.functional import cosine_similarity
 
+from lgm_core.base.places import Places
+from lgm_core.config import RunConfig
+from lgm_core.engine import start, work
 from lgm_core.evaluation import seen as looking
 from lgm_core.evaluation.converged import ConvergedHead
 from lgm_core.evaluation.judge import Judged
 from lgm_core.evaluation.nearest_image import NearestImage
 from lgm_core.evaluation.nearest_mean import ClassMeans
 from lgm_core.evaluation.seen import HeldOut, Seen
-from lgm_core.presets import preset
+from lgm_core.presets import change, preset
 
 CLASSES, WIDTH = 5, 12
 
@@ -91,3 +96,16 @@ def test_a_set_s_views_are_computed_once_for_all_protocols():
     assert set(judged.seen) == {("a", "views"), ("a", "clean")}
     looking._once(judged, ("b", "views"), make)
     assert set(judged.seen) == {("b", "views")}  # what the next network needs has the room
+
+
+def test_other_judges_are_asked_as_time_allows_and_at_last(small_run: RunConfig, here: Places, tmp_path, monkeypatch):
+    monkeypatch.setattr("lgm_core.evaluation.live.LIVE_SHARE", 0.0)
+    own = small_run.backbone
+    copied = shutil.copy(own.removeprefix("file:").partition("?")[0], tmp_path / "other.safetensors")
+    other = f"file:{copied}?timm=test_efficientnet"
+    run = start(change(small_run, {"evaluate_on": [own, other], "live": {"times": 3}}), here)
+    assert work(run, here) == "finished"
+    lines = run.metrics()
+    judged = {name: [line["step"] for line in lines if f"live:{name}" in line] for name in (own, other)}
+    assert judged == {own: [6, 11, 17], other: [6, 17]}
+    assert lines[17][f"live:{own}"] == lines[17][f"live:{other}"]  # the same weights

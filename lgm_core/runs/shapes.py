@@ -39,7 +39,6 @@ THUMBS = {
 FRAME = {"file": str, "columns": int, "rows": int, "side": int}
 LINES: Mapping[str, Mapping[str, Any]] = {
     "index.jsonl": FRAME,
-    "metrics.jsonl": {"loss?": NUMBER, "live_top1?": MAYBE},
     "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]},
 }
 
@@ -110,6 +109,16 @@ def _uneven(values: Mapping[str, Any], names: Sequence[str], *others: Sequence[A
     return found + pairs + ([names[-1]] if {*map(len, others)} - {count} else [])
 
 
+def _metrics(values: Mapping[str, Any]) -> list[str]:
+    """Besides the loss, the live accuracies, whose names hold those of networks."""
+    live = [name for name in values if name.startswith("live") and not fits(values[name], MAYBE)]
+    return misfits(values, {"loss?": NUMBER}) + live
+
+
+def _marks(values: Mapping[str, Any]) -> list[str]:
+    return misfits(values, {"note?": str, "starred?": bool, "tags?": [str]})
+
+
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "evals": _report, "alignment.json": _alignment, "map.json": _map,
+    "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
 }  # fmt: skip

@@ -53,7 +53,7 @@ def column_config() -> dict[str, Any]:
         "accuracy": st.column_config.NumberColumn(
             "accuracy", format="%.1f %%", width=72, help="top-1 of the judge beside it"
         ),
-        "judged by": st.column_config.TextColumn("judged by", width=158),
+        "judged by": st.column_config.TextColumn("judged by", width=208),
         "dataset": st.column_config.TextColumn("data set"),
         "made": st.column_config.DatetimeColumn("made", format="distance"),
     }

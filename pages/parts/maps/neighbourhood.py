@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from lgm_core.backbones import catalog
 from lgm_core.base.places import places
+from lgm_core.evaluation.protocol import network_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import frame_sprite, real_image_html, sprite_html
 from pages.parts.theme import backbone_colour, class_colour, plain
@@ -27,10 +28,11 @@ STYLE = (
 )
 
 
-def title_of(backbone: str) -> str:
-    """A backbone's name for people, from the catalogue."""
-    row = catalog.CATALOG.get(backbone)
-    return row.title if row else backbone
+def title_of(name: str) -> str:
+    """A backbone's name for people, from the catalogue; a column keeps what it says besides: "MobileNetV2, paper"."""
+    network = network_of(name)
+    row = catalog.CATALOG.get(network)
+    return row.title + name.removeprefix(network) if row else name
 
 
 def heading(backbone: str) -> str:

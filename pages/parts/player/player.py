@@ -18,7 +18,7 @@ from lgm_core.reports.summary import loss_words, pca_words
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
 from pages.parts.pickers import settings
-from pages.parts.theme import backbone_colour, class_colours
+from pages.parts.theme import class_colour, class_colours
 
 _WEB = Path(__file__).parent
 _SCRIPTS = ("feed", "draw", "map", "zoom", "hands", "player")
@@ -67,10 +67,8 @@ def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The live accuracies that a run may have: the metric's name, the judge in words, the colour of its curve."""
     own, *others = dict.fromkeys([config.get("backbone", ""), *config.get("evaluate_on", [])])
     known = [("live_top1", own)] + [(f"live:{name}", name) for name in (own, *others)]
-    return [
-        {"name": key, "words": live_judge(key, name), "colour": backbone_colour(name) if name != own else ""}
-        for key, name in known
-    ]
+    colours = {name: class_colour(place) for place, name in enumerate(others, start=1)}  # told apart on one chart
+    return [{"name": key, "words": live_judge(key, name), "colour": colours.get(name, "")} for key, name in known]
 
 
 def class_titles(run: RunFolder) -> list[str]:

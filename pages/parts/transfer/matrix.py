@@ -10,11 +10,11 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
-from lgm_core.backbones import catalog
 from lgm_core.evaluation.protocol import network_of
 from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row, column_note
 from pages.parts.address import forget
+from pages.parts.maps.neighbourhood import title_of
 from pages.parts.theme import backbone_colour
 
 _HERE = Path(__file__).parent
@@ -109,11 +109,8 @@ def _limits(values: Sequence[float], view: View) -> tuple[float, float]:
 
 
 def _title(name: str, note: str = "") -> dict[str, str]:
-    network = network_of(name)
-    row = catalog.CATALOG.get(network)
-    words = (row.title if row else network) + name.removeprefix(network)
-    words = words.replace(":", ":\u200b")  # a long name may break there, and not within a word
-    return {"name": words, "note": note, "colour": backbone_colour(network)}
+    words = title_of(name).replace(":", ":\u200b")  # a long name may break there, and not within a word
+    return {"name": words, "note": note, "colour": backbone_colour(network_of(name))}
 
 
 def _row_title(row: Row) -> dict[str, str]:
