@@ -15,7 +15,7 @@ import tyro
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import to_dict
-from lgm_core.base.names import load
+from lgm_core.base.names import file_name, load
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.cli.flags import parse_changes, parse_config
@@ -52,7 +52,7 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Judge a run's images in further networks: lgm evaluate RUN NETWORK [NETWORK ...] [--protocol NAME] [settings]."""
+    """Judge a run's images, or a folder's, in networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings]."""
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
@@ -60,6 +60,8 @@ def evaluate(arguments: Sequence[str]) -> int:
     words = list(arguments)
     end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
+    if name.startswith("folder:"):
+        return _start_and_work([_of_folder(name.removeprefix("folder:"), backbones, words[end:])])
     source = RunStore(places().runs).open(name)
     base = parse_changes(
         words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=HEADLINE)
@@ -67,6 +69,23 @@ def evaluate(arguments: Sequence[str]) -> int:
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
+
+
+def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> RunConfig:
+    """The run that takes up a folder of class folders. Its name changes with the images, so that none is mistaken."""
+    from lgm_core.datasets.given import count_and_digest
+
+    folder = Path(path).expanduser().resolve()
+    count, digest = count_and_digest(folder)
+    given = {"choice": "given", "folder": str(folder)}
+    config = parse_config(
+        words, prog=f"lgm evaluate folder:{path} NETWORK", positional=(), kind="baseline", baseline=given
+    )
+    if not any(word.split("=")[0] == "--dataset" for word in words):
+        raise UserError("of which data set are the images? lgm evaluate folder:PATH NETWORK [...] --dataset DATASET")
+    per_class = max(count // (find_row(config.dataset).classes or count), 1)
+    name = config.name or f"given-{file_name(folder.name)}-{digest}-{file_name(config.dataset)}"
+    return change(config, {"name": name, "evaluate_on": networks, "images_per_class": per_class})
 
 
 def import_(arguments: Sequence[str]) -> int:

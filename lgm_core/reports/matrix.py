@@ -22,7 +22,7 @@ from lgm_core.reports.summary import Cell, Row, Table, choice_of, result_table, 
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
-_CHOICES = ("distill", "random", "centroids", "neighbours", "full")
+_CHOICES = ("distill", "random", "centroids", "neighbours", "given", "full")
 _WORST_FIRST = ("running", "queued", "paused", "failed", "lost", "stopped")
 
 

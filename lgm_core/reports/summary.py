@@ -36,7 +36,7 @@ class Row:
     images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
     judged: str = ""  # how judging departs from the settings of the run that made the images, in words
-    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
+    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given
     backbone: str = ""  # the network with which the images were made or chosen
 
 
@@ -100,6 +100,7 @@ def row_label(config: RunConfig) -> str:
             "centroids": f"centroids of {config.backbone}{per_class}",
             "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
             "full": "all real images",
+            "given": f"images of {config.name or config.baseline.folder}",
         }[config.baseline.choice]
     method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
@@ -123,7 +124,7 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."
 )
-_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "full": 4}
+_ORDER = {"distill": 0, "random": 1, "centroids": 2, "neighbours": 3, "given": 4, "full": 5}
 
 
 def percent(mean: float, spread: float, count: int) -> str:
