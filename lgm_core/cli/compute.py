@@ -6,7 +6,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,11 @@ from typing import Annotated
 import tyro
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.knobs import to_dict
+from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name, load
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
-from lgm_core.cli.flags import parse_changes, parse_config
+from lgm_core.cli.flags import parse_changes, parse_config, parse_with
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
@@ -31,13 +31,30 @@ from lgm_core.presets import change, preset
 from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
+
+@dataclass(frozen=True, kw_only=True)
+class DistillFlags:
+    """What a distillation is asked beyond its config."""
+
+    minutes: float = knob(
+        0.0, "choose the number of steps so that the run takes about so long, by the estimate; 0: as many as --steps",
+        low=0, unit="min",
+    )  # fmt: skip
+
+
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
 Name = Annotated[str, tyro.conf.Positional]
 
 
 def distill(arguments: Sequence[str]) -> int:
-    """Learn synthetic images: lgm distill DATASET BACKBONE [settings]."""
-    config = parse_config(arguments, prog="lgm distill", positional=("dataset", "backbone"))
+    """Learn synthetic images: lgm distill DATASET BACKBONE [settings] [--minutes N in place of --steps]."""
+    config, flags = parse_with(arguments, prog="lgm distill", positional=("dataset", "backbone"), extra=DistillFlags())
+    if minutes := from_dict(DistillFlags, flags).minutes:
+        from lgm_core.jobs.duration import steps_within
+
+        if any(word.split("=")[0] == "--steps" for word in arguments):
+            raise UserError("--minutes chooses the number of steps, and --steps names it: give one of them")
+        config = replace(config, steps=steps_within(config, minutes, places(), partial(print, file=sys.stderr)))
     return _start_and_work([config])
 
 
