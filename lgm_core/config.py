@@ -137,5 +137,10 @@ def _check_sources(config: RunConfig) -> None:
         raise ConfigError("an evaluate run needs networks to judge with: lgm evaluate RUN NETWORK [NETWORK ...]")
     if config.kind == "baseline" and config.baseline.choice == "neighbours" and not config.source:
         raise ConfigError("the neighbours baseline needs a source: the distilled run whose neighbours are chosen")
+    if config.kind == "baseline" and (config.baseline.choice == "given") != bool(config.baseline.folder):
+        raise ConfigError(
+            "baseline.folder names the images of the choice given, and only of that one: lgm evaluate folder:PATH "
+            "NETWORK [NETWORK ...] --dataset DATASET"
+        )
     if config.kind == "align" and len(set(config.evaluate_on)) < 2:
         raise ConfigError("an align run compares at least two backbones: name them in evaluate_on")

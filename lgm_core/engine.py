@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.datasets import baselines
+from lgm_core.datasets.given import given_images, own_side
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
@@ -126,12 +128,21 @@ def _take_up(recorder: Recorder, distiller: Distiller) -> int:
 
 
 def baseline(bench: Workbench) -> None:
-    """Choose real images, then judge them like distilled ones."""
+    """Choose real images, or take those of a folder, then judge them like distilled ones."""
     config, recorder = bench.config, bench.recorder
     choice = config.baseline.choice
     if choice == "full":
         recorder.choice({"choice": "full", "images": len(bench.train)})
         _judge(bench, Judged(images=None, made=config, run=recorder.run.id))
+        return
+    if choice == "given":
+        given = given_images(Path(config.baseline.folder), bench.train.classes)
+        side = own_side(given) or config.data.resize
+        taken = HardSet(bench.pictures(given, torch.arange(len(given)), side), given.labels)
+        recorder.choice({"choice": "given", "origins": [given.origin(i) for i in range(len(given))]})
+        recorder.frame(0, taken.images)
+        recorder.result(taken)
+        _judge(bench, Judged(images=taken, made=config, run=recorder.run.id))
         return
     indices = choose(bench)
     chosen = HardSet(

@@ -67,9 +67,12 @@ class BankConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
-    """Ways of choosing real images instead of learning synthetic ones."""
+    """Images that are not learned here: chosen real ones, or what lies in a folder."""
 
-    choice: Literal["random", "centroids", "neighbours", "full"] = knob("random", "how the real images are chosen")
+    choice: Literal["random", "centroids", "neighbours", "full", "given"] = knob(
+        "random", "how the images are chosen; given: those in baseline.folder"
+    )
+    folder: str = knob("", "class folders of images, for the choice given: PATH/<class>/*.png")
 
 
 @dataclass(frozen=True, kw_only=True)

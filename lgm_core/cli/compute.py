@@ -6,7 +6,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import tyro
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.knobs import to_dict
-from lgm_core.base.names import load
+from lgm_core.base.knobs import from_dict, knob, to_dict
+from lgm_core.base.names import file_name, load
 from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
-from lgm_core.cli.flags import parse_changes, parse_config
+from lgm_core.cli.flags import parse_changes, parse_config, parse_with
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row
@@ -31,13 +31,30 @@ from lgm_core.presets import change, preset
 from lgm_core.runs.start import is_done, settings_of_source, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
+
+@dataclass(frozen=True, kw_only=True)
+class DistillFlags:
+    """What a distillation is asked beyond its config."""
+
+    minutes: float = knob(
+        0.0, "choose the number of steps so that the run takes about so long, by the estimate; 0: as many as --steps",
+        low=0, unit="min",
+    )  # fmt: skip
+
+
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
 Name = Annotated[str, tyro.conf.Positional]
 
 
 def distill(arguments: Sequence[str]) -> int:
-    """Learn synthetic images: lgm distill DATASET BACKBONE [settings]."""
-    config = parse_config(arguments, prog="lgm distill", positional=("dataset", "backbone"))
+    """Learn synthetic images: lgm distill DATASET BACKBONE [settings] [--minutes N in place of --steps]."""
+    config, flags = parse_with(arguments, prog="lgm distill", positional=("dataset", "backbone"), extra=DistillFlags())
+    if minutes := from_dict(DistillFlags, flags).minutes:
+        from lgm_core.jobs.duration import steps_within
+
+        if any(word.split("=")[0] == "--steps" for word in arguments):
+            raise UserError("--minutes chooses the number of steps, and --steps names it: give one of them")
+        config = replace(config, steps=steps_within(config, minutes, places(), partial(print, file=sys.stderr)))
     return _start_and_work([config])
 
 
@@ -54,7 +71,7 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Judge a run's images in further networks: lgm evaluate RUN NETWORK [NETWORK ...] [--protocol NAME] [settings]."""
+    """Judge a run's images, or a folder's, in networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings]."""
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
@@ -62,6 +79,8 @@ def evaluate(arguments: Sequence[str]) -> int:
     words = list(arguments)
     end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
+    if name.startswith("folder:"):
+        return _start_and_work([_of_folder(name.removeprefix("folder:"), backbones, words[end:])])
     source = RunStore(places().runs).open(name)
     base = parse_changes(
         words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=HEADLINE)
@@ -69,6 +88,23 @@ def evaluate(arguments: Sequence[str]) -> int:
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
+
+
+def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> RunConfig:
+    """The run that takes up a folder of class folders. Its name changes with the images, so that none is mistaken."""
+    from lgm_core.datasets.given import count_and_digest
+
+    folder = Path(path).expanduser().resolve()
+    count, digest = count_and_digest(folder)
+    given = {"choice": "given", "folder": str(folder)}
+    config = parse_config(
+        words, prog=f"lgm evaluate folder:{path} NETWORK", positional=(), kind="baseline", baseline=given
+    )
+    if not any(word.split("=")[0] == "--dataset" for word in words):
+        raise UserError("of which data set are the images? lgm evaluate folder:PATH NETWORK [...] --dataset DATASET")
+    per_class = max(count // (find_row(config.dataset).classes or count), 1)
+    name = config.name or f"given-{file_name(folder.name)}-{digest}-{file_name(config.dataset)}"
+    return change(config, {"name": name, "evaluate_on": networks, "images_per_class": per_class})
 
 
 def import_(arguments: Sequence[str]) -> int:

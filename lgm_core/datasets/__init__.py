@@ -16,6 +16,7 @@ cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    on
 embedded          scenes, details and digits: carried by installed packages, for a first look
 whitened          both splits at a small square, whitened, for networks that are trained from scratch
 spread            a share of the images, spread evenly over the classes
+given             a folder of class folders, taken as a set for a data set
 baselines         four ways of choosing real images instead of learning synthetic ones
 transforms        fitted, invertible maps of images: a room of its own
 """

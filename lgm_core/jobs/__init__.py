@@ -6,6 +6,7 @@ slots         one run per device, by file locks
 study         a study as a list of runs
 forking       a run that takes over from another at a step
 estimate      time and memory before the start, from past runs or from `calibrations`
+duration      how many steps a run of so many minutes has
 calibrations  measured costs of a step, kept, and measured by a process of its own
 signals       SIGTERM and Ctrl-C as a request to end
 """

@@ -38,7 +38,7 @@ class Row:
     images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
     judged: str = ""  # how judging departs from the settings of the run that made the images, in words
-    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full
+    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given
     backbone: str = ""  # the network with which the images were made or chosen
 
 
@@ -102,6 +102,7 @@ def row_label(config: RunConfig) -> str:
             "centroids": f"centroids of {config.backbone}{per_class}",
             "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
             "full": "all real images",
+            "given": f"images of {config.name or config.baseline.folder}",
         }[config.baseline.choice]
     method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
@@ -139,7 +140,7 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."
 )
-CHOICES = ("distill", "random", "centroids", "neighbours", "full")  # in the order of rows
+CHOICES = ("distill", "random", "centroids", "neighbours", "given", "full")  # in the order of rows
 
 
 def percent(mean: float, spread: float, count: int) -> str:
