@@ -28,7 +28,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was submitted (configs) or resumed (names)."""
     found: list[Any] = []
-    monkeypatch.setattr(local, "submit", lambda config, here: found.append(config))
+    monkeypatch.setattr(local, "submit", lambda config, here, first=False: found.append(config))
     monkeypatch.setattr(local, "resume", lambda run, here: found.append(run.id))
     return found
 

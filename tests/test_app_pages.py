@@ -71,7 +71,7 @@ def test_the_list_is_filtered_by_state_and_words(page: Open, store: RunStore):
 @pytest.mark.parametrize(
     ("state", "words", "button"),
     [
-        ("queued", "waits for a device", "Pause"),
+        ("queued", "waiting for a device", "Pause"),
         ("running", "distilling", "Stop"),
         ("paused", "paused", "Resume"),
         ("stopped", "stopped", "Resume"),

@@ -36,6 +36,7 @@ ROOT = Path(__file__).parent.parent
 def until(condition: Callable[[], bool], run: RunFolder) -> None:
     end = time.monotonic() + 180  # a loaded machine may take its time
     while not condition():
+        assert run.status().state != "failed" or condition(), f"{run.status()}\n{run.log_tail()}"
         assert time.monotonic() < end, f"{run.status()}\n{run.log_tail()}"
         time.sleep(0.1)
 
@@ -51,15 +52,13 @@ def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
     until(lambda: first.status().step > 3, first)
     assert os.getsid(first.status().pid) != os.getsid(0)  # outlives this terminal
     second = local.submit(replace(long_run, seed=1), here)
-    until(lambda: second.status().position == 1, second)
-    assert [run.id for run in local.queue(here)] == [second.id]
-    assert second.status().phase == f"waiting for cpu-0, where {first.id} computes"
+    assert [(run.id, words) for run, words in local.queue(here)] == [(second.id, f"cpu-0, where {first.id} computes")]
 
     local.pause(first)
     until(lambda: first.status().state == "paused", first)
     until(lambda: second.status().state == "running", second)  # the device was left
     local.resume(first, here)
-    until(lambda: first.status().position == 1, first)
+    assert [run.id for run, _ in local.queue(here)] == [first.id]
     os.kill(second.status().pid, signal.SIGKILL)
     until(lambda: second.status().state == "lost", second)
     until(lambda: first.status().state == "running", first)  # the dead left its device
@@ -67,9 +66,9 @@ def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
     with pytest.raises(UserError, match="is running; only a failed or lost one"):
         local.retry(first, here)
     local.retry(second, here)
-    until(lambda: second.status().position == 1, second)
+    assert [run.id for run, _ in local.queue(here)] == [second.id]
     local.stop(second)
-    until(lambda: second.status().state == "stopped", second)
+    assert second.status().state == "stopped" and not local.queue(here)
     local.stop(first)
     until(lambda: first.status().state == "stopped", first)
     assert first.checkpoint.exists() and not first.has_writer()
@@ -79,7 +78,7 @@ def test_a_wish_for_a_worker_that_is_on_its_way_is_obeyed(long_run, here):
     run = local.submit(long_run, here)
     local.pause(run)
     until(lambda: run.status().state == "paused", run)
-    assert not run.metrics_file.exists()
+    assert not local.queue(here) and not run.metrics_file.exists()
 
 
 def test_a_worker_that_is_leaving_is_waited_for(here, monkeypatch):
@@ -87,7 +86,7 @@ def test_a_worker_that_is_leaving_is_waited_for(here, monkeypatch):
     leaving = Heart(run, state="running").__enter__()
     leaving.change(state="paused")  # its last word: it still holds the run, and hears nothing any more
     spawned = []
-    monkeypatch.setattr(local, "_spawn", lambda run, here: spawned.append(run.has_writer()))
+    monkeypatch.setattr(local, "_queue", lambda run, here: spawned.append(run.has_writer()))
     monkeypatch.setattr(local, "LEAVES_WITHIN", 0.2)
     with pytest.raises(UserError, match="has not left yet"):
         local.resume(run, here)
@@ -117,17 +116,6 @@ def test_what_is_not_here_is_said_before_a_folder_is_made(long_run, here):
         with pytest.raises(Unavailable, match=words):
             local.submit(replace(long_run, **changes), here)
     assert not here.runs.exists()
-
-
-def test_a_worker_waits_for_its_source_before_it_queues(small_run, here):
-    source = start(replace(small_run, name="source", device=replace(small_run.device, device="cpu")), here)
-    looking = replace(small_run, kind="evaluate", source="source", name="looking")
-    run = local.submit(looking, here)
-    until(lambda: run.status().phase == "waiting for the run source", run)
-    assert run.status().state == "queued" and not list((here.slots / "queue").glob("*"))
-    local.stop(run)
-    until(lambda: run.status().state == "stopped", run)
-    assert source.status().state == "queued" and source.status().heartbeat == 0
 
 
 def test_a_dead_worker_is_lost_at_once_queued_or_running(here):
@@ -222,7 +210,7 @@ def test_a_calibration_measures_and_is_kept(small_run, here):
     kept = measured_here(config, data_size(config), here)
     assert isinstance(kept, Measured) and kept.views == (8, 24) and min(kept.seconds) > 0
     with (
-        slots.take_slot(here.slots, ["cpu-0"], "a", lambda position, names: None),
+        slots.try_slot(here.slots, ["cpu-0"], "a")[1],  # type: ignore[index]
         pytest.raises(UserError, match="busy"),
     ):
         calibrate(config, here)

@@ -134,7 +134,7 @@ def test_a_map_or_an_alignment_under_way_is_shown_as_such(show, store, state):
 
 def test_launching_a_map_submits_one_run_for_each_backbone(show, store, monkeypatch):
     submitted = []
-    monkeypatch.setattr("lgm_core.jobs.local.submit", lambda config, here: submitted.append(config))
+    monkeypatch.setattr("lgm_core.jobs.local.submit", lambda config, here, first=False: submitted.append(config))
     fake_distill(store, name="source")
     shown = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]))
     next(button for button in shown.button if button.label == "Compute").click().run()
@@ -164,7 +164,7 @@ def test_the_matrix_opens_a_cell_and_shows_alignment(show, store):
 
 def test_missing_cells_can_be_launched(show, store, monkeypatch):
     submitted = []
-    monkeypatch.setattr("lgm_core.jobs.local.submit", lambda config, here: submitted.append(config))
+    monkeypatch.setattr("lgm_core.jobs.local.submit", lambda config, here, first=False: submitted.append(config))
     fake_study(store, seeds=1)
     shown = show("cross_model", study="demo", backbones=list(BACKBONES))
     next(button for button in shown.button if button.label.startswith("Launch ")).click().run()

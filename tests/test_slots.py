@@ -1,50 +1,14 @@
-"""Device slots: first come, first served, one run per device, the dead make room; and how much memory is free."""
+"""Device slots: one run per device; how much memory is free, how many cores are idle."""
 
 import threading
-import time
 
-import pytest
 import torch
 
 from lgm_core.base import machine
-from lgm_core.base.locks import take
 from lgm_core.base.machine import free_memory
 from lgm_core.engine import start, work
 from lgm_core.jobs import slots
-from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
-
-
-def test_slots_are_taken_in_order_and_dead_tickets_are_cleared(tmp_path):
-    calls: list[tuple[int, str]] = []
-
-    class Enough(Exception):
-        pass
-
-    def waiting(position: int, names: str) -> None:
-        calls.append((position, names))
-        raise Enough
-
-    with slots.take_slot(tmp_path, ["cpu-0"], "a", waiting) as slot:
-        assert slot == "cpu-0" and slots.try_slot(tmp_path, ["cpu-0"]) is None
-        with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "b", waiting):
-            pass
-        assert calls == [(1, "cpu-0, where a computes")]
-        living = take(tmp_path / "queue" / "1-living")
-        assert living is not None
-        with living:
-            living.write("cpu-0")
-            living.flush()
-            (tmp_path / "queue" / "0-dead").write_text("cpu-0")
-            with pytest.raises(Enough), slots.take_slot(tmp_path, ["cpu-0"], "c", waiting):
-                pass
-            assert calls[-1] == (2, "cpu-0, where a computes") and not (tmp_path / "queue" / "0-dead").exists()
-            with slots.take_slot(tmp_path, ["cuda-0"], "d", waiting) as slot:  # another device, another queue
-                assert slot == "cuda-0"
-    assert [path.name for path in (tmp_path / "queue").iterdir()] == ["1-living"]
-    (tmp_path / "queue" / "1-living").unlink()
-    with slots.take_slot(tmp_path, ["cpu-0"], "e", waiting) as slot:
-        assert slot == "cpu-0"
 
 
 def test_slots_follow_what_is_visible(monkeypatch):
@@ -88,15 +52,3 @@ def test_a_run_keeps_the_threads_that_it_began_with(small_run, here, monkeypatch
     assert stopped == "stopped" and run.status().threads == 1
     monkeypatch.setattr("lgm_core.runs.recorder.idle_cores", lambda: 2)
     assert work(run, here) == "finished" and run.status().threads == 1
-
-
-def test_the_command_line_waits_for_the_device_and_says_for_whom(small_run, here, monkeypatch):
-    run, said = start(change(small_run, {"device": {"device": "cpu"}}), here), list[str]()
-    with slots.take_slot(here.slots, ["cpu-0"], "another", lambda position, words: None) as _:
-        waiter = threading.Thread(target=on_device, args=(run, here, None, None, said.append))
-        waiter.start()
-        while not said:
-            time.sleep(0.05)
-        assert run.status().state == "queued"
-    waiter.join(timeout=120)
-    assert said == ["waiting for cpu-0, where another computes"] and run.status().state == "finished"

@@ -33,6 +33,10 @@ class Places:
         return self.cache / "slots"
 
     @property
+    def queue(self) -> Path:
+        return self.slots / "queue"
+
+    @property
     def thumbs(self) -> Path:
         return self.cache / "thumbs"
 

@@ -4,6 +4,7 @@
 0
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -26,7 +27,7 @@ Name = Annotated[str, tyro.conf.Positional]
 
 
 def work(arguments: Sequence[str]) -> int:
-    """Wait for a device, then do the run in a folder, as the dashboard's workers do: lgm work RUN_DIR."""
+    """Wait for a device, then do the run in a folder, in this process: lgm work RUN_DIR."""
     from lgm_core.jobs.worker import do
 
     def read(folder: Annotated[Path, tyro.conf.Positional]) -> Path:
@@ -35,6 +36,20 @@ def work(arguments: Sequence[str]) -> int:
     folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
     with progress_bar() if sys.stderr.isatty() else nullcontext() as listener:
         return do(RunFolder(folder.resolve()), places(), listener)
+
+
+def wait(arguments: Sequence[str]) -> int:
+    """Wait for a device for the runs in the queue, as is done for the dashboard: lgm wait SLOT.
+
+    --lock is an open file by which whoever starts this sees to it that only one process waits for the slot.
+    """
+    from lgm_core.jobs.waiter import wait as wait_for
+
+    def read(slot: Name, lock: int | None = None) -> tuple[str, int | None]:
+        return slot, lock
+
+    slot, lock = tyro.cli(read, args=list(arguments), prog="lgm wait", description=wait.__doc__)
+    return wait_for(slot, places(), None if lock is None else os.fdopen(lock, "a+"))
 
 
 def stop(arguments: Sequence[str]) -> int:
@@ -75,10 +90,7 @@ def queue(arguments: Sequence[str]) -> int:
         return None
 
     tyro.cli(read, args=list(arguments), prog="lgm queue", description=queue.__doc__)
-    rows = []
-    for run in local.queue(places()):
-        status = run.status()
-        rows.append([str(status.position or "-"), run.id, status.phase])
+    rows = [[str(place), run.id, words] for place, (run, words) in enumerate(local.queue(places()), start=1)]
     print_rows(["place", "run", "waiting for"], rows)
     return 0
 

@@ -45,6 +45,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "bench": compute.bench,
     "estimate": control.estimate,
     "work": control.work,
+    "wait": control.wait,
     "calibrate": control.calibrate,
 }
 

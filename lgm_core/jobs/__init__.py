@@ -1,7 +1,10 @@
 """Work in processes of its own. Needs no torch; a worker loads it once it holds a device.
 
 local         submit, pause, resume, stop, retry, fork, queue: what a dashboard does with runs
-worker        what a worker process does
+tickets       the queue on disk, in the order in which runs are served
+attendance    that one process waits for each device that is wanted
+waiter        the process that waits, and then is the worker of the next run
+worker        what a process does that works on a run
 slots         one run per device, by file locks
 study         a study as a list of runs
 forking       a run that takes over from another at a step

@@ -51,7 +51,7 @@ def run_calibration(
         if state != "ready":
             raise Unavailable(f"the weights of {name} are not here ({state}); fetch them first")
     wanted = wanted_slots(config.device.device)
-    held = try_slot(places.slots, wanted)
+    held = try_slot(places.slots, wanted, "a measurement")
     if held is None:
         raise UserError(f"{' and '.join(wanted)}: busy with a run; a measurement would disturb both, so wait for it")
     slot, lock = held

@@ -5,9 +5,7 @@
 >>> resume(run)
 """
 
-import subprocess
-import sys
-import threading
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -17,22 +15,27 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
+from lgm_core.jobs.attendance import attend
 from lgm_core.jobs.forking import prepare_forks
+from lgm_core.jobs.slots import wanted_slots, who_holds
+from lgm_core.jobs.tickets import new_ticket, waiting_tickets, withdraw, write_ticket
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.status import set_aside_status
-from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.store import RunFolder
 
 LEAVES_WITHIN = 20.0  # seconds between a worker's last word and its end, at most
 
 
-def submit(config: RunConfig, here: Places) -> RunFolder:
-    """The run of this config, with a worker on it; one that is finished, queued or running is left as it is.
+def submit(config: RunConfig, here: Places, *, first: bool = False) -> RunFolder:
+    """The run of this config, in the queue; one that is finished, queued or running is left as it is.
+
+    `first`: somebody waits for it in front of a page, so it goes before all runs that nobody does.
 
     Where it is there already and `config` asks for further judges, a run that judges it further is submitted too.
     Raises `ConfigError` for wrong values.
     """
-    return _with_workers(start_all(config, here), here)
+    return _with_workers(start_all(config, here), here, first)
 
 
 def pause(run: RunFolder) -> None:
@@ -56,7 +59,7 @@ def resume(run: RunFolder, here: Places | None = None) -> None:
     if _has_worker(run):
         run.ask("resume")
     else:
-        _spawn(run, here or places())
+        _queue(run, here or places())
 
 
 def retry(run: RunFolder, here: Places | None = None) -> None:
@@ -78,30 +81,38 @@ def fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places | N
     return _with_workers(prepare_forks(run, step, changes, here), here)
 
 
-def queue(here: Places) -> list[RunFolder]:
-    """The runs that wait for a device or for another run, the next one first."""
-    waiting = [(run.status(), run) for run in RunStore(here.runs).runs()]
-    waiting = [(status, run) for status, run in waiting if status.state == "queued" and status.heartbeat]
-    return [run for _, run in sorted(waiting, key=lambda pair: (pair[0].position or 10**9, pair[0].started))]
+def queue(here: Places) -> list[tuple[RunFolder, str]]:
+    """The runs that wait, the next one first, each with what it waits for, such as "the run demo" or "cpu-0, ...".
+
+    Sees to it that somebody waits with them.
+    """
+    attend(here)
+    return [
+        (
+            ticket.run,
+            f"the run {runs[0]}" if (runs := ticket.waits_for_runs()) else who_holds(here.slots, ticket.wanted),
+        )
+        for ticket in waiting_tickets(here.queue)
+    ]
 
 
 def _ask(run: RunFolder, wish: str, state: str) -> None:
     """Leave the wish to the worker; where there is none, write the state that it would have ended in."""
-    if _has_worker(run):
+    if not withdraw(run) and _has_worker(run):
         run.ask(wish)
     elif run.status().state not in ("finished", "failed", "paused", "stopped"):
         try:
             with Heart(run, state=run.status().state) as heart:
-                heart.change(state=state, phase="", position=0)
+                heart.change(state=state, phase="")
         except UserError:  # a worker has taken the lock meanwhile
             run.ask(wish)
 
 
-def _with_workers(runs: Sequence[RunFolder], here: Places) -> RunFolder:
-    """Workers on all of these that are not done and have none; returns the first."""
+def _with_workers(runs: Sequence[RunFolder], here: Places, first: bool = False) -> RunFolder:
+    """Put all of these into the queue that are not done and have no worker; returns the first."""
     for run in runs:
         if not is_done(run) and not _has_worker(run):
-            _spawn(run, here)
+            _queue(run, here, first)
     return runs[0]
 
 
@@ -120,22 +131,15 @@ def _has_worker(run: RunFolder) -> bool:
     raise UserError(f"the last worker of the run {run.id!r} has not left yet; try again in a moment")
 
 
-def _spawn(run: RunFolder, here: Places) -> None:
-    """A worker in a session of its own: closing the dashboard or the terminal leaves it alone."""
+def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
+    """Put the run into the queue. `first`: before all that did not ask for this."""
     run.ask("resume")  # forgets what was asked of an earlier worker
-    now, before = time.time(), run.status()
+    now, before, ticket = time.time(), run.status(), new_ticket(here.queue, run, first=first)
     notes = set_aside_status(run.status_file)
     status = replace(
-        before, state="queued", heartbeat=now, started=now, pid=0, position=0, error="", notes=(*before.notes, *notes)
-    )
+        before, state="queued", heartbeat=now, started=now, pid=0, host=platform.node(), ticket=ticket.name, phase="",
+        error="", notes=(*before.notes, *notes),
+    )  # fmt: skip
     write_json(run.status_file, asdict(status))
-    with run.log_file.open("ab") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "lgm_core", "work", str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=worker_environment(here),
-            start_new_session=True,
-        )
-    threading.Thread(target=worker.wait, daemon=True).start()  # reaps the process, so that its end shows at once
+    write_ticket(ticket, run, wanted_slots(run.config().device.device), worker_environment(here))
+    attend(here)

@@ -1,22 +1,18 @@
-"""One run per device at a time, by file locks: a queue without a server, where a worker's death frees its place.
+"""One run per device at a time, by file locks: a worker's death frees its place.
 
-`cache/slots/cuda-0.lock` is held by the run that computes there; `cache/slots/queue/<time>-<run>` by one that waits.
+`cache/slots/cuda-0.lock` is held by the run that computes there; `tickets` is the queue of those that wait.
 
->>> with take_slot(places().slots, wanted_slots("auto"), run.id, waiting=print) as slot:
-...     os.environ.update(environment_of(slot, config.device.device))  # before torch is imported
+>>> slot, lock = try_slot(places().slots, wanted_slots("auto"), run.id)  # None where all are taken
+>>> os.environ.update(environment_of(slot, config.device.device))  # before torch is imported
 """
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from lgm_core.base.locks import is_held, take
-
-POLL_SECONDS = 0.3
+from lgm_core.base.locks import take
 
 
 def device_slots() -> list[str]:
@@ -43,43 +39,16 @@ def environment_of(slot: str, device: str) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": name} if kind == "cuda" and device in ("auto", "cuda") else {}
 
 
-@contextmanager
-def take_slot(folder: Path, wanted: list[str], run_id: str, waiting: Callable[[int, str], None]) -> Iterator[str]:
-    """Wait for one of the wanted slots, first come, first served, and hold it; yields its name.
-
-    `waiting(position, words)` is called while waiting, position 1 being next, with words on who holds the slots; it
-    ends the wait by raising.
-    """
-    with _ticket(folder / "queue", wanted, run_id) as ticket:
-        while True:
-            before = [line for line in _waiting(folder / "queue", ticket.name) if set(line) & set(wanted)]
-            held = None if before else _first_free(folder, wanted, run_id)
-            if held is not None:
-                break
-            waiting(len(before) + 1, _who_holds(folder, wanted))
-            time.sleep(POLL_SECONDS)
-    slot, lock = held
-    try:
-        yield slot
-    finally:
-        lock.close()
+def slot_lock(folder: Path, slot: str) -> Path:
+    """Held by the run that computes on the slot's device, which has written its name into it."""
+    return folder / f"{slot}.lock"
 
 
-def try_slot(folder: Path, wanted: list[str]) -> tuple[str, IO[str]] | None:
-    """A free slot and its open lock (close it to free the slot), or None."""
-    return _first_free(folder, wanted, "a measurement")
-
-
-def _who_holds(folder: Path, wanted: list[str]) -> str:
-    """Such as "cpu-0, where the run demo computes"."""
-    holders = [(slot, (folder / f"{slot}.lock").read_text().strip()) for slot in wanted]
-    return " or ".join(f"{slot}, where {holder or 'another run'} computes" for slot, holder in holders)
-
-
-def _first_free(folder: Path, wanted: list[str], holder: str) -> tuple[str, IO[str]] | None:
+def try_slot(folder: Path, wanted: Sequence[str], holder: str) -> tuple[str, IO[str]] | None:
+    """A free slot and its open lock (close it to free the slot), or None. `holder`: who is said to compute there."""
     folder.mkdir(parents=True, exist_ok=True)
     for slot in wanted:
-        lock = take(folder / f"{slot}.lock")
+        lock = take(slot_lock(folder, slot))
         if lock is not None:
             lock.truncate(0)
             lock.write(holder)
@@ -88,39 +57,11 @@ def _first_free(folder: Path, wanted: list[str], holder: str) -> tuple[str, IO[s
     return None
 
 
-@contextmanager
-def _ticket(queue: Path, wanted: list[str], run_id: str) -> Iterator[Path]:
-    """A place in the queue: a file, locked before it gets its name, so that an unlocked one is a dead worker's."""
-    queue.mkdir(parents=True, exist_ok=True)
-    new = queue / f".{run_id}.{os.getpid()}"
-    lock = take(new)
-    assert lock is not None  # the name is this process's own
-    lock.write("\n".join(wanted))
-    lock.flush()
-    ticket = queue / f"{time.time_ns()}-{run_id}"
-    new.rename(ticket)
-    try:
-        yield ticket
-    finally:
-        ticket.unlink(missing_ok=True)
-        lock.close()
-
-
-def _waiting(queue: Path, before: str) -> list[list[str]]:
-    """What the living tickets before this one want; dead ones are cleared away."""
-    found = []
-    for path in sorted(queue.iterdir()):
-        if path.name.startswith(".") or path.name >= before:
-            continue
-        try:
-            wanted = path.read_text().split()
-        except FileNotFoundError:
-            continue  # its owner has just got its device
-        if is_held(path):
-            found.append(wanted)
-        else:
-            path.unlink(missing_ok=True)
-    return found
+def who_holds(folder: Path, wanted: Sequence[str]) -> str:
+    """Such as "cpu-0, where the run demo computes"."""
+    files = [(slot, slot_lock(folder, slot)) for slot in wanted]
+    holders = [(slot, file.read_text().strip() if file.exists() else "") for slot, file in files]
+    return " or ".join(f"{slot}, where {holder or 'another run'} computes" for slot, holder in holders)
 
 
 def _cuda_devices() -> list[str]:

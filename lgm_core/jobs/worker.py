@@ -1,4 +1,4 @@
-"""What a worker process does: wait for its sources and for a device, and only then load torch and work.
+"""What a process does that works on a run: wait for its turn and for a device, and only then load torch.
 
 >>> do(RunFolder(Path("cache/runs/demo-lgm-mobilenet_v2-s0")), places())  # `python -m lgm_core work RUN_DIR`
 0
@@ -8,14 +8,21 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places
+from lgm_core.jobs.attendance import attend, attending
 from lgm_core.jobs.signals import soft_signals
-from lgm_core.jobs.slots import POLL_SECONDS, environment_of, take_slot, wanted_slots
+from lgm_core.jobs.slots import environment_of, try_slot, wanted_slots, who_holds
+from lgm_core.jobs.tickets import attended, waiting_tickets
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
-from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.store import RunFolder
+
+POLL_SECONDS = 0.3
 
 
 def do(run: RunFolder, places: Places, listener: Listener | None = None) -> int:
@@ -38,41 +45,70 @@ def on_device(
     stop: threading.Event | None = None,
     waits: Callable[[str], object] = lambda words: None,
 ) -> str:
-    """Do the run when its sources are finished and a device is free; returns the state that it ended in.
+    """Do the run in this process when its turn has come; returns the state that it ended in.
 
     `waits` is told what is waited for. Raises what the run raises.
     """
-    config, stop = run.config_to_work_on(), stop or threading.Event()
+    run.config_to_work_on()
+    stop = stop or threading.Event()
+    ticket = run.ticket()
     sent_for = run.status().state == "queued"  # then a pause or stop asked for since is meant for this worker
     with Heart(run, state="queued", heed=sent_for) as heart:
+        if ticket:  # it is begun here, and needs no further turn
+            ticket.unlink(missing_ok=True)
 
-        def waiting(position: int, words: str) -> None:
+        def waiting(words: str) -> None:
             _obey(heart, stop)
-            if (position, f"waiting for {words}") != (heart.status.position, heart.status.phase):
-                heart.change(position=position, phase=f"waiting for {words}")
+            attend(places)
+            if f"waiting for {words}" != heart.status.phase:
+                heart.change(phase=f"waiting for {words}")
                 waits(heart.status.phase)
 
         try:
-            _wait_for_sources(run, places, waiting)
-            with take_slot(places.slots, wanted_slots(config.device.device), run.id, waiting) as slot:
-                os.environ.update(environment_of(slot, config.device.device))
-                heart.change(state="running", position=0, phase="starting")
-                from lgm_core.engine import work  # torch begins here, with the device in hand
-
-                return work(run, places, listener, stop, heart)
+            with in_turn(run, places, waiting) as slot, attending(places):
+                return compute(run, places, slot, heart, listener, stop)
         except Stopped as end:
             return heart.end(end)
 
 
-def _wait_for_sources(run: RunFolder, places: Places, waiting: Callable[[int, str], None]) -> None:
-    """Wait until no run that this one reads is queued or running; the engine reports missing or failed ones."""
-    config, store = run.config(), RunStore(places.runs)
-    names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
-    for name in names:
-        source = RunFolder(store.root / name)
-        while source.config_file.exists() and source.status().state in ("queued", "running", "paused"):
-            waiting(0, f"the run {source.id}")
+def compute(
+    run: RunFolder, places: Places, slot: str, heart: Heart, listener: Listener | None, stop: threading.Event
+) -> str:
+    """Do the run on the slot's device, which this process holds; returns the state that it ended in."""
+    os.environ.update(environment_of(slot, run.config().device.device))
+    _obey(heart, stop)
+    heart.change(state="running", phase="starting")
+    from lgm_core.engine import work  # torch begins here, with the device in hand
+
+    return work(run, places, listener, stop, heart)
+
+
+@contextmanager
+def in_turn(run: RunFolder, places: Places, waiting: Callable[[str], object]) -> Iterator[str]:
+    """Wait in the queue for a slot that suits the run, and hold it; yields its name.
+
+    `waiting` is told what is waited for, again and again; it ends the wait by raising.
+    """
+    with attended(places.queue, run, wanted_slots(run.config().device.device)) as file:
+        while isinstance(turn := _turn(file, places), str):
+            waiting(turn)
             time.sleep(POLL_SECONDS)
+    slot, lock = turn
+    with lock:
+        yield slot
+
+
+def _turn(file: Path, places: Places) -> tuple[str, IO[str]] | str:
+    """A slot and its lock, or in words what the ticket in this file still waits for."""
+    queue = waiting_tickets(places.queue)
+    mine = next(ticket for ticket in queue if ticket.file == file)
+    if runs := mine.waits_for_runs():
+        return f"the run {runs[0]}"
+    rivals = [ticket for ticket in queue[: queue.index(mine)] if set(ticket.wanted) & set(mine.wanted)]
+    held = None
+    if all(ticket.waits_for_runs() for ticket in rivals):
+        held = try_slot(places.slots, mine.wanted, mine.run.id)
+    return held or who_holds(places.slots, mine.wanted)
 
 
 def _obey(heart: Heart, stop: threading.Event) -> None:

@@ -109,7 +109,15 @@ class RunFolder:
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
-        return read_status(self.status_file, self.has_writer)
+        return read_status(self.status_file, self.has_writer, lambda name: self._ticket(name) is not None)
+
+    def ticket(self) -> Path | None:
+        """The run's file in the queue, where it waits there for its turn."""
+        return self._ticket(self.status().ticket)
+
+    def _ticket(self, name: str) -> Path | None:
+        file = self.path.parent.parent / "slots" / "queue" / Path(name).name
+        return file if name and file.is_file() else None
 
     def marks(self) -> Marks:
         """What a person says of the run: a note, a star, tags; `mark` writes them."""

@@ -1,8 +1,8 @@
 """The sign of life of whoever works on a run: the writer's lock, the status, and its heartbeat. Needs no torch.
 
 >>> with Heart(run, state="queued") as heart:
-...     heart.change(position=2)  # written at once; the heartbeat goes on by itself
-...     heart.change(state="running", position=0)
+...     heart.change(phase="waiting for cpu-0")  # written at once; the heartbeat goes on by itself
+...     heart.change(state="running", phase="starting")
 """
 
 import os
@@ -93,7 +93,7 @@ class Heart:
             state = "stopped"
         elif error is not None:
             state, sentence = "failed", plain(error, self.memory_remedy)
-        self.change(state=state, phase="", phase_done=0, phase_total=0, position=0, error=sentence)
+        self.change(state=state, phase="", phase_done=0, phase_total=0, error=sentence)
         return state
 
     def set(self, **values: Any) -> None:

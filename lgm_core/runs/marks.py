@@ -11,8 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.files import read_json, set_aside_damaged, write_json
+from lgm_core.base.files import read_json, set_aside, set_aside_damaged, write_json
 from lgm_core.base.remembered import Remembered
+from lgm_core.runs.shapes import what_misfits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,8 @@ def mark(
             starred=before.starred if starred is None else starred,
             tags=tuple(tag for tag in tags if tag not in set(remove)),
         )
-        set_aside_damaged(file)
+        if not set_aside_damaged(file) and what_misfits(file, read_json(file)):
+            set_aside(file)
         write_json(file, asdict(after))
     return after
 

@@ -70,7 +70,7 @@ class Recorder:
         self._log = logging.FileHandler(self.run.log_file)
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("lgm").addHandler(self._log)
-        self._heart.change(state="running", position=0, started=time.time())
+        self._heart.change(state="running", started=time.time())
         return self
 
     def __exit__(

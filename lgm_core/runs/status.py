@@ -32,7 +32,7 @@ class Status:
     phase: str = ""
     phase_done: int = 0
     phase_total: int = 0
-    position: int = 0  # in the queue: 1 is next; 0: not waiting for a device
+    ticket: str = ""  # the file in the queue of a run that no process waits with
     heartbeat: float = 0.0  # time of the last sign of life; 0: no worker was asked for yet
     started: float = 0.0
     pid: int = 0
@@ -49,9 +49,12 @@ class Status:
         return self.state in ("queued", "running")
 
 
-def read_status(path: Path, has_writer: Callable[[], bool] = bool) -> Status:
+def read_status(
+    path: Path, has_writer: Callable[[], bool] = bool, has_ticket: Callable[[str], bool] = lambda name: False
+) -> Status:
     """The status in a file. "lost": it should have a writer, but that is dead, or silent and not seen at work.
 
+    `has_ticket(name)`: is there this file in the queue, so that the run's turn will come?
     `has_writer()` sees a writer on this machine: compiled code may hold up the heartbeat of one that is well. A damaged
     file says nothing of the run: "running" with a writer, "lost" without, so that it can be resumed.
     """
@@ -60,9 +63,11 @@ def read_status(path: Path, has_writer: Callable[[], bool] = bool) -> Status:
         return Status(state="running" if has_writer() else "lost")
     expected = status.state == "running" or (status.state == "queued" and status.heartbeat > 0)
     silent, is_here = time.time() - status.heartbeat, status.host == platform.node()
-    gone = silent > 2 * HEARTBEAT_SECONDS and is_here and _is_dead(status.pid)
+    if status.state == "queued" and status.ticket and (not is_here or has_ticket(status.ticket)):
+        return status
+    gone = silent > 2 * HEARTBEAT_SECONDS and is_here and status.pid > 0 and _is_dead(status.pid)
     gone = gone or (silent > LOST_AFTER_SECONDS and not (is_here and has_writer()))
-    return replace(status, state="lost", position=0) if expected and gone else status
+    return replace(status, state="lost") if expected and gone else status
 
 
 def written_status(path: Path) -> Status:

@@ -22,7 +22,7 @@ def launch(label: str, configs: Sequence[RunConfig], *, key: str, help: str = ""
     """A button that starts these runs on this machine."""
     kind = "primary" if primary else "secondary"
     pressed = st.button(label, key=f"launch_{key}", type=kind, icon=":material/play_arrow:", help=help or None)
-    if pressed and all(attempt(partial(local.submit, config, places())) for config in configs):
+    if pressed and all(attempt(partial(local.submit, config, places(), first=True)) for config in configs):
         st.rerun()
 
 

@@ -190,9 +190,10 @@ def _do(action: Callable[[], object]) -> None:
 
 def _phase(run: RunFolder, status: Status) -> str:
     if status.state == "queued":
-        waiting = [other.id for other in local.queue(places())]
-        place = waiting.index(run.id) + 1 if run.id in waiting else 0
-        return f"waits for a device, number {place} in the queue" if place > 1 else "waits for a device"
+        for place, (other, words) in enumerate(local.queue(places()), start=1):
+            if other.id == run.id:
+                return f"number {place} in the queue, waiting for {words}"
+        return "waiting for a device"
     if status.state == "running" and status.phase:
         counted = f", {status.phase_done} of {status.phase_total}" if status.phase_total > 1 else ""
         return f"{status.phase}{counted}"

@@ -1,0 +1,126 @@
+"""The queue of the devices on disk: a small file for each run that waits, in the order in which they are served.
+
+No process belongs to a ticket that `write_ticket` leaves: the one that waits for a device takes the next run from here.
+A ticket of a run in the foreground is locked by its own process, and means nothing once that has died.
+
+>>> write_ticket(new_ticket(queue, run), run, ["cpu-0"], os.environ)  # cache/slots/queue/1-<time>-<run>.json
+>>> [ticket.run.id for ticket in waiting_tickets(queue)]
+['demo-lgm-mobilenet_v2-s0', 'demo-full']
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from lgm_core.base.errors import DamagedFile, UserError
+from lgm_core.base.files import read_json, write_json
+from lgm_core.base.locks import is_held, take
+from lgm_core.runs.store import RunFolder
+
+KEPT = ("LGM_", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # what a run takes along from where it was asked for
+_NAME_LONGEST = 120  # characters of the run's name in a ticket's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """A run that waits for one of the slots `wanted`. `attended`: by a process of its own."""
+
+    file: Path
+    run: RunFolder
+    wanted: tuple[str, ...]
+    environment: Mapping[str, str]
+    attended: bool
+
+    def waits_for_runs(self) -> list[str]:
+        """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
+        try:
+            config = self.run.config()
+        except UserError:  # whoever does the run says what is wrong with it
+            return []
+        names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
+        sources = [RunFolder(self.run.path.parent / name) for name in names]
+        unfinished = ("queued", "running", "paused")
+        return [source.id for source in sources if source.config_file.exists() and source.status().state in unfinished]
+
+
+def new_ticket(queue: Path, run: RunFolder, *, first: bool = False) -> Path:
+    """The file of the next ticket, not written yet. `first`: before all that were not first."""
+    return queue / f"{0 if first else 1}-{time.time_ns()}-{run.id[:_NAME_LONGEST]}.json"
+
+
+def write_ticket(file: Path, run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Put the run into the queue, for the next process that waits for one of the wanted slots."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, _values(run, wanted, environment, attended=False))
+
+
+def withdraw(run: RunFolder) -> bool:
+    """Take the run out of the queue, so that nobody begins it from there; False where it is not in the queue."""
+    file = run.ticket()
+    if file is None:
+        return False
+    try:
+        file.unlink()
+    except FileNotFoundError:  # its turn has just come
+        return False
+    return True
+
+
+@contextmanager
+def attended(queue: Path, run: RunFolder, wanted: Sequence[str]) -> Iterator[Path]:
+    """A place in the queue for this process itself: locked before it gets its name, and gone at the end."""
+    queue.mkdir(parents=True, exist_ok=True)
+    file = new_ticket(queue, run)
+    new = queue / f".{os.getpid()}-{file.name}"
+    lock = take(new)
+    assert lock is not None  # the name is this process's own
+    json.dump(_values(run, wanted, {}, attended=True), lock)
+    lock.flush()
+    new.rename(file)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+        lock.close()
+
+
+def waiting_tickets(queue: Path) -> list[Ticket]:
+    """All that wait, the next one first. What a dead process or a deleted run has left is cleared away."""
+    found = []
+    try:
+        files = sorted(path for path in queue.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    for file in files:
+        ticket = _read(file)
+        if ticket is None or (ticket.attended and not is_held(file)) or not ticket.run.config_file.exists():
+            file.unlink(missing_ok=True)
+        else:
+            found.append(ticket)
+    return found
+
+
+def _values(run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str], attended: bool) -> dict[str, object]:
+    kept = {name: value for name, value in environment.items() if name.startswith(KEPT)}
+    return {"run": str(run.path.absolute()), "wanted": list(wanted), "environment": kept, "attended": attended}
+
+
+@lru_cache(maxsize=4096)  # a ticket is written once
+def _read(file: Path) -> Ticket | None:
+    """None for one that was taken meanwhile, or that nobody could use."""
+    try:
+        values = read_json(file)
+        return Ticket(
+            file=file,
+            run=RunFolder(Path(values["run"])),
+            wanted=tuple(map(str, values["wanted"])),
+            environment={str(name): str(value) for name, value in values["environment"].items()},
+            attended=bool(values["attended"]),
+        )
+    except (DamagedFile, KeyError, TypeError, AttributeError):
+        return None
