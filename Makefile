@@ -1,4 +1,4 @@
-# make setup | app | demo | test | check
+# make setup | app | demo | test | proofs | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup app demo test check
+.PHONY: setup app demo test proofs check
 
 setup: $(READY)
 
@@ -41,6 +41,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# What proves slowly: whole runs from an empty folder, kills, every command of the documentation.
+proofs: setup
+	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: setup
 	$(BIN)/ruff check .

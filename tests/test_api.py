@@ -42,6 +42,7 @@ def test_distil_read_evaluate(small_run, small_weights):
         lgm_core.open_run(run.id[:-3] + "xyz")
 
 
+@pytest.mark.slow
 def test_the_readmes_three_lines_run(small_weights, small_run, monkeypatch):
     """The lines as printed, with a small network in place of the real one."""
     text = (ROOT / "README.md").read_text()

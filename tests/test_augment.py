@@ -6,6 +6,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from torchvision.transforms.functional import hflip, resized_crop
 
 from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.crop import Crop
 from lgm_core.base.interfaces import generator
 from lgm_core.base.settings import AugmentConfig
 
@@ -95,8 +96,10 @@ def test_without_crop_the_whole_image_is_resized():
     torch.testing.assert_close(views, oracle, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("inside", [True, False])
-def test_crops_equal_grid_sample_forward_and_backward(inside: bool):
+def test_crops_equal_grid_sample_forward_and_backward(inside: bool, dense: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Crop, "dense", dense)
     augment, images = _augment(noise_std=0.0, crop_inside=inside), _pictures(3).requires_grad_()
     choices = augment.draw(3, views=20, random=generator("cpu", 8))
     theta = torch.zeros(60, 2, 3)

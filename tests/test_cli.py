@@ -132,6 +132,7 @@ def test_distil_evaluate_show_and_the_same_command_twice(small_weights, capfd):
     assert "distilled with" in out and "±" in out
 
 
+@pytest.mark.slow
 def test_study_fills_one_table_with_all_baselines(small_weights, capfd):
     words = ["study", "all", "digits", "--distil-with", small_weights, "--steps", "18", "--draws", "2", *SMALL]
     assert lgm(*words) == 0

@@ -115,18 +115,15 @@ def test_readers_leave_out_what_is_damaged_and_go_on(run):
 def test_a_damaged_status_stops_no_run_from_being_resumed(run, junk, monkeypatch):
     run.status_file.write_bytes(junk)
     assert run.status().state == "lost" and "status.json is damaged" in run.problems()[0]
-    spawned = []
-    monkeypatch.setattr(local.subprocess, "Popen", lambda *words, **_: spawned.append(words) or _Ended())
+    attended = []
+    monkeypatch.setattr(local, "attend", attended.append)
     local.resume(run)
-    assert spawned and run.status().state == "queued" and "status.json.damaged" in run.status().notes[0]
+    assert (
+        attended and run.ticket() and run.status().state == "queued" and "status.json.damaged" in run.status().notes[0]
+    )
     assert (run.path / "status.json.damaged").read_bytes() == junk and run.problems() == []
     with _recorder(run):
         assert "status.json.damaged" in run.status().notes[0], "the worker keeps the note of whoever sent for it"
-
-
-class _Ended:
-    def wait(self) -> int:
-        return 0
 
 
 def test_a_writer_sets_aside_what_is_damaged_and_says_so(store):

@@ -44,6 +44,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
+@pytest.mark.slow
 def test_from_an_empty_folder_to_a_report_on_disk(page, address, store, tmp_path):
     parts: dict[str, float] = {}
 

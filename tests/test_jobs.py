@@ -151,6 +151,7 @@ def finished(small_run: RunConfig, here: Places) -> RunFolder:
     return run
 
 
+@pytest.mark.slow
 def test_a_fork_at_the_checkpoint_goes_on_as_one_longer_run_does(small_run, finished, here):
     longer = prepare_fork(finished, 17, {"steps": 24}, here)
     assert longer.config().source == "whole" and longer.config().fork_step == 18 and longer.config().name == ""

@@ -60,7 +60,7 @@ def test_the_last_mark_is_where_the_result_lies(distilled, here):
         backbone = bench.backbone(bench.config.backbone)
         known, last = distilled.map(), distilled.trail()[-1]
         result = load_file(distilled.synthetic)
-        features = bench.seen_clean(result["images"], backbone)
+        features = bench.seen_clean(result["images"], backbone).cpu()
         indices = torch.tensor(known["indices"])
         real = clean_features(bench, bench.train, indices, backbone)
         axes = load_file(distilled.map_axes)
@@ -77,6 +77,7 @@ def test_the_last_mark_is_where_the_result_lies(distilled, here):
         )
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_map(distilled, here):
     before = distilled.map_file.read_bytes(), distilled.map_axes.read_bytes()
     with Recorder(distilled, distilled.config().record, steps=18) as recorder:
@@ -95,6 +96,7 @@ def test_the_trail_after_the_checkpoint_is_forgotten(tmp_path):
     assert [line["step"] for line in run.trail()] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_map_and_thumbnails_can_be_switched_off_and_change_no_bit(small_run, distilled, here, tmp_path):
     other = replace(here, cache=tmp_path / "other")
     run = finish(change(small_run, {"record": {"map_images": 0, "thumbnails": False}}), other)
@@ -110,7 +112,7 @@ def test_real_and_synthetic_images_are_seen_alike(small_run, here):
         backbone = bench.backbone(bench.config.backbone)
         side = round(256 * backbone.input_size / 224)
         real = clean_features(bench, bench.train, torch.arange(4), backbone)
-        same = bench.seen_clean(bench.pictures(bench.train, torch.arange(4), side), backbone)
+        same = bench.seen_clean(bench.pictures(bench.train, torch.arange(4), side), backbone).cpu()
         assert torch.cosine_similarity(real, same).min() > 0.999
 
 
@@ -166,6 +168,7 @@ def test_a_spread_covers_the_classes_and_grows_by_adding():
     assert few[:4].tolist() != [0, 1, 2, 3]  # not just the first ones
 
 
+@pytest.mark.slow
 def test_an_embed_run_places_sources_among_the_real_images(small_run, distilled, here):
     chosen = finish(change(small_run, {"kind": "baseline", "baseline": {"choice": "random"}, "name": "two"}), here)
     config = change(
@@ -206,6 +209,7 @@ def test_an_embed_run_without_sources_or_with_wrong_ones(small_run, here):
         work(start(change(small_run, {"kind": "embed", "sources": ["nothing"]}), here), here)
 
 
+@pytest.mark.slow
 def test_an_align_run_fills_a_symmetric_matrix(small_run, small_weights, here, tmp_path):
     with pytest.raises(ConfigError, match="at least two backbones"):
         start(change(small_run, {"kind": "align"}), here)

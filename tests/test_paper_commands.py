@@ -53,6 +53,7 @@ def test_a_command_whose_data_are_not_here_says_where_to_get_them(command, here,
     assert "register" in told.lower() and "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", _commands())
 def test_each_command_of_the_table_runs(command: str, distilled: RunFolder, here: Places, small_weights: str):
     words = [small_weights if word in ("dinov2_vitb", "clip_vitb") else word for word in command.split()[1:]]

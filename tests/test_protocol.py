@@ -175,6 +175,7 @@ def test_the_remedy_for_memory_is_the_methods(method: str, here: Places):
     assert "bank.batch" in plain(MemoryError())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_the_remedy_for_memory_while_judging_is_the_judges(small_run: RunConfig, here: Places, name: str, monkeypatch):
     def full(*arguments: object) -> dict[str, float]:

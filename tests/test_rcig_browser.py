@@ -31,6 +31,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
+@pytest.mark.slow
 def test_rcig_is_launched_watched_paused_resumed_and_reported(page, address: str, store: RunStore):
     run = launch(page, address, store)
     watch(page, run)

@@ -19,6 +19,8 @@ from lgm_core.runs.store import RunFolder
 
 ROOT = Path(__file__).parent.parent
 
+SLOW = pytest.mark.slow
+
 
 @pytest.fixture
 def undisturbed(small_run: RunConfig, here: Places, tmp_path: Path) -> RunFolder:
@@ -39,7 +41,7 @@ def _same_result(one: RunFolder, other: RunFolder) -> None:
     assert one.eval_reports()[0]["top1_seeds"] == other.eval_reports()[0]["top1_seeds"]
 
 
-@pytest.mark.parametrize("moment", ["growth", "checkpoint", "bank"])
+@pytest.mark.parametrize("moment", [pytest.param("growth", marks=SLOW), "checkpoint", pytest.param("bank", marks=SLOW)])
 def test_killed_run_ends_with_the_same_bits(moment: str, small_run, undisturbed, here, tmp_path):
     places = replace(here, cache=tmp_path / "killed")
     config = tmp_path / "config.json"

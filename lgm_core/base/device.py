@@ -81,7 +81,19 @@ def open_compute(config: DeviceConfig, threads: int = 0) -> Compute:
         precision = "bfloat16" if device.type == "cuda" else "float32"
     if device.type == "cpu":
         keep_freed_memory()
+    else:
+        compute_alike()
     return Compute(device, precision)
+
+
+def compute_alike() -> None:
+    """Let a GPU add up in the same order each time, so that a resumed run has the bits of one that was never stopped.
+
+    For the whole process. torch warns where it has no such kernel; this costs a few per cent (docs/log.md, 2026-11-26).
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _device_name(wanted: str) -> str:
