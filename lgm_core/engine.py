@@ -11,6 +11,7 @@ maps real images with the others' among them, and `align` compares backbones (an
 """
 
 import logging
+import math
 import platform
 import threading
 import time
@@ -25,6 +26,7 @@ from lgm_core.analysis import comparison, embedding
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
+from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
@@ -100,6 +102,11 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
         began = time.perf_counter()
         result = distiller.step(step)
         seconds = time.perf_counter() - began
+        if not math.isfinite(result.loss):
+            raise UserError(
+                f"the loss is {result.loss} at step {step + 1}, and was a number before; take a lower learning rate or "
+                "--device.precision float32 under another --name (weights or images that are damaged do this too)"
+            )
         recorder.pace(seconds)
         for note in result.notes:
             recorder.note(note)

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -26,6 +25,7 @@ from lgm_core.base.device import open_compute
 from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.places import Places
 from lgm_core.base.settings import AugmentConfig
+from lgm_core.base.tensor_files import load_tensors
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import data_words, find_row, split_words
 from lgm_core.datasets.image_set import load_squares
@@ -40,7 +40,7 @@ class Workbench(Bench):
         self.config, self.places, self.recorder = config, places, recorder
         self.compute = open_compute(config.device, recorder.threads(config.device.threads))
         self.batch, self.cache = config.bank.batch, places.cache
-        self.start = load_file(recorder.run.start) if recorder.run.start.exists() else {}
+        self.start = load_tensors(recorder.run.start) if recorder.run.start.exists() else {}
         self.resumes = recorder.run.checkpoint.exists()
         self._backbones: dict[str, FrozenBackbone] = {}
         self._weights: dict[str, dict[str, str]] = {}
@@ -145,4 +145,4 @@ class Workbench(Bench):
         def progress(done: int, total: int) -> None:
             self.recorder.phase(name, done, total)
 
-        return Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress)
+        return Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress, self.note)

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.analysis.neighbours import nearest, others_near, own_rank
@@ -29,9 +28,10 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import ImageSet, generator
 from lgm_core.base.places import Places
 from lgm_core.base.settings import SharedConfig
+from lgm_core.base.tensor_files import load_cached, save_tensors
 from lgm_core.datasets.baselines import choose_centroids
 from lgm_core.datasets.spread import spread
-from lgm_core.runs.recorder import Recorder, save_atomically
+from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.source_runs import images_of
 from lgm_core.runs.store import RunFolder
 
@@ -67,7 +67,7 @@ def embed(
             values |= {"wrong": rounded(wrong, 4), "distance": rounded(1 - closest.clamp_min(-1), 4)}
         recorder.map(values, {})
         if not recorder.run.near_file.exists():
-            save_atomically(real.neighbours(), recorder.run.near_file, {})
+            save_tensors(real.neighbours(), recorder.run.near_file)
 
 
 class RealMap:
@@ -150,11 +150,11 @@ class RealMap:
         digest = hashlib.sha256(json.dumps(facts).encode())
         digest.update(self.features.numpy().tobytes())
         path = folder / f"umap-{digest.hexdigest()[:24]}.safetensors"
-        if path.exists():
-            return load_file(path)["points"]
+        if (known := load_cached(path, self._bench.note)) is not None:
+            return known["points"]
         points = umap_points(self.features, neighbours=config.umap_neighbours, min_dist=config.umap_min_dist, seed=0)
         folder.mkdir(parents=True, exist_ok=True)
-        save_atomically({"points": points}, path, {})
+        save_tensors({"points": points}, path)
         return points
 
 

@@ -22,8 +22,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from lgm_core.base.errors import UserError
-from lgm_core.base.files import replacing, write_json
+from lgm_core.base.download import file_sha256
+from lgm_core.base.errors import UserError, result_or_why
+from lgm_core.base.files import read_json, replacing, write_json
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.base.names import file_name
 from lgm_core.datasets.image_set import load_squares
@@ -52,7 +53,7 @@ class Thumbnails:
 
     def begin(self) -> None:
         """Draw missing pages in a thread; does nothing if none is missing or another process is drawing them."""
-        if self._thread is None and not self.index_file.exists():
+        if self._thread is None and not self._is_whole():
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
 
@@ -64,6 +65,16 @@ class Thumbnails:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _is_whole(self) -> bool:
+        """Are all pages there as they were drawn? A damaged one is removed, to be drawn again."""
+        index, damaged = result_or_why(lambda: read_json(self.index_file))[0] or {}, False
+        for name, digest in zip(index.get("pages", []), index.get("sha256", []), strict=False):
+            page = self._folder / name
+            if not page.exists() or file_sha256(page) != digest:
+                damaged = True
+                page.unlink(missing_ok=True)
+        return "sha256" in index and not damaged
 
     def _draw(self) -> None:
         if sys.platform == "linux":  # only here has a thread its own priority; lower it below the run's work
@@ -114,6 +125,7 @@ class Thumbnails:
             "columns": COLUMNS,
             "per_page": PER_PAGE,
             "pages": pages,
+            "sha256": [file_sha256(self._folder / page) for page in pages],
             "classes": list(images.classes),
             "labels": images.labels.tolist(),
             "groups": None if images.groups is None else images.groups.tolist(),

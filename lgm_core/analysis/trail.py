@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.analysis.neighbours import class_centres, nearest, radius
@@ -20,6 +19,7 @@ from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.settings import SharedConfig
+from lgm_core.base.tensor_files import load_cached
 from lgm_core.datasets.image_set import Subset
 from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
@@ -66,8 +66,7 @@ class Trail:
     def _open_map(self, features: Float[Tensor, "n d"]) -> Pca:
         run = self._recorder.run
         known = run.map()
-        if known.get("indices") == self._indices.tolist() and run.map_axes.exists():
-            axes = load_file(run.map_axes)
+        if known.get("indices") == self._indices.tolist() and (axes := load_cached(run.map_axes, self._recorder.note)):
             return Pca(axes["mean"], axes["axes"], axes["explained"])
         pca = fit_pca(features)
         values = {

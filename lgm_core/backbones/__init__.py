@@ -14,6 +14,7 @@ frozen      name -> Backbone: frozen, in eval mode, owner of its normalisation
 augment     differentiable views of images: flip, crop, noise
 crop        many resized crops of a few images at once
 features    features of real images, computed once and kept: the banks
+bank_files  the file of a bank: written batch by batch, sealed, mapped
 abstract_bench  what a run works with, as methods, evaluations and analyses see it
 precision   float32 or bfloat16, whichever is faster here
 fitting     how many views fit into memory at once

@@ -9,27 +9,30 @@ Legend: N images, V views of each, D features.
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.bank_files import create_bank, digest, is_whole, map_bank, whole_batches
 from lgm_core.base.device import Compute
-from lgm_core.base.files import write_json
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import to_disk, write_json
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
+from lgm_core.base.seals import seal
 from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.spread import class_weights
 
 Progress = Callable[[int, int], None]
+_warn = logging.getLogger("lgm").warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +61,19 @@ class Bank:
         folder: Path,
         compute: Compute,
         progress: Progress = lambda done, total: None,
+        note: Callable[[str], object] = _warn,
     ) -> "Bank":
-        """Open the bank that belongs to these images, backbone and recipe; compute whatever is missing.
+        """Open the bank that belongs to these images, backbone and recipe; compute whatever is missing or damaged.
 
-        `progress(done, total)` counts images. Safe to kill at any moment, and to call from several processes at once.
+        `progress(done, total)` counts images; `note` is told of damage. Safe to kill at any moment, and to call from
+        several processes at once.
         """
         place = folder / _key(images, backbone, recipe, compute)
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / "lock", fallback_to_soft=False):
-            if not (place / "features.safetensors").exists():
+            if not is_whole(place / "features.safetensors", note):
                 _compute(images, backbone, recipe, place, compute, progress)
-        return Bank(_map(place / "features.safetensors"), images.labels, len(images.classes))
+        return Bank(map_bank(place / "features.safetensors"), images.labels, len(images.classes))
 
     def class_means(self) -> Float[Tensor, "c d"]:
         """Mean feature of each class over its images and views, float32; summed in float64, class by class."""
@@ -131,8 +136,9 @@ def _compute(
     augment = None
     if recipe.augment is not None:
         augment = Augment(recipe.augment, side=size, seed=recipe.seed, device=compute.device)
-    rows = _create(partial, (n, recipe.views, backbone.feature_size))
-    done = json.loads(done_file.read_text())["done"] if done_file.exists() else 0
+    rows = create_bank(partial, (n, recipe.views, backbone.feature_size))
+    digests = whole_batches(rows, done_file, recipe.batch)
+    done = min(len(digests) * recipe.batch, n)
     batches = [range(start, min(start + recipe.batch, n)) for start in range(done, n, recipe.batch)]
     crop = size if augment is None else resize
     progress(done, n)
@@ -151,12 +157,35 @@ def _compute(
                 batch=recipe.batch,
                 seed=recipe.seed + batch.start,
             )
-        rows[batch.start : batch.stop] = features.half().cpu().numpy()
+        half = features.half().cpu()
+        _require_finite(half, images, batch, backbone, compute)
+        rows[batch.start : batch.stop] = half.numpy()
         rows.flush()
-        write_json(done_file, {"done": batch.stop})
+        digests.append(digest(rows[batch.start : batch.stop]))
+        write_json(done_file, {"digests": digests})
         progress(batch.stop, n)
+    del rows
+    seal(partial)
+    to_disk(partial)
     partial.replace(place / "features.safetensors")
+    to_disk(place)
     done_file.unlink(missing_ok=True)
+
+
+def _require_finite(features: Tensor, images: ImageSet, batch: range, backbone: Backbone, compute: Compute) -> None:
+    """Raise `UserError` that names the first image whose features are no numbers: they would spoil every step."""
+    wrong = (~features.isfinite().flatten(1).all(dim=1)).nonzero().flatten()
+    if len(wrong):
+        precision = compute.precision_of(backbone)
+        raise UserError(
+            f"{backbone.name} ({precision}) gives features that are not finite or above 65,504 for "
+            f"{images.origin(batch[int(wrong[0])])}; "
+            + (
+                "try --device.precision float32"
+                if precision != "float32"
+                else "its weights may be damaged: fetch them again"
+            )
+        )
 
 
 def _ahead(images: ImageSet, batches: list[range], resize: int, crop: int) -> Iterator[UInt8[Tensor, "n 3 s s"]]:
@@ -183,24 +212,3 @@ def _key(images: ImageSet, backbone: Backbone, recipe: Recipe, compute: Compute)
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return f"{images.name.replace('/', '-')}-{backbone.name.replace('/', '-').replace(':', '-')}-{digest}"
-
-
-def _create(path: Path, shape: tuple[int, ...]) -> Any:
-    """A safetensors file with one float16 tensor of this shape, opened for writing in place (kept if it is there)."""
-    size = int(np.prod(shape)) * 2
-    header = json.dumps({"features": {"dtype": "F16", "shape": list(shape), "data_offsets": [0, size]}}).encode()
-    header += b" " * (-len(header) % 8)
-    offset = 8 + len(header)
-    if not path.exists() or path.stat().st_size != offset + size:
-        with path.open("wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            file.truncate(offset + size)
-    return np.memmap(path, dtype=np.float16, mode="r+", offset=offset, shape=shape)
-
-
-def _map(path: Path) -> Float[Tensor, "n v d"]:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))["features"]
-    mapped = np.memmap(path, dtype=np.float16, mode="c", offset=8 + length, shape=tuple(header["shape"]))
-    return torch.from_numpy(mapped)

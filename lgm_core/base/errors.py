@@ -10,6 +10,7 @@ Whoever starts the program (command line, dashboard, notebook) shows the text of
 (None, 'steps is 3; give an even number')
 """
 
+import errno
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -38,6 +39,26 @@ class Unavailable(UserError):
     """Weights or data that are not here and could not be fetched; the text says what to put where."""
 
     exit_code = 3
+
+
+def disk_words(error: OSError) -> str:
+    """What a refused write or read means for the user, with the remedy; "" for errors that are not of that kind."""
+    file = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full ({file}); free some space (`lgm cache` shows what lies where), "
+            "then the same command goes on"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{file} cannot be written or read ({error.strerror}); check the permissions of its folder, or set "
+            "LGM_CACHE to a folder that can be written"
+        )
+    if error.errno == errno.EIO:
+        return f"the disk reports an error at {file}; check the disk, then the same command goes on"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and error.filename:
+        return f"{file} is not there any more: its folder was moved or deleted while it was in use"
+    return ""
 
 
 def result_or_why(ask: Callable[[], _T], but: type[UserError] = UserError) -> tuple[_T | None, str]:

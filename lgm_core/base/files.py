@@ -9,6 +9,7 @@ Lines(good=[{'step': 4, 'loss': 0.4}], end=151, damaged=0)
 ...     picture.save(new, format="WEBP")
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from typing import Any, NamedTuple
 
 from lgm_core.base.errors import DamagedFile
 
+_SEAL = "sha256_of_the_rest"
+
 
 class Lines(NamedTuple):
     """What a file of lines holds: the good ones, the byte offset after the last whole one, how many are damaged."""
@@ -30,8 +33,10 @@ class Lines(NamedTuple):
 
 
 @contextmanager
-def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, keep_suffix: bool = False, durable: bool = False) -> Iterator[Path]:
     """Yields a path beside `path` to write a new file to, which then replaces `path`, or is removed after an error.
+
+    `durable`: it is on the disk when this returns, also where the power fails.
 
     The path is this process's and thread's own. It begins with "." and ends with ".new", so that no pattern such as
     "*.json" finds it; or, with `keep_suffix`, with the suffix of `path`, for writers that choose their format by it.
@@ -42,9 +47,22 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
     try:
         yield new
         new.chmod(path.parent.stat().st_mode & 0o666)
+        if durable:
+            to_disk(new)
         new.replace(path)
+        if durable:
+            to_disk(path.parent)
     finally:
         new.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
@@ -59,21 +77,35 @@ def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; {} where there is no file. Raises `DamagedFile` where it is no JSON object."""
+    """The object in a JSON file; {} where there is no file.
+
+    Raises `DamagedFile` where it is no JSON object, or was sealed and is not as it was written.
+    """
     text = _bytes(path)
     if text is None:
         return {}
     try:
-        return _object(text)
+        values = _object(text)
+        if values.pop(_SEAL, None) not in (None, _digest(values)):
+            raise ValueError("its values are not those that were written")
+        return values
     except ValueError as error:
         raise DamagedFile(
             f"{path} is damaged ({error}); move it away, or copy it back from where it is still whole"
         ) from None
 
 
-def write_json(path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
-    """Replace a JSON file atomically; indent=None for long lists that only programs read."""
-    with replacing(path) as new:
+def write_json(
+    path: Path, values: dict[str, Any], indent: int | None = 1, *, durable: bool = False, sealed: bool = False
+) -> None:
+    """Replace a JSON file atomically; indent=None for long lists that only programs read.
+
+    `durable`: it is on the disk when this returns. `sealed`: that too, with a digest of its values, which `read_json`
+    checks and leaves out: for what results depend on.
+    """
+    if sealed:
+        values = {**values, _SEAL: _digest(json.loads(json.dumps(values)))}
+    with replacing(path, durable=durable or sealed) as new:
         new.write_text(json.dumps(values, indent=indent))
 
 
@@ -160,7 +192,16 @@ def _bytes(path: Path, offset: int = 0, most: int = -1) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DamagedFile(f"{path} cannot be read ({error.strerror}); check its permissions and the disk") from None
+        raise cannot_be_read(path, error) from None
+
+
+def cannot_be_read(path: Path, error: OSError) -> DamagedFile:
+    """For a file that the system does not let be read."""
+    return DamagedFile(f"{path} cannot be read ({error.strerror}); check its permissions and the disk")
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
 from lgm_core.cli import caching, compute, control, deleting, doctor, look, sharing
 
@@ -72,6 +72,11 @@ def _run(words: list[str]) -> int:
         if words[0] not in VERBS:
             raise UserError(unknown(words[0], VERBS, "verb"))
         return VERBS[words[0]](words[1:])
+    except OSError as error:
+        if not (said := disk_words(error)):
+            raise
+        print(f"lgm: {said}", file=sys.stderr)
+        return 1
     except UserError as error:
         print(f"lgm: {error}", file=sys.stderr)
         return error.exit_code

@@ -6,6 +6,7 @@ RCIG specification, section 4.4: centre crop to a square, then each pixel is the
 torch.Size([50000, 3, 32, 32])
 """
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from lgm_core.base.files import replacing
+from lgm_core.base.download import file_sha256
+from lgm_core.base.errors import DamagedFile
+from lgm_core.base.files import read_json, replacing, write_json
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.base.names import file_name
 
@@ -35,6 +38,9 @@ def fitted_pixels(
     file, if one cannot be read.
     """
     path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
+    if path.exists() and not _is_whole(path):
+        logging.getLogger("lgm").warning("%s is damaged, or of an earlier version; it is computed again", path)
+        path.unlink()
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as new:
@@ -44,7 +50,20 @@ def fitted_pixels(
                 pixels[part.start : part.stop] = fit_pixels(images, part, side, channels)
                 progress(part.stop, len(images))
             pixels.flush()
+            write_json(_seal(path), {"sha256": file_sha256(new)})
     return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def _seal(path: Path) -> Path:
+    """Where the digest of the array lies: its own format has no room for one."""
+    return path.with_suffix(".json")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return read_json(_seal(path)).get("sha256") == file_sha256(path)
+    except DamagedFile:
+        return False
 
 
 def fit_pixels(images: ImageSet, indices: range | list[int], side: int, channels: int) -> UInt8[np.ndarray, "n k s s"]:

@@ -16,12 +16,11 @@ from typing import final
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lgm_core.base.files import replacing
 from lgm_core.base.interfaces import ImageSet
+from lgm_core.base.tensor_files import load_cached, save_tensors
 from lgm_core.datasets.fitted import fitted_pixels
 from lgm_core.datasets.transforms.fit import Batches, fit, from_state, to_state
 from lgm_core.datasets.transforms.transform import Transform
@@ -124,12 +123,12 @@ def _transform(
         return fit(kind, lambda: iter(()))
     facts = f"{fingerprint} {tuple(pixels.shape)} {kind}"
     path = folder / f"{kind}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.safetensors"
-    if not path.exists():
+    known = load_cached(path)
+    if known is None:
         transform = fit(kind, _told(pixels, f"fitting {kind}", progress), device, lambda what: progress(what, 0, 0))
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as new:
-            save_file(to_state(transform), new)
-    return from_state(kind, load_file(path))
+        save_tensors(known := to_state(transform), path)
+    return from_state(kind, known)
 
 
 def _told(pixels: Tensor, what: str, progress: Progress) -> Batches:

@@ -17,12 +17,17 @@ from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import VIEW_AUGMENT, Bench
 from lgm_core.backbones.features import view_features
+from lgm_core.base.errors import UserError
 from lgm_core.base.settings import SharedConfig
 from lgm_core.evaluation.judge import Judged
 from lgm_core.evaluation.probe import score_best
 
 _RESIDENT_BYTES = 4 * 2**30  # a bank below this goes onto the device whole
 _VIEW_SEED = 3407
+NO_NUMBERS = (
+    "the judge's scores are no numbers: the images, or their features, are damaged or beyond the range of the "
+    "precision; try --device.precision float32"
+)
 ROWS = 4096  # of a bank that are looked at together
 
 
@@ -56,7 +61,12 @@ class HeldOut:
 
     def report(self, scores: Callable[[Float[Tensor, "b d"]], Tensor]) -> dict[str, Any]:
         """`probe.score_best` of the one classifier that gives float32 features [B, D] scores [B, C], highest first."""
-        best = [scores(part.float()).topk(min(5, self.classes), dim=-1).indices for part in self.features.split(ROWS)]
+        best = []
+        for part in self.features.split(ROWS):
+            found = scores(part.float())
+            if found.isnan().any():
+                raise UserError(NO_NUMBERS)
+            best.append(found.topk(min(5, self.classes), dim=-1).indices)
         return score_best(
             torch.cat(best)[None], self.labels, classes=self.classes, groups=self.groups, group_count=self.group_count
         )

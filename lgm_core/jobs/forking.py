@@ -23,6 +23,7 @@ from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import replacing
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
+from lgm_core.base.seals import UNSEALED, require_whole, seal
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
@@ -49,14 +50,15 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     if exact and checkpointed is not None:
         made = start(change(wanted, {"fork_step": checkpointed}), here)
         if not made.checkpoint.exists():
-            with replacing(made.checkpoint) as new:
+            with replacing(made.checkpoint, durable=True) as new:
                 shutil.copyfile(run.checkpoint, new)
         return made
     pictures = frame_pictures(run, step, wanted)
     made = start(change(wanted, {"fork_step": step + 1}, own_settings(wanted).from_picture()), here)
     if not made.start.exists():
-        with replacing(made.start) as new:
-            save_file({"images": pictures, **_along(run, step, wanted)}, new)
+        with replacing(made.start, durable=True) as new:
+            save_file({"images": pictures, **_along(run, step, wanted)}, new, metadata=UNSEALED)
+            seal(new)
     return made
 
 
@@ -123,5 +125,5 @@ def _count(run: RunFolder, config: RunConfig) -> int:
 def _checkpoint_step(run: RunFolder) -> int | None:
     if not run.checkpoint.exists():
         return None
-    with safe_open(run.checkpoint, framework="numpy") as file:
-        return int(file.metadata()["next_step"])
+    step = require_whole(run.checkpoint).get("next_step", "")
+    return int(step) if step.isdecimal() else None

@@ -13,6 +13,7 @@ trash     runs that were put away, and back
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 recorder  the only writer (torch)
+checkpoints  the last one, and the one before it (torch)
 frames    pictures of the synthetic set: at which steps, and all images of a step as one atlas
 source_runs  the sets of images that runs hold, and the runs that a run looks at (torch)
 """

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from lgm_core.base.errors import DamagedFile
 from lgm_core.base.files import Lines, count_of_lines, read_json, readable_lines
 from lgm_core.base.remembered import Remembered
+from lgm_core.base.seals import require_whole
 from lgm_core.runs.shapes import what_misfits
 from lgm_core.runs.status import written_status
 
@@ -24,7 +25,7 @@ _REMEDIES = {
     "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
     "data.json": "resume or evaluate the run once more, which records the data that are here now",
     "synthetic.safetensors": "copy it back from where it is still whole, or start the run anew under another name",
-    "checkpoint.safetensors": "move it away, and a run that is not finished begins anew",
+    "checkpoint.safetensors": "resume the run, which takes the checkpoint before it and keeps the damaged one",
     "neighbours.safetensors": "start the run anew to have its neighbours",
     "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
@@ -104,9 +105,10 @@ def _words_of_lines(path: Path) -> str:
 
 def _words_of_tensors(path: Path) -> str:
     try:
+        require_whole(path)
         with safe_open(path, framework="numpy"):
             return ""
-    except (OSError, SafetensorError):
+    except (DamagedFile, OSError, SafetensorError):
         return f"{path.name} is damaged and left out: {_REMEDIES[path.name]}."
 
 

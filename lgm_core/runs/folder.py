@@ -42,6 +42,7 @@ class RunFolder:
     frames = _File("frames")
     frame_index = _File("frames", "index.jsonl")
     checkpoint = _File("checkpoint.safetensors")
+    checkpoint_before = _File("checkpoint.previous.safetensors")
     synthetic = _File("synthetic.safetensors")
     choice = _File("choice.json")
     weights_file = _File("weights.json")

@@ -5,15 +5,17 @@
 ...     heart.change(state="running", phase="starting")
 """
 
+import logging
 import os
 import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.files import sweep, write_json
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import known_method
@@ -93,7 +95,11 @@ class Heart:
             state = "stopped"
         elif error is not None:
             state, sentence = "failed", plain(error, self.memory_remedy)
-        self.change(state=state, phase="", phase_done=0, phase_total=0, error=sentence)
+        try:
+            self.change(state=state, phase="", phase_done=0, phase_total=0, error=sentence)
+        except OSError as refused:  # readers see that the process has ended, and call the run lost
+            words = f"{self.run.id}: {sentence or state}; its status cannot be written ({refused})"
+            logging.getLogger("lgm").error(words)
         return state
 
     def set(self, **values: Any) -> None:
@@ -117,7 +123,8 @@ class Heart:
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS / 2):
-            self.change()
+            with suppress(OSError):  # a full disk may have room again at the next beat
+                self.change()
 
 
 def _memory_remedy(run: RunFolder) -> str:
@@ -134,6 +141,8 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
     """One sentence for the user, with the remedy. `memory_remedy`: what to do where the device ran out of memory."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError) and (words := disk_words(error)):
+        return words
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return f"The device ran out of memory. {memory_remedy or _REMEDY}"

@@ -18,20 +18,22 @@ from types import TracebackType
 from typing import Any
 
 from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from lgm_core.base.files import append_line, forget_from, replacing, set_aside_damaged, write_json
+from lgm_core.base.errors import DamagedFile, UserError
+from lgm_core.base.files import append_line, forget_from, set_aside, set_aside_damaged, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
+from lgm_core.base.seals import require_whole
 from lgm_core.base.settings import RecordConfig
+from lgm_core.base.tensor_files import save_tensors
+from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.source_runs import tensors_of
 from lgm_core.runs.store import RunFolder
 
-__all__ = ["Recorder", "Stopped", "save_atomically"]
+__all__ = ["Recorder", "Stopped"]
 
 
 class Recorder:
@@ -155,37 +157,45 @@ class Recorder:
         Waits for the frames before it: a run that is killed and taken up here has them all.
         """
         self._drawn.result()
-        save_atomically(state, self.run.checkpoint, {"next_step": str(next_step)})
+        write_checkpoint(self.run, next_step, state)
         self._last_checkpoint = time.monotonic()
 
     def restore(self) -> tuple[int, State]:
         """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
-        next_step, state = 0, {}
-        if self.run.checkpoint.exists():
-            with safe_open(self.run.checkpoint, framework="pt") as file:
-                next_step = int(file.metadata()["next_step"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        next_step, state, notes = read_checkpoint(self.run)
+        for note in notes:
+            self.note(note)
         for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
             if note := forget_from(path, next_step):
                 self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
-        """The set: images in [0, 1], labels, and what else the method has learned."""
-        save_atomically(tensors_of(learned), self.run.synthetic, {})
+        """The set: images in [0, 1], labels, and what else the method has learned. A damaged one is set aside."""
+        if self.run.synthetic.exists():
+            try:
+                require_whole(self.run.synthetic)
+            except DamagedFile:
+                self.note(set_aside(self.run.synthetic))
+        save_tensors(tensors_of(learned), self.run.synthetic)
+        self.run.checkpoint_before.unlink(missing_ok=True)
 
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""
         self._replace(self.run.choice, values)
 
     def weights(self, network: str, values: dict[str, Any]) -> None:
-        """Which weights the run works with; says so where they are not those that it began with."""
+        """Which weights the run works with; says so where they are not those that it began with.
+
+        Raises `UserError` where images that are half learned would go on with them.
+        """
         known = self.run.weights()
         before = known.get(network, values)
         if before.get("sha256") != values["sha256"]:
-            self.note(
+            self._changed(
                 f"{network} has other weights than when the run began: {values['file']} ({values['source']}) "
-                f"in place of {before.get('file')} ({before.get('source')})"
+                f"in place of {before.get('file')} ({before.get('source')})",
+                learned_with=network in self.run.config().networks(),
             )
         if known.get(network) != values:
             self._replace(self.run.weights_file, known | {network: values})
@@ -194,16 +204,23 @@ class Recorder:
         """Which images the run reads; says so where they are not those that it began with."""
         known = self.run.data()
         if known and known.get("fingerprints") != values["fingerprints"]:
-            self.note(
-                "the data set has other images than when the run began: what was computed before is of the old ones"
+            self._changed(
+                "the data set has other images than when the run began: what was computed before is of the old ones",
+                learned_with=True,
             )
         if known != values:
             self._replace(self.run.data_file, values)
 
+    def _changed(self, words: str, *, learned_with: bool) -> None:
+        """Note that something is not as it was; end the run where its checkpoint was `learned_with` it."""
+        if learned_with and self.run.checkpoint.exists() and not self.run.synthetic.exists():
+            raise UserError(f"{words}; put it back as it was, or start the run anew under another --name")
+        self.note(words)
+
     def map(self, values: dict[str, Any], axes: State) -> None:
         """The real images' places on the run's map, and the tensors with which new images are placed on it."""
         if axes:
-            save_atomically(axes, self.run.map_axes, {})
+            save_tensors(axes, self.run.map_axes)
         self._replace(self.run.map_file, values, indent=None)
 
     def trail(self, step: int, values: dict[str, Any]) -> None:
@@ -228,10 +245,4 @@ class Recorder:
         """Replace a JSON file; a damaged one is set aside."""
         if note := set_aside_damaged(path):
             self.note(note)
-        write_json(path, values, indent)
-
-
-def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write a safetensors file and move it into place; a kill leaves the old one whole."""
-    with replacing(path) as new:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata=metadata or None)
+        write_json(path, values, indent, sealed=True)

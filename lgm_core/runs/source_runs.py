@@ -7,11 +7,11 @@ The type of a set follows from the method that made it (methods/catalog.py), not
 (torch.Size([10, 3, 256, 256]), torch.Size([10]))
 """
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State
+from lgm_core.base.tensor_files import load_tensors
 from lgm_core.methods.catalog import known_method
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -27,8 +27,8 @@ def open_source(store: RunStore, name: str) -> RunFolder:
 
 
 def read_set(run: RunFolder) -> LearnedSet:
-    """The images of a finished run, with all that was learned beside them, on the CPU."""
-    tensors, config = load_file(run.synthetic), run.config()
+    """The images of a finished run, with all that was learned beside them, on the CPU. Raises `DamagedFile`."""
+    tensors, config = load_tensors(run.synthetic), run.config()
     images, labels = tensors["images"], tensors["labels"]
     row = known_method(config)
     if row is not None and row.exports == "labels":

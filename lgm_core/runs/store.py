@@ -5,14 +5,19 @@
 ('demo-lgm-mobilenet_v2-s0', ['demo-lgm-mobilenet_v2-s0', 'demo-random-s0'])
 """
 
+import errno
+import os
 import secrets
+import shutil
+import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import write_json
+from lgm_core.base.files import to_disk, write_json
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import file_name, unknown
 from lgm_core.config import RunConfig
@@ -20,6 +25,8 @@ from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.identity import identity
 from lgm_core.runs.index import Facts, Index, digest_of
 from lgm_core.runs.status import Status
+
+_LEFT_AFTER = 3600.0  # seconds
 
 
 class RunStore:
@@ -62,12 +69,34 @@ class RunStore:
         raise UserError(unknown(name, [run.id for run in runs], "run"))
 
     def create(self, config: RunConfig, environment: dict[str, Any]) -> RunFolder:
-        """A new run directory with its config. With a name, the name is the id."""
+        """A new run directory with its config, which appears whole or not at all. With a name, the name is the id.
+
+        Raises `UserError` where something else lies under that name.
+        """
         run = RunFolder(self.root / (config.name or run_id(config)))
-        run.path.mkdir(parents=True, exist_ok=False)
-        write_json(run.status_file, asdict(Status(steps=config.steps if config.kind == "distill" else 0)))
-        write_json(run.config_file, {"config": to_dict(config), "environment": environment})
+        new = RunFolder(self.root / f".{run.id}.{os.getpid()}-{threading.get_native_id()}.new")
+        new.path.mkdir(parents=True)
+        try:
+            write_json(new.status_file, asdict(Status(steps=config.steps if config.kind == "distill" else 0)))
+            write_json(new.config_file, {"config": to_dict(config), "environment": environment}, durable=True)
+            new.path.rename(run.path)  # also over an empty folder
+            to_disk(self.root)
+        except OSError as error:
+            shutil.rmtree(new.path, ignore_errors=True)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise UserError(
+                f"{run.path} is there, and is no run that the same command means; move it away, or take another --name"
+            ) from None
+        self._sweep()
         return run
+
+    def _sweep(self) -> None:
+        """Remove what killed processes have left of runs that never began."""
+        for left in self.root.glob(".*.new"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT_AFTER:
+                    shutil.rmtree(left)
 
     def same(self, config: RunConfig) -> RunFolder | None:
         """The newest run with this very config (or this name): the one that the same command means again."""

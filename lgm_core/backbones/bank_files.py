@@ -1,0 +1,81 @@
+"""The file of a bank: one float16 tensor, written batch by batch into its place, sealed at the end, then mapped.
+
+What a killed run has left is checked batch by batch against the digests beside it; a whole bank when it is opened.
+
+>>> rows = create_bank(folder / "features.part", (5000, 1, 576))
+>>> rows[:64] = features
+>>> done.append(digest(rows[:64]))
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lgm_core.base.errors import DamagedFile, result_or_why
+from lgm_core.base.files import read_json
+from lgm_core.base.seals import UNSEALED, require_whole
+
+
+def whole_batches(rows: np.ndarray, done_file: Path, size: int) -> list[str]:
+    """The digests of the batches that a killed run has left whole, from the first on."""
+    known = (result_or_why(lambda: read_json(done_file))[0] or {}).get("digests", [])
+    whole = takewhile(
+        lambda pair: pair[1] == digest(rows[pair[0] * size : (pair[0] + 1) * size]),
+        enumerate(known if isinstance(known, list) else []),
+    )
+    return [digest for _, digest in whole]
+
+
+def digest(rows: np.ndarray) -> str:
+    return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+def is_whole(path: Path, note: Callable[[str], object]) -> bool:
+    """Is the bank there as it was written? Read once by a process, and again where the file is another one."""
+    if not path.exists():
+        return False
+    found = path.stat()
+    try:
+        if "sha256" in _require_whole(path, (found.st_size, found.st_mtime_ns, found.st_ino)):
+            return True
+        note(f"{path} is of an earlier version, without a digest; it is computed again")
+    except DamagedFile as error:
+        note(f"{error}; it is computed again")
+    path.unlink()
+    return False
+
+
+@lru_cache(maxsize=256)
+def _require_whole(path: Path, facts: tuple[int, int, int]) -> dict[str, str]:
+    return require_whole(path)
+
+
+def create_bank(path: Path, shape: tuple[int, ...]) -> Any:
+    """A safetensors file with one float16 tensor of this shape, opened for writing in place; rows there are kept."""
+    size = int(np.prod(shape)) * 2
+    tensor = {"dtype": "F16", "shape": list(shape), "data_offsets": [0, size]}
+    header = json.dumps({"__metadata__": UNSEALED, "features": tensor}).encode()
+    header += b" " * (-len(header) % 8)
+    offset = 8 + len(header)
+    keep = path.exists() and path.stat().st_size == offset + size
+    with path.open("r+b" if keep else "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(offset + size)
+    return np.memmap(path, dtype=np.float16, mode="r+", offset=offset, shape=shape)
+
+
+def map_bank(path: Path) -> Float[Tensor, "n v d"]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))["features"]
+    mapped = np.memmap(path, dtype=np.float16, mode="c", offset=8 + length, shape=tuple(header["shape"]))
+    return torch.from_numpy(mapped)
