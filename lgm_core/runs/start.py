@@ -14,7 +14,7 @@ from typing import Any
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
-from lgm_core.base.names import file_name
+from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
@@ -104,7 +104,11 @@ def _further_name(config: RunConfig, keys: Sequence[Key], store: RunStore) -> st
     """A name for a further judging of all real images: the networks', and the keys' where another one has that."""
     name = "-".join([config.name, *dict.fromkeys(file_name(key.network) for key in keys)])
     there = RunFolder(store.root / name)
-    if there.config_file.exists() and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}:
+    if (
+        not why_no_name(name)
+        and there.config_file.exists()
+        and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}
+    ):
         return "-".join([name, *(key.digest for key in keys)])
     return name
 

@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, starts_line
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
@@ -39,9 +40,8 @@ class NotHere(Exception):
 
 def inside(root: Path, *names: str) -> Path:
     """The path of `names` below `root`; raises `NotHere` unless it exists and stays, links followed, below `root`."""
-    for name in names:
-        if name.startswith(".") or any(c in name for c in "/\\\0") or not name:
-            raise NotHere
+    if any(why_no_name(name, LONGEST_FILE_NAME) for name in names):
+        raise NotHere
     path = root.joinpath(*names)
     if not path.exists() or not path.resolve().is_relative_to(root.resolve()):
         raise NotHere
