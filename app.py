@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from lgm_core.base.machine import WATCHED
+from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
 
 PAGES = {
@@ -45,7 +46,9 @@ else:
     # line, a link into a server that has just started would run the page alone, without title, theme and menu.
     PagesManager.uses_pages_directory = False
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
+    ORIGINS = list(st.get_option("server.corsAllowedOrigins"))
     os.environ.setdefault(WATCHED, "1")  # read by the workers that are started here
     # What takes long to load is loaded before the first visitor asks for it.
     threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
-    app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])
+    doors = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard, allowed=ORIGINS)]
+    app = st.App(__file__, routes=ROUTES, middleware=doors)

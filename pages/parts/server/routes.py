@@ -28,9 +28,13 @@ from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.server.guard import SANDBOXED
 
-FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_OWN = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | _OWN
+NEVER = {"Cache-Control": "no-store"} | _OWN
+# its own covers count as another origin's to a sandboxed page
+_PAGES = NEVER | SANDBOXED | {"Cross-Origin-Resource-Policy": "cross-origin"}
 _FACTS = ("kind", "dataset", "backbone", "method", "study", "source")
 
 
@@ -117,7 +121,16 @@ def site(request: Request) -> Response:
     path = inside(places().cache / "site", *request.path_params["file"].split("/"))
     if path.suffix not in (".html", ".webp"):
         raise NotHere
-    return FileResponse(path, headers=NEVER | {"Content-Security-Policy": "sandbox allow-scripts"})
+    return FileResponse(path, headers=_PAGES)
+
+
+@endpoint
+def report(request: Request) -> Response:
+    """The report that the page Report shows in a frame; sandboxed as the gallery is."""
+    path = inside(places().cache / "reports", request.path_params["file"])
+    if path.suffix != ".html":
+        raise NotHere
+    return FileResponse(path, headers=_PAGES)
 
 
 @endpoint
@@ -219,6 +232,7 @@ ROUTES = [
     Route("/app/static/exports/{run}/{file}", exported),
     Route("/app/static/thumbs/{key}/{file}", thumbs),
     Route("/app/static/site/{file:path}", site),
+    Route("/app/static/reports/{file}", report),
     Route("/api/runs", runs),
     Route("/api/runs/{run}", run),
     Route("/api/runs/{run}/metrics", lines_of("metrics_file")),
