@@ -4,6 +4,7 @@ errors      what may go wrong that a user can mend
 names       unknown names are answered with the nearest known ones; names that are safe as file names
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
+image_files images of anybody's: known formats, regular files, a bounded size, upright
 remembered  what was read from a file, kept in memory until the file changes
 locks       file locks that are asked for, renamed or handed on; whoever just waits for one uses filelock
 settings    the settings that all methods share, and what a method's own settings have to offer (no torch)
