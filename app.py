@@ -13,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from lgm_core.base.machine import WATCHED
+from pages.parts.server.access import may_view, show_door, show_user
 from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
 
@@ -40,7 +41,12 @@ if __name__ == "__main__":
         for group, pages in PAGES.items()
     }
     st.logo("pages/parts/logo.svg", icon_image="pages/parts/mark.png", size="large")
-    st.navigation(grouped).run()
+    chosen = st.navigation(grouped, position="sidebar" if may_view() else "hidden")
+    if may_view():
+        show_user()
+        chosen.run()
+    else:
+        show_door()
 else:
     # A folder named `pages` wakes Streamlit's older way of finding pages until the first `st.navigation`; without this
     # line, a link into a server that has just started would run the page alone, without title, theme and menu.

@@ -14,6 +14,7 @@ from lgm_core.reports.site import TITLE, site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
 from pages.parts.pickers import listed_runs, pick_run, pick_runs, pick_study, shows_images
+from pages.parts.server.access import may_launch, require_launch
 from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
@@ -104,8 +105,9 @@ def gallery_site() -> None:
             "Download the site", partial(site_zip, runs, title=title), "gallery.zip", "application/zip", type="primary",
             icon=":material/download:", on_click="ignore",
         )  # fmt: skip
-        written = st.button("Write it into a folder", icon=":material/folder:")
+        written = st.button("Write it into a folder", icon=":material/folder:", disabled=not may_launch())
     if written:
+        require_launch()
         with st.spinner("Writing the pages …"):
             write_site(runs, folder, title=title)
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -21,6 +21,7 @@ from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.identity import differences, identity
+from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
 
 
@@ -29,7 +30,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
 
     Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings, or by one
     of another version that this one cannot go on with (`UserError`);
-    `Unavailable`, and makes no folder, where the data or the weights are not here.
+    `Unavailable`, and makes no folder, where the data or the weights are not here; `UserError` where there is no room.
     """
     config, store = validate(config), RunStore(places.runs)
     if takes_neighbours(config):
@@ -39,6 +40,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     run = store.same(config)
     if run is None:
         require_here(config, places)
+        require_room(store.root)
         return store.create(config, environment())
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)

@@ -28,6 +28,7 @@ from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.server.access import may_read
 from pages.parts.server.guard import SANDBOXED
 
 _OWN = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
@@ -57,6 +58,8 @@ def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
 
     @wraps(answer)
     def guarded(request: Request) -> Response:
+        if not may_read(request):
+            return JSONResponse({"error": "log in to the dashboard first"}, status_code=401, headers=NEVER)
         try:
             return answer(request)
         except NotHere:
