@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.jobs.forking import frame_pictures
 from lgm_core.reports.film import write_film
 from lgm_core.reports.page import run_report
 from lgm_core.runs.shapes import THUMBS, misfits, what_misfits
+from lgm_core.runs.source_runs import open_source
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.fake_runs import fake_distill, fake_embed, write_lines
 
@@ -67,3 +70,24 @@ def test_a_map_and_thumbnails_name_runs_and_files_in_their_own_folder(run: RunFo
     assert not misfits(index, THUMBS)
     for field, value in (("pages", ["../../secret.webp"]), ("side", SCRIPT), ("columns", 0), ("per_page", -1)):
         assert misfits(json.loads(json.dumps(index)) | {field: value}, THUMBS) == [field]
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"images": np.zeros(4, np.float32), "labels": np.zeros(4, np.int64)},
+        {"images": np.zeros((2, 3, 4, 8), np.float32), "labels": np.zeros(2, np.int64)},
+        {"images": np.zeros((2, 3, 4, 4), np.float32), "labels": np.zeros(3, np.int64)},
+        {"images": np.zeros((2, 3, 4, 4), np.int32), "labels": np.zeros(2, np.int64)},
+        {"images": np.zeros((2, 3, 4, 4), np.float32), "labels": np.zeros(2, np.float32)},
+        {"images": np.zeros((2, 3, 4, 4), np.float32), "labels": np.full(2, -5)},
+        {"images": np.zeros((2, 3, 4, 4), np.float32)},
+    ],
+)
+def test_a_result_that_is_no_set_of_images_is_left_out_and_named(run: RunFolder, tensors: dict[str, np.ndarray]):
+    assert run.has_images()
+    save_file(tensors, run.synthetic)
+    assert not run.has_images() and run.problems()[0].startswith("synthetic.safetensors is damaged and left out")
+    assert "synthetic.safetensors is damaged" in run_report(run)
+    with pytest.raises(DamagedFile, match="one: synthetic.safetensors is damaged"):
+        open_source(RunStore(run.path.parent), "one")

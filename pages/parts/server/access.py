@@ -18,6 +18,7 @@ from streamlit.web.server.starlette import starlette_auth_routes
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from lgm_core.base.errors import UserError
+from pages.parts.theme import plain
 
 EVERYBODY = "*"  # whoever is logged in
 OPEN = "open"  # to look without a login
@@ -93,7 +94,7 @@ def _user() -> Mapping[str, Any]:
 
 
 def _name(user: Mapping[str, Any]) -> str:
-    return str(user.get("email") or user.get("sub") or "somebody").replace("`", "")
+    return plain(user.get("email") or user.get("sub") or "somebody")
 
 
 def _secrets() -> Mapping[str, Any]:
