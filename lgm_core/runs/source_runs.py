@@ -18,7 +18,7 @@ from lgm_core.runs.store import RunFolder, RunStore
 
 
 def open_source(store: RunStore, name: str) -> RunFolder:
-    """A run with images. Raises `UserError` where it has none, or none yet, `DamagedFile` where they are no such set."""
+    """A run with images. Raises `UserError` where it has none, or none yet, `DamagedFile` where they are no set."""
     source = store.open(name)
     if not source.synthetic.exists():
         if source.status().state == "finished":
