@@ -13,6 +13,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from lgm_core.base.machine import WATCHED
+from pages.parts.server.access import may_view, show_door, show_user
+from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
 
 PAGES = {
@@ -39,13 +41,20 @@ if __name__ == "__main__":
         for group, pages in PAGES.items()
     }
     st.logo("pages/parts/logo.svg", icon_image="pages/parts/mark.png", size="large")
-    st.navigation(grouped).run()
+    chosen = st.navigation(grouped, position="sidebar" if may_view() else "hidden")
+    if may_view():
+        show_user()
+        chosen.run()
+    else:
+        show_door()
 else:
     # A folder named `pages` wakes Streamlit's older way of finding pages until the first `st.navigation`; without this
     # line, a link into a server that has just started would run the page alone, without title, theme and menu.
     PagesManager.uses_pages_directory = False
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
+    ORIGINS = list(st.get_option("server.corsAllowedOrigins"))
     os.environ.setdefault(WATCHED, "1")  # read by the workers that are started here
     # What takes long to load is loaded before the first visitor asks for it.
     threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
-    app = st.App(__file__, routes=ROUTES, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)])
+    doors = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard, allowed=ORIGINS)]
+    app = st.App(__file__, routes=ROUTES, middleware=doors)

@@ -96,8 +96,6 @@ def validate(config: RunConfig) -> RunConfig:
             )
         own_settings(config).check(config)
     _check_sources(config)
-    if set(config.name) & {"/", "\\"} or config.name.startswith("."):
-        raise ConfigError(f'a run\'s name is that of its folder: {config.name!r} may not hold "/", nor begin with "."')
     if config.fork_step >= config.steps:
         raise ConfigError(
             f"the fork begins at step {config.fork_step}, but the run ends at {config.steps}; raise steps above it"

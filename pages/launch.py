@@ -18,6 +18,7 @@ from pages.parts.launch.link import linked, put_into_link
 from pages.parts.launch.plan import command_of, in_lines, make_plan
 from pages.parts.launch.ready import show_backbones, show_dataset
 from pages.parts.pickers import pick_backbones, pick_dataset
+from pages.parts.server.access import may_launch, require_launch
 from pages.parts.theme import header, plain
 
 header("Launch", "What to distil, and with which networks?")
@@ -73,8 +74,11 @@ with summary, st.container(border=True, key="lgm_summary"):
     show_estimate(plan)
     if not fine:
         st.warning("Something of it is not here yet: fetch it, or see the notes beside it.")
-    if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not fine):
+    if st.button(
+        "Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not fine or not may_launch()
+    ):
         try:
+            require_launch()
             runs = [local.submit(run, places()) for run in plan]
         except UserError as error:
             st.error(plain(error), icon=":material/error:")

@@ -1,10 +1,12 @@
 """Give me the page to share: one HTML file, a gallery site, the set with its card."""
 
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import streamlit as st
 
+from lgm_core.base.files import replacing
 from lgm_core.base.places import places
 from lgm_core.reports.card import card, export_zip
 from lgm_core.reports.page import run_report, study_report
@@ -12,6 +14,7 @@ from lgm_core.reports.site import TITLE, site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import base_path
 from pages.parts.pickers import listed_runs, pick_run, pick_runs, pick_study, shows_images
+from pages.parts.server.access import may_launch, require_launch
 from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain, state_words
 from pages.parts.ways import pick_way
@@ -40,8 +43,16 @@ def stamp_of(runs: list[RunFolder]) -> float:
     return sum(path.stat().st_mtime for path in files)
 
 
-def offer(html: str, name: str) -> None:
-    """The button, and the report itself below it."""
+def offer(html: str, name: str, part: str) -> None:
+    """The button, and the report itself below it: by an address of its own, whose policy keeps it apart from this page.
+
+    A report given to `st.iframe` as text would be part of the dashboard, and might do all that its user may.
+    """
+    shown = places().cache / "reports" / f"{sha256(f'{part} {name}'.encode()).hexdigest()[:16]}.html"
+    if not shown.exists() or shown.read_text() != html:
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(shown) as new:
+            new.write_text(html)
     with st.container(horizontal=True, vertical_alignment="center"):
         file = f"{name}.html"
         st.download_button(
@@ -54,7 +65,8 @@ def offer(html: str, name: str) -> None:
             on_click="ignore",
         )
         st.caption(f"{len(html) / 2**20:.1f} MB, one file, readable offline and printable.")
-    st.iframe(html, height=900)
+    version = f"v={shown.stat().st_mtime_ns}"  # another report is another address, and so another frame
+    st.iframe(f"{base_path()}/app/static/reports/{shown.name}?{version}", height=900)
 
 
 def one_run() -> None:
@@ -65,7 +77,7 @@ def one_run() -> None:
         st.markdown(f"{state_words(state)} The report shows how far the run has come.")
     show_problems(run)
     judging = RunStore(places().runs).evaluations(run.id)
-    offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id)
+    offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id, "run")
 
 
 def one_study() -> None:
@@ -77,7 +89,7 @@ def one_study() -> None:
     store = RunStore(places().runs)
     runs = store.study(name)
     show_problems(*runs)
-    offer(report_of_study(name, str(store.root), stamp_of(runs)), name)
+    offer(report_of_study(name, str(store.root), stamp_of(runs)), name, "study")
 
 
 def gallery_site() -> None:
@@ -93,8 +105,9 @@ def gallery_site() -> None:
             "Download the site", partial(site_zip, runs, title=title), "gallery.zip", "application/zip", type="primary",
             icon=":material/download:", on_click="ignore",
         )  # fmt: skip
-        written = st.button("Write it into a folder", icon=":material/folder:")
+        written = st.button("Write it into a folder", icon=":material/folder:", disabled=not may_launch())
     if written:
+        require_launch()
         with st.spinner("Writing the pages …"):
             write_site(runs, folder, title=title)
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -67,12 +67,16 @@ def foreign(url: str) -> list[str]:
     return [url] if url.startswith(("http:", "https:", "ws:")) and "//127.0.0.1:" not in url else []
 
 
-@contextmanager
-def serve(cache: Path, **environment: str) -> Iterator[str]:
-    """The dashboard over a cache folder; yields its address."""
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serve(cache: Path, port: int = 0, **environment: str) -> Iterator[str]:
+    """The dashboard over a cache folder; yields its address. `port`: 0 for a free one."""
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     command += ["--server.fileWatcherType", "none"]
     values = os.environ | {"LGM_CACHE": str(cache)} | environment

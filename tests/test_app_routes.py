@@ -118,6 +118,9 @@ def test_the_colours_of_levels_are_those_of_the_images():
         "/api/runs/%2e%2e",
         "/api/runs/..%2fruns%2fone",
         "/api/runs/nobody/metrics",
+        f"/api/runs/{'a' * 256}",
+        f"/app/static/runs/one/frames/{'é' * 126}.webp",
+        "/api/runs/%ed%b2%80",
     ],
 )
 def test_nothing_outside_the_run_folder_is_served(path: str, store: RunStore, client: TestClient, tmp_path: Path):

@@ -63,7 +63,7 @@ def lgm(*words: str) -> int:
         (["list", "backbone"], 2, "backbones, datasets, runs, presets; 'backbone' was given"),
         (["fetch", "mobilenet_v4"], 2, "did you mean 'mobilenet_v2'"),
         (["study", "", "digits"], 2, "a study needs a name"),
-        (["distill", "digits", "mobilenet_v2", "--name", "a/b"], 2, "that of its folder: 'a/b' may not hold"),
+        (["distill", "digits", "mobilenet_v2", "--name", "a/b"], 2, "that of a folder: 'a/b' holds"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )

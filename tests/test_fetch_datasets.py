@@ -16,9 +16,10 @@ import pytest
 from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.datasets import catalog
 from lgm_core.datasets.catalog import CATALOG, Source, find_row
-from lgm_core.datasets.fetch import fetch_dataset, unpack
+from lgm_core.datasets.fetch import fetch_dataset
 from lgm_core.datasets.open import open_dataset
 from lgm_core.datasets.sources import official_sources
+from lgm_core.datasets.unpacking import unpack
 from tests.trees import TREES, mnist
 
 FETCHED = [name for name, row in CATALOG.items() if row.can_be_fetched]

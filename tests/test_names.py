@@ -7,13 +7,19 @@ import pytest
 import torch
 
 from lgm_core.analysis.thumbnails import Thumbnails
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.base.names import file_name
-from lgm_core.config import RunConfig
+from lgm_core.cli import compute
+from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.fitted import fitted_pixels
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.reports.card import plain
-from lgm_core.runs.store import run_id
+from lgm_core.runs.start import start
+from lgm_core.runs.store import RunStore, run_id
+from lgm_core.runs.trash import Trash
+from pages.parts.launch.plan import make_plan
 from pages.parts.server import background
 
 FOLDER, HIDDEN, OPEN, LONG = "folder:/data/my set", "../..hidden/.x", "open_clip:ViT-B-32/openai", "a" * 70 + "/é%"
@@ -69,3 +75,49 @@ def test_exports_and_work_in_the_background_are_never_hidden_or_nameless():
     assert [plain(name) for name in (HIDDEN, LONG, "", "...")] == ["hidden_.x", "a" * 60, "class", "class"]
     found = [background._plain(name) for name in (HIDDEN, OPEN, "", "...")]
     assert found == ["_..hidden_.x", "open_clip_ViT-B-32_openai", "work", "work"]
+
+
+HOSTILE = ("../x", "/etc/x", "a/b", ".hidden", "..", "a\0b", "a\nb", "é" * 128, "x" * 201, "\udcff", "a\\b")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("setting", ["name", "study", "source"])
+def test_a_name_that_leads_elsewhere_is_refused_before_the_work(setting: str, name: str, here):
+    config = replace(RunConfig(), **{setting: name})
+    with pytest.raises(ConfigError, match=f"^{setting} is the name of a .* (holds|begins|has|is not)"):
+        start(config, here)
+    assert not here.runs.exists()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_study_of_such_a_name_makes_no_folder(name: str, here, monkeypatch):
+    monkeypatch.setenv("LGM_CACHE", str(here.cache))
+    plan = plan_study(replace(RunConfig(), name=name), StudyFlags(seeds=1))
+    for begin in (lambda: compute._start_and_work(plan), lambda: make_plan(RunConfig(), ["conv"], name, StudyFlags())):
+        with pytest.raises(ConfigError, match="^study is the name of a study"):
+            begin()
+    assert not here.runs.exists()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_such_a_name_opens_no_run_and_is_left_out_of_a_config_on_disk(name: str, tmp_path):
+    store = RunStore(tmp_path / "runs")
+    outside = RunStore(tmp_path).create(replace(RunConfig(), name="x"), {})
+    run = store.create(RunConfig(name="one"), {})
+    for door in (store.open, Trash(store).put, Trash(store).restore):
+        with pytest.raises(UserError):
+            door(name)
+    assert outside.config_file.exists()
+    written = read_json(run.config_file)
+    written["config"] |= {"name": name, "study": name, "source": name, "sources": [name]}
+    write_json(run.config_file, written)
+    read = run.config()
+    assert (read.name, read.study, read.source, read.sources) == ("", "", "", ())
+    assert len(run.notes()) == 4 and all("is the name of" in note for note in run.notes())
+
+
+def test_the_limit_of_a_name_is_said_and_holds_for_names_that_are_made(here):
+    with pytest.raises(ConfigError, match="has 201 bytes, and 200 is the limit"):
+        validate(RunConfig(name="x" * 201))
+    assert validate(RunConfig(name="é" * 100)).name
+    assert len(run_id(replace(RunConfig(), dataset="folder:/" + "𝒳" * 90)).encode()) <= 200

@@ -6,13 +6,12 @@
 Hub(repo='laion/CLIP-ViT-B-32-laion2B-s34B-b79K', file='open_clip_model.safetensors', revision='main', sha256='')
 """
 
-import struct
 from dataclasses import replace
-from json import loads
 from pathlib import Path
 
 import open_clip
 import timm
+from safetensors import SafetensorError, safe_open
 from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
 
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url
@@ -83,9 +82,11 @@ def _stated_architecture(path: Path) -> str:
         raise Unavailable(f"{path} does not exist")
     header = {}
     if path.suffix == ".safetensors":
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = loads(file.read(length)).get("__metadata__", {})
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = file.metadata() or {}
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path} cannot be opened as weights ({error}); put a whole file in its place") from error
     if architecture := header.get("architecture"):
         return architecture
     raise UserError(

@@ -14,13 +14,13 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import BadZipFile
+from zipfile import ZipFile, is_zipfile
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lgm_core.backbones import hub
 from lgm_core.backbones.catalog import find_weights
@@ -32,6 +32,8 @@ from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.base.files import read_json, replacing, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.base.places import Places
+
+_MOST_DIMENSIONS = 8  # of a tensor of weights; convolutions over videos have five
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +76,46 @@ def load_state(row: BackboneRow, path: Path) -> State:
 
 
 def read_tensors(path: Path) -> State:
-    """The tensors of a safetensors or PyTorch file, without running anything that is in it. Raises `UserError`."""
+    """The tensors of a safetensors or PyTorch file, without running anything that is in it. Raises `UserError`.
+
+    No tensor is larger than what the file holds of it, so that a small file cannot fill the memory.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} cannot be opened as weights (no regular file); fetch it again")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _require_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, BadZipFile, EOFError, RuntimeError, OSError) as error:
+    except Exception as error:  # the readers of broken files raise whatever they run into
         raise UserError(f"{path} cannot be opened as weights ({_first_line(error)}); fetch it again") from error
     for name in ("state_dict", "model", "teacher"):  # keys under which published checkpoints nest their weights
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no named tensors but a {type(content).__name__}")
-    return {name: tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}
+    found = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    for name, tensor in found.items():
+        if wrong := _why_not_stored(tensor):
+            raise UserError(f"{path} cannot be opened as weights ({name} {wrong}); fetch it again")
+    return found
+
+
+def _require_stored(path: Path) -> None:
+    """Raise `UserError` for a zip whose members unpack to more than the file: PyTorch stores them as they are."""
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise UserError(f"its members unpack to {unpacked} bytes, more than the file has")
+
+
+def _why_not_stored(tensor: Tensor) -> str:
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        return "is sparse or quantised"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return f"has the shape {list(tensor.shape)}, and the file holds less of it"
+    return f"has {tensor.ndim} dimensions" if tensor.ndim > _MOST_DIMENSIONS else ""
 
 
 def record_of(row: BackboneRow, path: Path, kept: Path | None = None) -> WeightsRecord:

@@ -6,6 +6,7 @@ knobs       what a setting is: default, help, limits, unit; groups of settings t
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
 seals       the digest in a file of tensors: one flipped bit is noticed
 tensor_files  tensors on disk, written whole, sealed, and read as what was written (torch)
+image_files images of anybody's: known formats, regular files, a bounded size, upright
 remembered  what was read from a file, kept in memory until the file changes
 locks       file locks that are asked for, renamed or handed on; whoever just waits for one uses filelock
 settings    the settings that all methods share, and what a method's own settings have to offer (no torch)

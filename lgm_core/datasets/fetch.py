@@ -4,20 +4,17 @@
 PosixPath('cache/datasets/mnist/MNIST')
 """
 
-import gzip
 import os
 import shutil
-import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
-from zipfile import BadZipFile, ZipFile
 
 from lgm_core.base.download import download
 from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.datasets.catalog import DatasetRow, Source, find_folder, find_row, how_to_get
 from lgm_core.datasets.sources import official_sources
+from lgm_core.datasets.unpacking import unpack
 
 Progress = Callable[[str, int, int | None], None]  # name of the file, bytes so far, bytes in all if known
 
@@ -43,31 +40,6 @@ def fetch_dataset(name: str, root: Path, progress: Progress | None = None) -> Pa
     downloads = root / ".downloads" / row.name
     archives = [_download(source, downloads, progress) for source in sources]
     return _install(row, home, list(zip(archives, sources, strict=True)), downloads)
-
-
-def unpack(archive: Path, into: Path) -> None:
-    """Unpack a tar, zip or gzip file, by its name; another file is copied. Refuses members that lead outside."""
-    into.mkdir(parents=True, exist_ok=True)
-    name = archive.name.lower()
-    try:
-        if name.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")):
-            with tarfile.open(archive) as members:
-                members.extractall(into, filter="data")
-        elif name.endswith(".zip"):
-            with ZipFile(archive) as members:
-                for member in members.namelist():
-                    if PurePosixPath(member).is_absolute() or ".." in PurePosixPath(member).parts:
-                        raise UserError(
-                            f"{archive} holds {member!r}, which leads outside its folder: it was not unpacked"
-                        )
-                members.extractall(into)
-        elif name.endswith(".gz"):
-            with gzip.open(archive) as packed, (into / archive.name[:-3]).open("wb") as target:
-                shutil.copyfileobj(packed, target, 1 << 20)
-        else:
-            shutil.copyfile(archive, into / archive.name)
-    except (tarfile.TarError, BadZipFile, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{archive} cannot be unpacked ({error}). Remedy: delete it and fetch again") from error
 
 
 def _download(source: Source, folder: Path, progress: Progress | None) -> Path:

@@ -52,6 +52,8 @@ def count_and_digest(folder: Path) -> tuple[int, str]:
     files = [root / name / file for name in found for file in image_files(root / name)]
     digest = hashlib.sha256()
     for file in files:
+        if not file.is_file():
+            raise UserError(f"the image {file} is no regular file; replace or remove it")
         digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return len(files), digest.hexdigest()[:8]
 

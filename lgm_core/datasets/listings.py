@@ -49,11 +49,17 @@ def listed_split(
     row: DatasetRow, folder: Path, split: str, files: Sequence[str], labels: Sequence[int], folders: Sequence[str],
     *, classes: Sequence[str], below: str = "", groups: Sequence[int] | None = None, group_names: Sequence[str] = (),
 ) -> FileImages:  # fmt: skip
-    """One split of a data set, its files below `folder / below`. Raises the teaching error for a class without images.
+    """One split of a data set, its files below `folder / below`. Raises the teaching error for a class without images,
+    and for a file that a list names outside of the folder.
 
     `folders` names the classes on disk, `classes` for people.
     """
     require_all_classes(row, folder, labels, folders, split)
+    outside = [
+        name for name in files if "\0" in name or name.startswith("/") or ".." in name and ".." in Path(name).parts
+    ]
+    if outside:
+        raise incomplete(row, folder, f"its list names {outside[0]!r}, which is no file in it")
     return FileImages(
         name=f"{row.name}/{split}", folder=folder / below, files=files, labels=labels, classes=classes,
         groups=groups, group_names=group_names, remedy=remedy(row, folder),

@@ -56,13 +56,21 @@ class Shards:
     def labels(self) -> Int[Tensor, "n"]:
         """The label of every row, in the order of the shards."""
         columns = [self._read(shard, "label", None).to_numpy() for shard in range(len(self.paths))]
+        for path, column in zip(self.paths, columns, strict=True):
+            if column.dtype.kind not in "iu":
+                raise self._corrupt(path, ValueError(f"labels are whole numbers, these are {column.dtype}"))
         return torch.cat([torch.tensor(column, dtype=torch.int64) for column in columns])
 
     def names(self) -> list[str]:
         """The classes as the schema's metadata names them; [] where it does not."""
         schema = self._metadata[0].schema.to_arrow_schema()
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        return list(told.get("info", {}).get("features", {}).get("label", {}).get("names", []))
+        told = (schema.metadata or {}).get(b"huggingface", b"{}")
+        try:
+            return list(
+                map(str, json.loads(told).get("info", {}).get("features", {}).get("label", {}).get("names", []))
+            )
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise self._corrupt(self.paths[0], error) from error
 
     def encoded(self, place: int) -> bytes:
         """The encoded image in a row."""

@@ -28,7 +28,7 @@ from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
-from lgm_core.runs.frames import tiles_of
+from lgm_core.runs.frames import open_frame, tiles_of
 from lgm_core.runs.start import start, with_further
 from lgm_core.runs.store import RunFolder
 
@@ -90,8 +90,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
         )
     frame, side = frames[step], own_settings(config).side
     count = frame["count"] if "count" in frame else _count(run, config)
-    with Image.open(run.frames / frame["file"]) as file:
-        atlas = file.convert("RGB")
+    atlas = open_frame(run.frames, frame)
     pictures = []
     for tile in tiles_of(atlas, frame, count):
         tile = tile.resize((side, side), Image.Resampling.BICUBIC) if frame["side"] != side else tile

@@ -20,6 +20,7 @@ from lgm_core.jobs.forking import prepare_forks
 from lgm_core.jobs.slots import wanted_slots, who_holds
 from lgm_core.jobs.tickets import new_ticket, waiting_tickets, withdraw, write_ticket
 from lgm_core.runs.heart import Heart
+from lgm_core.runs.limits import require_place
 from lgm_core.runs.start import is_done, start_all
 from lgm_core.runs.status import set_aside_status
 from lgm_core.runs.store import RunFolder
@@ -132,7 +133,8 @@ def _has_worker(run: RunFolder) -> bool:
 
 
 def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
-    """Put the run into the queue. `first`: before all that did not ask for this."""
+    """Put the run into the queue. `first`: before all that did not ask for this. Raises `UserError` if it is full."""
+    require_place(here.queue)
     run.ask("resume")  # forgets what was asked of an earlier worker
     now, before, ticket = time.time(), run.status(), new_ticket(here.queue, run, first=first)
     notes = set_aside_status(run.status_file)

@@ -23,7 +23,7 @@ from lgm_core.base.names import require_known
 from lgm_core.base.places import Places, places
 from lgm_core.reports.live_curves import live_keys, live_points
 from lgm_core.reports.pictures import class_names
-from lgm_core.runs.frames import tiles_of
+from lgm_core.runs.frames import open_frame, tiles_of
 from lgm_core.runs.store import RunFolder
 
 PER_SECOND = 12.0  # frames
@@ -104,10 +104,9 @@ def draw_frames(
     count = len(names) * config.images_per_class or frames[0]["columns"] * frames[0]["rows"]
     grid = grid_of(count, frames[0]["side"], widest)
     for place, frame in enumerate(frames, start=1):
-        with Image.open(run.frames / frame["file"]) as opened:
-            tiles = _tiles(opened.convert("RGB"), frame, count, grid.side)
-            labels = names if config.images_per_class == 1 and grid.side >= 64 else []
-            yield _page(tiles, grid, labels, title, caption(frame["step"], config.steps, lines))
+        tiles = _tiles(open_frame(run.frames, frame), frame, count, grid.side)
+        labels = names if config.images_per_class == 1 and grid.side >= 64 else []
+        yield _page(tiles, grid, labels, title, caption(frame["step"], config.steps, lines))
         progress(place, len(frames))
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 from safetensors import safe_open
 
-from lgm_core.base.errors import DamagedFile, result_or_why
+from lgm_core.base.errors import result_or_why
 from lgm_core.reports.confusion import titles_of
+from lgm_core.runs.frames import open_frame
 from lgm_core.runs.store import RunFolder
 
 
@@ -52,11 +53,7 @@ def frame(run: RunFolder, line: dict[str, Any], width: int = 0) -> Image.Image:
 
     Raises `DamagedFile` where the picture is not there or cannot be read.
     """
-    try:
-        with Image.open(run.frames / line["file"]) as opened:
-            picture = opened.convert("RGB")
-    except OSError as error:
-        raise DamagedFile(f"{run.id}: the picture frames/{line['file']} cannot be read ({error})") from None
+    picture = open_frame(run.frames, line)
     if width and picture.width > width:
         return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
     return picture

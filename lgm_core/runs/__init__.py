@@ -12,6 +12,7 @@ damage    which of a run's files are damaged, in sentences
 trash     runs that were put away, and back
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
+limits    how many runs, how many that wait, how much room on the disk
 recorder  the only writer (torch)
 checkpoints  the last one, and the one before it (torch)
 frames    pictures of the synthetic set: at which steps, and all images of a step as one atlas

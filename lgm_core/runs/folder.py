@@ -14,6 +14,7 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import write_json
 from lgm_core.base.locks import is_held
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
@@ -117,8 +118,8 @@ class RunFolder:
         return self._ticket(self.status().ticket)
 
     def _ticket(self, name: str) -> Path | None:
-        file = self.path.parent.parent / "slots" / "queue" / Path(name).name
-        return file if name and file.is_file() else None
+        file = self.path.parent.parent / "slots" / "queue" / name
+        return file if not why_no_name(name, LONGEST_FILE_NAME) and file.is_file() else None
 
     def marks(self) -> Marks:
         """What a person says of the run: a note, a star, tags; `mark` writes them."""

@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from lgm_core.base.errors import DamagedFile
 from lgm_core.base.files import append_line, replacing
+from lgm_core.base.image_files import Unusable, open_image
 
 _LONGEST_SIDE = 2048  # pixels
 
@@ -47,6 +49,21 @@ def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, 
     with replacing(path) as new:
         Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
     return {"columns": columns, "rows": rows, "side": tile}
+
+
+def open_frame(frames: Path, line: Mapping[str, Any]) -> Image.Image:
+    """All images of a step as RGB, as a line of the index in the folder `frames` names it.
+
+    Raises `DamagedFile` where the picture is not there, is a link, or is no WebP that can be read.
+    """
+    file = frames / line["file"]
+    try:
+        if file.is_symlink():
+            raise Unusable("is a link, which may lead out of the run")
+        with open_image(file, ("WEBP",)) as picture:
+            return picture.convert("RGB")
+    except Unusable as error:
+        raise DamagedFile(f"{frames.parent.name}: the picture frames/{file.name} {error}") from None
 
 
 def tiles_of(atlas: Image.Image, frame: Mapping[str, Any], count: int) -> Iterator[Image.Image]:

@@ -10,9 +10,25 @@ A file of another version may hold more. A name that ends in "?" may be missing.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
+
 NUMBER, MAYBE = int | float, (int | float, None)
+MOST = 16383  # pixels of a WebP's side, and tiles in a row of it
+
+
+def _file(value: Any) -> bool:
+    """The name of a file in the folder that lists it, never one that leads elsewhere."""
+    return isinstance(value, str) and not why_no_name(value, LONGEST_FILE_NAME)
+
+
+def _count(value: Any) -> bool:
+    """At least one, and not so many that a picture of it would fill the memory."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST
+
+
 POINTS = [[NUMBER]]
 REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
@@ -33,24 +49,28 @@ PLACED = {
     "centroid": [int], "random": [int],
 }  # fmt: skip
 THUMBS = {
-    "dataset": str, "split": str, "count": int, "side": int, "columns": int, "per_page": int, "pages": [str],
+    "dataset": str, "split": str, "count": int, "side": _count, "columns": _count, "per_page": _count, "pages": [_file],
     "classes": list, "labels": [int],
 }  # fmt: skip
-FRAME = {"file": str, "columns": int, "rows": int, "side": int}
+FRAME = {"file": _file, "columns": _count, "rows": _count, "side": _count, "count?": int}
 LINES: Mapping[str, Mapping[str, Any]] = {
-    "index.jsonl": FRAME,
-    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]},
+    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]}
 }
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Is the value of a shape: a type, None, a list of one shape, fields with shapes, or one of several in a tuple?"""
+    """Is the value of a shape: a type, None, a list of one shape, fields with shapes, one of several in a tuple?
+
+    Or what a function says yes to.
+    """
     if isinstance(shape, tuple):
         return any(fits(value, one) for one in shape)
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and not misfits(value, shape)
+    if isinstance(shape, FunctionType):
+        return shape(value)
     return value is None if shape is None else isinstance(value, shape)
 
 
@@ -95,7 +115,8 @@ def _map(values: Mapping[str, Any]) -> list[str]:
         return misfits(values, MAP_OF_RUN) or _uneven(values, ("indices", "labels", "points"))
     found = misfits(values, MAP_OF_BACKBONE)
     found = found or _uneven(values, ("indices", "labels", "pca", "umap", "groups", "wrong", "distance"))
-    for source in (values.get("sources") or {}).values() if not found else ():
+    for name, source in (values.get("sources") or {}).items() if not found else ():
+        found += [] if _file(name) else ["sources"]
         found += misfits(source, PLACED) if isinstance(source, dict) else ["sources"]
         found = found or _uneven(source, tuple(PLACED))
     return found
@@ -115,10 +136,16 @@ def _metrics(values: Mapping[str, Any]) -> list[str]:
     return misfits(values, {"loss?": NUMBER}) + live
 
 
+def _frame(values: Mapping[str, Any]) -> list[str]:
+    found = misfits(values, FRAME)
+    return found or [name for name in ("columns", "rows") if values[name] * values["side"] > MOST]
+
+
 def _marks(values: Mapping[str, Any]) -> list[str]:
     return misfits(values, {"note?": str, "starred?": bool, "tags?": [str]})
 
 
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
+    "index.jsonl": _frame,
 }  # fmt: skip

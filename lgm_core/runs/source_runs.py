@@ -9,20 +9,23 @@ The type of a set follows from the method that made it (methods/catalog.py), not
 
 from torch import Tensor
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State
 from lgm_core.base.tensor_files import load_tensors
 from lgm_core.methods.catalog import known_method
+from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder, RunStore
 
 
 def open_source(store: RunStore, name: str) -> RunFolder:
-    """A run with images. Raises `UserError` where it has none, or none yet."""
+    """A run with images. Raises `UserError` where it has none, or none yet, `DamagedFile` where they are no set."""
     source = store.open(name)
     if not source.synthetic.exists():
         if source.status().state == "finished":
             raise UserError(f"the run {source.id!r} has no images of its own; name one that distilled or chose some")
         raise UserError(f"the run {source.id!r} is {source.status().state} and has no images yet; let it finish first")
+    if not source.has_images():
+        raise DamagedFile(f"{source.id}: {problems_in(tensor_files=[source.synthetic])[0]}")
     return source
 
 

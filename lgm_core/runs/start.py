@@ -14,13 +14,14 @@ from typing import Any
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
-from lgm_core.base.names import file_name
+from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.methods.catalog import METHODS, method_of
 from lgm_core.runs.identity import differences, identity
+from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
 
 
@@ -29,7 +30,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
 
     Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings, or by one
     of another version that this one cannot go on with (`UserError`);
-    `Unavailable`, and makes no folder, where the data or the weights are not here.
+    `Unavailable`, and makes no folder, where the data or the weights are not here; `UserError` where there is no room.
     """
     config, store = validate(config), RunStore(places.runs)
     if takes_neighbours(config):
@@ -39,6 +40,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     run = store.same(config)
     if run is None:
         require_here(config, places)
+        require_room(store.root)
         return store.create(config, environment())
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)
@@ -104,7 +106,11 @@ def _further_name(config: RunConfig, keys: Sequence[Key], store: RunStore) -> st
     """A name for a further judging of all real images: the networks', and the keys' where another one has that."""
     name = "-".join([config.name, *dict.fromkeys(file_name(key.network) for key in keys)])
     there = RunFolder(store.root / name)
-    if there.config_file.exists() and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}:
+    if (
+        not why_no_name(name)
+        and there.config_file.exists()
+        and not {key.digest for key in keys} <= {k.digest for k in keys_of(there.config())}
+    ):
         return "-".join([name, *(key.digest for key in keys)])
     return name
 

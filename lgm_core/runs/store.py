@@ -19,7 +19,7 @@ from typing import Any
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import to_disk, write_json
 from lgm_core.base.knobs import to_dict
-from lgm_core.base.names import file_name, unknown
+from lgm_core.base.names import LONGEST_FILE_NAME, LONGEST_NAME, file_name, unknown, why_no_name
 from lgm_core.config import RunConfig
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.identity import identity
@@ -58,7 +58,7 @@ class RunStore:
     def open(self, name: str) -> RunFolder:
         """The run with this id or name, or the newest whose id begins with it. Raises `UserError` if none fits."""
         run = RunFolder(self.root / name)
-        if "/" not in name and run.config_file.exists():
+        if not why_no_name(name, LONGEST_FILE_NAME) and run.config_file.exists():
             return run
         runs = self.runs()
         near = [run for run in runs if name and run.id.startswith(name)]
@@ -124,5 +124,7 @@ def run_id(config: RunConfig) -> str:
         if config.kind == "distill"
         else config.kind
     )
-    plain = file_name(f"{what}-{config.dataset}-{config.backbone}")
-    return f"{time.strftime('%Y%m%d-%H%M')}-{plain[:80]}-{secrets.token_hex(2)}"
+    plain = file_name(f"{what}-{config.dataset}-{config.backbone}")[:80]
+    while len(plain.encode()) > LONGEST_NAME - 20:  # letters of other alphabets have up to four bytes
+        plain = plain[:-1]
+    return f"{time.strftime('%Y%m%d-%H%M')}-{plain}-{secrets.token_hex(2)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.locks import take
-from lgm_core.base.names import unknown
+from lgm_core.base.names import LONGEST_FILE_NAME, unknown, why_no_name
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.store import RunStore
 
@@ -32,7 +32,7 @@ class Trash:
         way looks at it.
         """
         run = RunFolder(self._store.root / name)
-        if not name or Path(name).name != name or not run.config_file.exists():
+        if why_no_name(name, LONGEST_FILE_NAME) or not run.config_file.exists():
             raise UserError(unknown(name, [other.id for other in self._store.runs()], "run"))
         listed = self._store.listed()
         looking = [other for other, facts in listed if name in (facts.source, *facts.sources) and other.id != name]

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.places import places
 from lgm_core.runs.damage import read_or_empty
 from lgm_core.runs.shapes import THUMBS, misfits
@@ -63,8 +64,9 @@ def frame_sprite(run: RunFolder, frame: Mapping[str, Any], image: int) -> Sprite
 
 def thumb_index(key: str) -> dict[str, Any]:
     """The index of thumbnails under a key, with the key in it; {} where there are none yet."""
-    path = places().thumbs / Path(key).name / "index.json"
-    return _index(str(path), path.stat().st_mtime_ns) if key and path.is_file() else {}
+    path = places().thumbs / key / "index.json"
+    known = not why_no_name(key, LONGEST_FILE_NAME) and path.is_file()
+    return _index(str(path), path.stat().st_mtime_ns) if known else {}
 
 
 def thumb_keys(dataset: str) -> dict[str, str]:

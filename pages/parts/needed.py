@@ -14,6 +14,7 @@ from lgm_core.base.places import places
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.runs.store import RunFolder
+from pages.parts.server.access import may_launch
 from pages.parts.status import attempt
 from pages.parts.theme import plain, state_words
 
@@ -21,7 +22,14 @@ from pages.parts.theme import plain, state_words
 def launch(label: str, configs: Sequence[RunConfig], *, key: str, help: str = "", primary: bool = True) -> None:
     """A button that starts these runs on this machine."""
     kind = "primary" if primary else "secondary"
-    pressed = st.button(label, key=f"launch_{key}", type=kind, icon=":material/play_arrow:", help=help or None)
+    pressed = st.button(
+        label,
+        key=f"launch_{key}",
+        type=kind,
+        icon=":material/play_arrow:",
+        help=help or None,
+        disabled=not may_launch(),
+    )
     if pressed and all(attempt(partial(local.submit, config, places(), first=True)) for config in configs):
         st.rerun()
 
@@ -72,7 +80,7 @@ def _offer(label: str, icon: str, run: RunFolder, key: str) -> None:
     if why := run.why_not_resumed():
         st.caption(plain(why))
         launch("Launch it anew", [replace(run.config(), name="")], key=f"{key}_{run.id}", primary=False)
-    elif st.button(label, key=f"again_{key}_{run.id}", icon=f":material/{icon}:") and attempt(
-        lambda: local.resume(run, places())
-    ):
+        return
+    again = st.button(label, key=f"again_{key}_{run.id}", icon=f":material/{icon}:", disabled=not may_launch())
+    if again and attempt(lambda: local.resume(run, places())):
         st.rerun()

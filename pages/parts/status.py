@@ -16,6 +16,7 @@ from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.runs.status import Status
 from lgm_core.runs.store import RunFolder
+from pages.parts.server.access import may_launch, require_launch
 from pages.parts.theme import plain, state_words
 
 _REFUSED = "lgm_refused"  # session key: why what a button asked for was not done
@@ -116,6 +117,7 @@ def memory(count: float) -> str:
 def attempt(action: Callable[[], object]) -> bool:
     """Do it; a mistake is shown as its sentence. Was it done?"""
     try:
+        require_launch()
         action()
     except UserError as error:
         st.error(plain(error), icon=":material/error:")
@@ -174,13 +176,14 @@ def _action(
     """
     st.button(
         label, icon=f":material/{icon}:", help=plain(refused) if refused else help,
-        type="primary" if primary else "secondary", on_click=_do, args=(action,), disabled=bool(refused),
-        key=f"do_{label.lower().replace(' ', '_')}",
+        type="primary" if primary else "secondary", on_click=_do, args=(action,),
+        disabled=bool(refused) or not may_launch(), key=f"do_{label.lower().replace(' ', '_')}",
     )  # fmt: skip
 
 
 def _do(action: Callable[[], object]) -> None:
     try:
+        require_launch()
         action()
     except UserError as error:
         st.session_state[_REFUSED] = str(error)

@@ -20,6 +20,7 @@ from lgm_core.methods.rcig.presets import paper_preset
 
 _ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # Flax's extension types
 _NAMES = {"x_proto": "pixels", "y_proto": "targets", "log_temp": "log_temperature"}
+_MOST_BYTES = 4 << 30  # of a checkpoint
 _CHUNKED = "__msgpack_chunked_array__"
 
 Arrays = dict[str, np.ndarray]
@@ -45,13 +46,20 @@ class PublishedSet:
 def read_published(path: Path) -> PublishedSet:
     """Read a checkpoint. Raises `UserError` for a file that is not one, or that lacks images, labels or temperature."""
     try:
-        tree = msgpack.unpackb(path.read_bytes(), ext_hook=_extension, strict_map_key=False, raw=False)
-    except OSError as error:
-        raise UserError(f"the checkpoint {path} cannot be read ({error.strerror}); give the path of a file") from error
-    except (ValueError, msgpack.exceptions.UnpackException) as error:
-        raise UserError(f"{path} is no msgpack file ({error}); a published RCIG checkpoint is wanted") from error
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"give the path of a file of at most {_MOST_BYTES >> 30} GB")
+        found = _read(msgpack.unpackb(path.read_bytes(), ext_hook=_extension, strict_map_key=False, raw=False))
+    except Exception as error:  # a file of anybody's: what a wrong tree runs into has no common name
+        wrong = f"{path} is no RCIG checkpoint ({error or type(error).__name__}): `params` with {', '.join(_NAMES)}"
+        raise UserError(f"{wrong} is wanted in a msgpack file") from error
+    if wrong := _what_misfits(found):
+        raise UserError(f"{path} is no RCIG checkpoint that can be taken up: {wrong}")
+    return found
+
+
+def _read(tree: Any) -> PublishedSet:
     if not isinstance(tree, dict) or set(_NAMES) - set(tree.get("params", {})):
-        raise UserError(f"{path} is no RCIG checkpoint: `params` with {', '.join(_NAMES)} is wanted in it")
+        raise UserError("other contents")
     moments = _moments(tree.get("opt_state", {}))
     return PublishedSet(
         step=int(np.asarray(tree.get("train_it", tree.get("step", 0)))),
@@ -60,6 +68,23 @@ def read_published(path: Path) -> PublishedSet:
         first={name: array for mu, _ in moments for name, array in _named(mu).items()},
         second={name: array for _, nu in moments for name, array in _named(nu).items()},
     )
+
+
+def _what_misfits(found: PublishedSet) -> str:
+    """What of the shapes and numbers does not go together, in words; "" where all does."""
+    shapes = {name: array.shape for name, array in found.values.items()}
+    pixels, targets = shapes.get("pixels", ()), shapes.get("targets", ())
+    if len(pixels) != 4 or pixels[1] not in (1, 3) or pixels[2] != pixels[3] or not np.prod(pixels):
+        return f"images [M, 1 or 3, R, R] are wanted, x_proto has {list(pixels)} as NCHW"
+    if len(targets) != 2 or targets[0] != pixels[0] or not targets[1]:
+        return f"labels [{pixels[0]}, C] are wanted, y_proto has {list(targets)}"
+    if shapes.get("log_temperature", (1,)) not in ((), (1,)):
+        return f"log_temp is one number, the file has {list(shapes['log_temperature'])}"
+    for arrays in (found.values, found.hidden, found.first, found.second):
+        for name, array in arrays.items():
+            if array.shape != shapes[name] or not np.isfinite(array).all():
+                return f"{name} has other shapes in different places, or numbers that are not finite"
+    return "" if 0 <= found.step < 10**7 else f"it counts {found.step} steps"
 
 
 def imported(file: Path, dataset: str, classes: int | None) -> ImportedSet:

@@ -19,6 +19,7 @@ from lgm_core.jobs.estimate import Estimate, data_size, estimate
 from lgm_core.reports.command import command
 from pages.parts.pickers import backbone_status
 from pages.parts.server import background
+from pages.parts.server.access import may_launch
 from pages.parts.status import duration, memory
 from pages.parts.theme import plain
 
@@ -104,7 +105,7 @@ def _offer_measurement(config: RunConfig) -> None:
     st.caption(
         f"No run like this one with {plain(config.backbone)} on this machine yet: its time and memory are not known."
     )
-    ready = all(backbone_status(network) == "ready" for network in config.networks())
+    ready = may_launch() and all(backbone_status(network) == "ready" for network in config.networks())
     if st.button("Measure a few steps", key=name, icon=":material/speed:", disabled=not ready, width="stretch"):
         background.start(places(), name, ["estimate", *shlex.split(command(config))[4:]])
         st.rerun()

@@ -19,6 +19,7 @@ from lgm_core.datasets import catalog as datasets
 from pages.parts.images import frame_sprite, real_image_html, sprite_html, thumb_index, thumb_keys, tiles_html
 from pages.parts.pickers import all_runs, backbone_status, dataset_status, settings
 from pages.parts.server import background
+from pages.parts.server.access import may_launch
 from pages.parts.theme import backbone_colour, class_colour, plain
 
 _BADGES = {"ready": ":green-badge[:material/check: ready]", "gated": ":orange-badge[:material/lock: gated]"}
@@ -101,7 +102,7 @@ def _badge(status: str) -> str:
 
 def _fetch_button(name: str, label: str) -> None:
     running = background.look(places(), f"fetch-{name}").running
-    if st.button(label, key=f"fetch_{name}", icon=":material/download:", disabled=running):
+    if st.button(label, key=f"fetch_{name}", icon=":material/download:", disabled=running or not may_launch()):
         background.start(places(), f"fetch-{name}", ["fetch", name])
         st.rerun()
 

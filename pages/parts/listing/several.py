@@ -13,6 +13,7 @@ from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.trash import Trash
+from pages.parts.server.access import may_launch, require_launch
 from pages.parts.theme import plain
 
 _SAID = "lgm_several_said"  # session key: when something was done last, what became of it, which runs were put away
@@ -25,7 +26,7 @@ def show_actions(names: Sequence[str]) -> None:
         for label, icon, verb, action, help in _ACTIONS:
             st.button(
                 label, icon=f":material/{icon}:", help=help, key=f"several_{icon}", on_click=_do_all,
-                args=(list(names), verb, action), disabled=not names,
+                args=(list(names), verb, action), disabled=not names or not may_launch(),
             )  # fmt: skip
         st.caption(f"{len(names)} ticked" if names else "Tick runs to do this with several at once", width="content")
     when, lines, away = st.session_state.get(_SAID, (0.0, [], []))
@@ -45,6 +46,7 @@ def outcomes(names: Sequence[str], verb: str, action: Callable[[str], object]) -
     done, notes, refused = [], [], []
     for name in names:
         try:
+            require_launch()
             notes += [plain(note) for note in action(name) or ()]  # type: ignore[union-attr]
             done.append(plain(name))
         except UserError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from lgm_core.base.locks import is_held, take
 from lgm_core.base.names import file_name
 from lgm_core.base.places import PROJECT, Places
+from pages.parts.server.access import require_launch
 
 _STARTED: list[subprocess.Popen[bytes]] = []
 _BAR = re.compile(r"([^\r\n|%]*?):?\s+(\d+)%\|")
@@ -33,7 +34,11 @@ class Work:
 
 
 def start(places: Places, name: str, arguments: Sequence[str], module: str = "lgm_core") -> None:
-    """Run `python -m MODULE ARGUMENTS` in a process of its own, unless it runs already."""
+    """Run `python -m MODULE ARGUMENTS` in a process of its own, unless it runs already.
+
+    Raises `UserError` for a user who may only look.
+    """
+    require_launch()
     folder = places.cache / "background"
     folder.mkdir(parents=True, exist_ok=True)
     lock = take(folder / f"{_plain(name)}.lock")

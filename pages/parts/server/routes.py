@@ -23,13 +23,19 @@ from starlette.routing import Route
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, starts_line
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.server.access import may_read
+from pages.parts.server.guard import SANDBOXED
 
-FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-NEVER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_OWN = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | _OWN
+NEVER = {"Cache-Control": "no-store"} | _OWN
+# its own covers count as another origin's to a sandboxed page
+_PAGES = NEVER | SANDBOXED | {"Cross-Origin-Resource-Policy": "cross-origin"}
 _FACTS = ("kind", "dataset", "backbone", "method", "study", "source")
 
 
@@ -39,9 +45,8 @@ class NotHere(Exception):
 
 def inside(root: Path, *names: str) -> Path:
     """The path of `names` below `root`; raises `NotHere` unless it exists and stays, links followed, below `root`."""
-    for name in names:
-        if name.startswith(".") or any(c in name for c in "/\\\0") or not name:
-            raise NotHere
+    if any(why_no_name(name, LONGEST_FILE_NAME) for name in names):
+        raise NotHere
     path = root.joinpath(*names)
     if not path.exists() or not path.resolve().is_relative_to(root.resolve()):
         raise NotHere
@@ -53,6 +58,8 @@ def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
 
     @wraps(answer)
     def guarded(request: Request) -> Response:
+        if not may_read(request):
+            return JSONResponse({"error": "log in to the dashboard first"}, status_code=401, headers=NEVER)
         try:
             return answer(request)
         except NotHere:
@@ -117,7 +124,16 @@ def site(request: Request) -> Response:
     path = inside(places().cache / "site", *request.path_params["file"].split("/"))
     if path.suffix not in (".html", ".webp"):
         raise NotHere
-    return FileResponse(path, headers=NEVER | {"Content-Security-Policy": "sandbox allow-scripts"})
+    return FileResponse(path, headers=_PAGES)
+
+
+@endpoint
+def report(request: Request) -> Response:
+    """The report that the page Report shows in a frame; sandboxed as the gallery is."""
+    path = inside(places().cache / "reports", request.path_params["file"])
+    if path.suffix != ".html":
+        raise NotHere
+    return FileResponse(path, headers=_PAGES)
 
 
 @endpoint
@@ -219,6 +235,7 @@ ROUTES = [
     Route("/app/static/exports/{run}/{file}", exported),
     Route("/app/static/thumbs/{key}/{file}", thumbs),
     Route("/app/static/site/{file:path}", site),
+    Route("/app/static/reports/{file}", report),
     Route("/api/runs", runs),
     Route("/api/runs/{run}", run),
     Route("/api/runs/{run}/metrics", lines_of("metrics_file")),

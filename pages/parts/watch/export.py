@@ -13,6 +13,7 @@ from lgm_core.reports.film import FORMS, export_folder, export_name
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import base_path
 from pages.parts.server import background
+from pages.parts.server.access import may_launch
 from pages.parts.status import memory
 from pages.parts.theme import plain
 
@@ -48,7 +49,7 @@ def _one(run: RunFolder, form: str, title: str) -> None:
         address = f"{base_path()}/app/static/exports/{quote(run.id, safe='')}/{quote(file.name, safe='')}"
         st.link_button(f"Download {title} ({memory(file.stat().st_size)})", address, icon=":material/download:")
         return
-    if st.button(f"Make {title}", key=f"make_{form}", icon=":material/movie:"):
+    if st.button(f"Make {title}", key=f"make_{form}", icon=":material/movie:", disabled=not may_launch()):
         background.start(places(), name, [str(run.path), "--form", form], MODULE)
         st.rerun(scope="fragment")
     if work.error:

@@ -13,6 +13,7 @@ from lgm_core.jobs import local
 from lgm_core.methods.catalog import method_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.launch.form import draw_fields, draw_groups
+from pages.parts.server.access import may_launch
 from pages.parts.status import attempt
 from pages.parts.theme import plain
 
@@ -32,7 +33,7 @@ def fork_dialog(run: RunFolder, step: int) -> None:
     changes: dict[str, Any] = draw_fields(config, f"fork_{run.id}", names=("steps", "seed"), start=further)
     with st.expander("All settings", icon=":material/tune:"):
         changes |= draw_groups(config, f"fork_{run.id}", row.fork_tabs)
-    if st.button("Start the fork", type="primary", icon=":material/call_split:"):
+    if st.button("Start the fork", type="primary", icon=":material/call_split:", disabled=not may_launch()):
         made: list[RunFolder] = []
         if attempt(lambda: made.append(local.fork(run, step, changes, places()))):
             st.switch_page("pages/watch.py", query_params={"run": made[0].id})
