@@ -8,7 +8,7 @@ from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import pick_run, settings, worth_watching
 from pages.parts.player.player import player
 from pages.parts.status import panel, show_failure, show_problems, show_status
-from pages.parts.theme import empty, header
+from pages.parts.theme import empty, header, name_tab
 from pages.parts.watch.details import show_details, show_results
 from pages.parts.watch.export import show_export
 from pages.parts.watch.fork import fork_dialog
@@ -29,6 +29,7 @@ if run is None:
     )
     st.stop()
 
+name_tab(run.id, "Watch")
 show_failure(run)
 show_status(run)
 show_problems(run)

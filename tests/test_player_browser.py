@@ -57,7 +57,7 @@ def steps_of(store: RunStore, name: str) -> list[int]:
 
 def test_a_link_into_a_fresh_server_shows_the_whole_dashboard(page: Any, server: str):
     open_player(page, server, "run=ended")
-    expect(page).to_have_title("Linear Gradient Matching")
+    expect(page).to_have_title("ended · Watch · LGM Studio")
     expect(page.get_by_role("link", name="Cross-model")).to_be_visible()
 
 

@@ -30,7 +30,22 @@ BADGE_COLOURS = {
     "queued": "gray", "running": "blue", "paused": "orange", "stopped": "gray",
     "failed": "red", "finished": "green", "lost": "orange",
 }  # fmt: skip
+PRODUCT = "LGM Studio"
 CSS = (Path(__file__).parent / "theme.css").read_text()
+# A choice that is put into the URL replaces it, so that Back leaves the page; only another page is a step of its own.
+# Streamlit may name the choices of a page before it names the page itself: so the former wait for a moment.
+_HISTORY = """<script>
+if (!window.lgmPush) {
+  window.lgmPush = history.pushState.bind(history);
+  let waiting = 0;
+  history.pushState = (state, title, url) => {
+    const { pathname } = location;
+    clearTimeout(waiting);
+    if (new URL(url, location.href).pathname !== pathname) window.lgmPush(state, title, url);
+    else waiting = setTimeout(() => location.pathname === pathname && history.replaceState(state, title, url), 150);
+  };
+}
+</script>"""
 _GOLDEN = 0.6180339887
 
 
@@ -71,8 +86,15 @@ def state_words(state: str) -> str:
 
 def header(title: str, question: str) -> None:
     """The head of every page: its title and the question that it answers."""
+    name_tab(title)
     st.html(f"<style>{CSS}</style>")
-    st.html(f"<div class='lgm-head'><h1>{escape(title)}</h1><p>{escape(question)}</p></div>")
+    head = f"<div class='lgm-head'><h1>{escape(title)}</h1><p>{escape(question)}</p></div>"
+    st.html(head + _HISTORY, unsafe_allow_javascript=True)
+
+
+def name_tab(*parts: str) -> None:
+    """The title of the browser's tab: what the page shows, then the product."""
+    st.set_page_config(page_title=" · ".join([*parts, PRODUCT]))
 
 
 def empty(
