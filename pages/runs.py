@@ -4,6 +4,9 @@ from zlib import crc32
 
 import streamlit as st
 
+from lgm_core.presets import preset
+from pages.parts.launch.choices import QUICK_BACKBONE, QUICK_DATASET, QUICK_PRESET
+from pages.parts.launch.estimate import time_words
 from pages.parts.listing.run_list import column_config, keep_fresh, run_rows, table
 from pages.parts.listing.several import show_actions
 from pages.parts.pickers import left_out
@@ -15,14 +18,15 @@ for problem in left_out():
     st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
 if not rows:
     show_actions([])  # the last ones may just have been put away
+    quick = preset(QUICK_PRESET, dataset=QUICK_DATASET, backbone=QUICK_BACKBONE)
     empty(
         "No run yet",
         "A run learns one synthetic image per class, such that a linear classifier trained on them alone works. "
-        "The preset Preview with the photographs that come with the program takes about half a minute.",
+        f"The preset Preview tries it on photographs that come with the program. {time_words(quick)}",
         page="pages/launch.py",
         label="Launch the first run",
         icon="rocket_launch",
-        query={"preset": "preview"},
+        query={"preset": QUICK_PRESET, "dataset": QUICK_DATASET, "backbones": QUICK_BACKBONE},
     )
     st.stop()
 

@@ -5,7 +5,7 @@ import streamlit as st
 from lgm_core.base.names import load
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
-from pages.parts.pickers import pick_run, settings, worth_watching
+from pages.parts.pickers import pick_run, running_first, settings
 from pages.parts.player.player import player
 from pages.parts.status import panel, show_failure, show_problems, show_status
 from pages.parts.theme import empty, header, name_tab
@@ -18,7 +18,7 @@ with left:
     header("Watch", "How is it going?")
 with right:
     kinds = ("distill", "baseline", "evaluate", "embed", "align")
-    run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=worth_watching)
+    run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=running_first)
 if run is None:
     empty(
         "Nothing to watch yet",

@@ -52,11 +52,11 @@ def _on_top(chosen: Sequence[RunConfig]) -> str:
 def _show_one(found: Estimate, runs: int) -> None:
     with st.container(horizontal=True, gap="medium"):
         words = about(found.seconds_total) if runs == 1 else f"{runs} × {about(found.seconds_total)}"
-        st.metric("time", words, help=_parts(found), width="content")
-        st.metric("a step", _speed(found), width="content")
+        st.metric("Time", words, help=_parts(found), width="content")
+        st.metric("Time per step", _speed(found), width="content")
         if found.bytes:
             free = f"{memory(found.memory_here)} are free on {found.device}" if found.memory_here else found.device
-            st.metric("memory", memory(found.bytes), help=free, width="content")
+            st.metric("Memory", memory(found.bytes), help=free, width="content")
     _say_where_from(found)
     _say_what_fits({"": found})
 
@@ -67,8 +67,14 @@ def _show_some(known: dict[str, Estimate], seeds: int, all_known: bool) -> None:
         facts += [memory(found.bytes)] if found.bytes else []
         st.markdown(f"**{plain(name)}**  \n{plain(' · '.join(facts))}")
     if all_known:
-        st.metric("one after another", about(seeds * sum(found.seconds_total for found in known.values())))
+        st.metric("One after another", about(seeds * sum(found.seconds_total for found in known.values())))
     _say_what_fits(known)
+
+
+def time_words(config: RunConfig) -> str:
+    """How long a run takes on this machine, a sentence; "" where that is not known."""
+    found = _look(replace(config, name="", study="", seed=0))
+    return f"{about(found.seconds_total).capitalize()} on this machine." if found else ""
 
 
 def about(seconds: float) -> str:

@@ -82,7 +82,7 @@ def _facts(name: str) -> str:
     if is_student(name):
         augmented = ", on augmented images" if AUGMENTED in name.split(":") else ""
         return f"{name}: {ARCHITECTURES[name.split(':')[0]]}{augmented}"
-    row = backbones.CATALOG.get(backbones.ALIASES.get(name, name))
+    row = backbones.CATALOG.get(backbones.catalogue_name(name))
     if row is None:
         return name
     facts = f"{row.feature_size} features, {row.parameters:.1f} million parameters, {row.licence}"
