@@ -52,8 +52,9 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
         gallery(index, picked.images.tolist(), key="lasso", order=_orders(maps[0]))
     elif index and picked.star is None and picked.real is None:
         st.caption(
-            "Draw around points to see their images, in all maps at once; click a point or a star for its neighbours. "
-            "The wheel zooms, shift and drag moves."
+            "Draw around points to see their images, in all maps at once; click a point or a mark for its nearest "
+            "images. The wheel zooms; drag with Shift to move. With the keyboard: arrows go from point to point, Enter "
+            "opens one, S selects around it, + and − zoom."
         )
 
 
