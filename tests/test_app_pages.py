@@ -71,11 +71,11 @@ def test_the_list_is_filtered_by_state_and_words(page: Open, store: RunStore):
 @pytest.mark.parametrize(
     ("state", "words", "button"),
     [
-        ("queued", "waiting for a device", "Pause"),
-        ("running", "distilling", "Stop"),
+        ("queued", "Waiting for a device", "Pause"),
+        ("running", "Distilling", "Stop"),
         ("paused", "paused", "Resume"),
         ("stopped", "stopped", "Resume"),
-        ("lost", "Resume goes on from the last checkpoint", "Resume"),
+        ("lost", "Resume continues from the last checkpoint", "Resume"),
         ("failed", "ran out of memory", "Retry"),
         ("finished", "Accuracy on real test images", ""),
     ],
