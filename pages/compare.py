@@ -20,10 +20,11 @@ from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
 from pages.parts.status import panel, show_failure, show_problems
-from pages.parts.theme import class_colour, empty, header, plain, state_words
+from pages.parts.theme import class_colour, empty, header, plain, shortened, state_words
 
 _EVERY = 3.0  # seconds
 _NOT_SETTINGS = ("name", "study")
+_WORDS = ("setting", "evaluated with")  # columns that are no runs
 _CURVES = {"loss": "Loss", "live": "Accuracy during the run"}
 
 Report = dict[str, Any] | None
@@ -149,7 +150,7 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
                 apart |= dict.fromkeys(other_settings)
                 row[f"{run.id} − {base.id}"] = "judged otherwise" if other_settings else gap(report, reference)
         rows.append(row)
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(rows, hide_index=True, column_config=_headings(rows))
     st.caption(
         f"Top-1, %, of {judged_by(backbones)}; ± is over what one run trains, where it trains several. Differences in "
         "points, with a 95 % interval from the number of test images and that spread; how much another draw or another "
@@ -160,6 +161,16 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
             f"Judged otherwise: these evaluations differ in {plain(', '.join(apart))}, so that a difference would say "
             "little about the images. Evaluate one of the sets anew with the settings of the other (`lgm evaluate`)."
         )
+
+
+def _headings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Long names cut in their middle, with the whole in a tooltip."""
+    cut = {name: " − ".join(shortened(part, 24) for part in name.split(" − ")) for name in rows[0]}
+    return {
+        name: st.column_config.TextColumn(short[0].upper() + short[1:] if name in _WORDS else short, help=plain(name))
+        for name, short in cut.items()
+        if short != name or name in _WORDS
+    }
 
 
 def apart_in(run: RunFolder, report: Report, base: RunFolder, reference: Report) -> list[str]:
@@ -193,14 +204,15 @@ if len(runs) < 2:
 for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=True):
     with column.container(border=True):
         st.html(f"<div style='height:.3rem;border-radius:.2rem;background:{class_colour(place)}'></div>")
-        st.markdown(f"**{plain(run.id)}**  \n{state_words(run.status().state)}")
+        st.markdown(f"**{plain(shortened(run.id))}**", help=plain(run.id) if shortened(run.id) != run.id else None)
+        st.markdown(state_words(run.status().state))
         show_failure(run)
 show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
 with panel("Settings that differ"):
     rows = differing(runs)
     if rows:
-        st.dataframe(rows, hide_index=True)
+        st.dataframe(rows, hide_index=True, column_config=_headings(rows))
     else:
         st.caption("None: these runs differ in nothing but chance and name.")
 st.subheader("Accuracy", anchor=False)

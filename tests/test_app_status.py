@@ -12,8 +12,8 @@ from pages.parts import status
 from tests.fake_runs import BACKBONES, CLASSES, fake_distill, fake_eval
 
 JUDGING = Estimate(
-    seconds_per_step=1.0, seconds_prepare=7.0, seconds_evaluate=100.0, seconds_total=0.0, bytes=0, memory_here=0, remedy="",
-    device="cpu", from_runs=(),
+    seconds_per_step=1.0, seconds_prepare=7.0, seconds_evaluate=100.0, seconds_total=0.0, bytes=0, memory_here=0,
+    remedy="", device="cpu", from_runs=(),
 )  # fmt: skip
 
 

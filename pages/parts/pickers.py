@@ -21,7 +21,7 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url, take_what_is_there
-from pages.parts.theme import plain
+from pages.parts.theme import plain, shortened
 
 _RANKED = 200  # runs
 
@@ -89,7 +89,7 @@ def pick_run(
         return None
     ranks = [first(run) for run in islice(runs.values(), _RANKED)] if first else [0]
     begin = ranks.index(max(ranks))  # of equals the newest
-    return runs[_pick_one("run", {name: name for name in runs}, key=key, label=label, begin=begin)]
+    return runs[_pick_one("run", {name: shortened(name, 60) for name in runs}, key=key, label=label, begin=begin)]
 
 
 def pick_runs(
@@ -108,7 +108,9 @@ def pick_runs(
     begin: list[str] = []
     if state_key(key) not in st.session_state:  # those that `first` asks for, then the others
         begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
-    chosen = st.multiselect(label, list(runs), default=begin or None, key=state_key(key), max_selections=most)
+    chosen = st.multiselect(
+        label, list(runs), default=begin or None, key=state_key(key), max_selections=most, format_func=shortened
+    )
     if not missing:
         put_into_url(key, chosen)
     return [runs[name] for name in chosen]

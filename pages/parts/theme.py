@@ -110,6 +110,12 @@ def empty(
             st.switch_page(page, query_params=dict(query or {}))
 
 
+def shortened(name: str, most: int = 40) -> str:
+    """A long name without its middle: runs differ at their ends. Where it is shown, a tooltip has the whole."""
+    kept = most - 1
+    return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
+
+
 def plain(text: object) -> str:
     """Text from disk, made safe for Markdown: shown as it is, never as a link, an image or HTML."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~" else c for c in str(text)).replace("\n", " ")
