@@ -15,13 +15,13 @@ from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row, column_note
 from pages.parts.address import forget
 from pages.parts.maps.neighbourhood import title_of
-from pages.parts.theme import backbone_colour
+from pages.parts.theme import VERMILLION, backbone_colour
 
 _HERE = Path(__file__).parent
 _component = component(
     "lgm_matrix",
     html='<div class="lgm-matrix"></div>',
-    css=(_HERE / "matrix.css").read_text(),
+    css=f".lgm-matrix {{ --below: {VERMILLION}; }} {(_HERE / 'matrix.css').read_text()}",
     js=(_HERE / "matrix.js").read_text(),
 )
 
