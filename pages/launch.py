@@ -41,7 +41,7 @@ with form:
         dataset = pick_dataset(default=first_dataset(name))
         fine = show_dataset(dataset)
         first, judges = begin(given)
-        label = f"{method.noun.capitalize()}s to distil with: several make a study"
+        label = f"{method.noun.capitalize()}s to distil with (several make a study)"
         backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine
     base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
@@ -50,7 +50,7 @@ with form:
     start = linked(base, (*first_fields, *more_fields, "protocol", *method.tabs))
     changes = draw_fields(base, f"run_{name}", names=first_fields, start=start)
     further = pick_backbones(
-        key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
+        key="evaluate", default=judges, label=f"Additional {method.noun}s to evaluate on", help=method.judged,
         among=judges_of(method),
     )  # fmt: skip
     show_backbones(further, dataset)
@@ -62,8 +62,8 @@ with form:
     put_into_link(base, changes)
     flags, several = StudyFlags(), len(backbones) > 1
     wanted = st.toggle(
-        "Make it a study", key="as_study", value=several, disabled=several, bind="query-params",
-        help=f"Several seeds, and choices of real images to compare with. Several {method.noun}s always make a study",
+        "Run as a study", key="as_study", value=several, disabled=several, bind="query-params",
+        help=f"Several seeds, and baselines of real images to compare with. Several {method.noun}s always make a study",
     )  # fmt: skip
     study = ""
     if wanted or several:
@@ -87,12 +87,12 @@ with summary, st.container(border=True, key="lgm_summary"):
         if words := time_words(plan[0]):
             takes.caption(words)
     if not fine:
-        st.warning("Something is still missing on this machine: fetch it, or see the notes beside it.")
+        st.warning("Something this run needs is not on this machine yet: fetch it, or see the note beside it.")
     ready = fine and not problem
     if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not ready):
         started: list[RunFolder] = []
         if attempt(lambda: started.extend(local.submit(run, places()) for run in plan)):
             st.switch_page("pages/watch.py", query_params={"run": to_watch(started).id})
     if not problem:
-        st.caption("The same from a terminal")
+        st.caption("Same run from a terminal")
         st.code(in_lines(command_of(config, study, backbones, flags)), language="bash", wrap_lines=True)

@@ -22,7 +22,7 @@ if not rows:
     quick = preset(QUICK_PRESET, dataset=QUICK_DATASET, backbone=QUICK_BACKBONE)
     empty(
         "No run yet",
-        "A run learns one synthetic image per class, such that a linear classifier trained on them alone works. "
+        "A run learns one synthetic image per class, so that a linear classifier trained on these alone works well. "
         f"The preset Preview tries it on photographs that come with the program. {time_words(quick)}",
         page="pages/launch.py",
         label="Launch the first run",

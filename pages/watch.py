@@ -22,7 +22,7 @@ with right:
 if run is None:
     empty(
         "Nothing to watch yet",
-        "Once a run is launched, its images, its curves and the way of its images across the map appear here, live.",
+        "Once you launch a run, its images, its curves and the path of its images across the map appear here, live.",
         page="pages/launch.py",
         label="Launch a run",
         icon="play_circle",
@@ -41,7 +41,7 @@ if kind in ("distill", "baseline"):
             fork_dialog(run, asked)
 row = METHODS.get(settings(run).get("method", ""))
 if kind == "distill" and row is not None and row.page_part:
-    with panel(f"What is {row.title}'s own"):
+    with panel(f"Details of {row.title}"):
         load(row.page_part)(run)
 with panel("What the images are worth"):
     show_results(run)

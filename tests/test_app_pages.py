@@ -182,7 +182,9 @@ def test_launch_estimates_from_past_runs(page: Open, store: RunStore):
     fake_distill(store, name="one", backbone="mobilenet_v2")
     test = page("launch", dataset="scenes", backbones="mobilenet_v2", preset="standard")
     words = everything(test)
-    assert "From 1 earlier run" in words and {"Time", "Time per step", "Memory"} <= {m.label for m in test.metric}
+    assert "Estimated from 1 earlier run" in words and {"Time", "Time per step", "Memory"} <= {
+        m.label for m in test.metric
+    }
     assert test.metric[0].value.startswith("about ") and " min" in test.metric[0].value
 
 
@@ -191,7 +193,7 @@ def test_launch_offers_to_measure_what_is_not_known(page: Open, monkeypatch):
     monkeypatch.setattr(background, "start", lambda places, name, arguments: started.append(arguments))
     monkeypatch.setattr("pages.parts.launch.estimate.backbone_status", lambda name: "ready")
     test = press(page("launch", dataset="scenes", backbones="mobilenet_v2", preset="preview"), "Measure a few steps")
-    assert "are not known" in everything(test)
+    assert "are unknown" in everything(test)
     assert started[0][:5] == ["estimate", "scenes", "mobilenet_v2", "--preset", "preview"]
 
 

@@ -167,7 +167,7 @@ def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunC
 def test_several_networks_are_a_study_with_real_images_to_compare_with(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits", backbones=["conv", "resnet"])
     assert told(test).endswith("--distil-with conv resnet") and "--preset rcig_digits" in told(test)
-    assert any("6 baselines of real images are added" in said.value for said in test.caption)
+    assert any("6 baselines of real images are included" in said.value for said in test.caption)
     press(test, "Start")
     made = [(run.kind, run.backbone) for run in started if run.kind == "distill"]
     assert made == [("distill", "conv")] * 3 + [("distill", "resnet")] * 3 and all(

@@ -74,7 +74,7 @@ def test_points_are_opened_and_selected_with_the_keyboard(page, address):
     page.keyboard.press("s")
     until(page, lambda: _selected(page) > few > 0, "more is selected")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("nearest real images, cosine similarity").first).to_be_visible()
+    expect(page.get_by_text("Nearest real images, by cosine similarity").first).to_be_visible()
 
 
 def test_every_choice_is_within_reach_in_a_narrow_window(page, address):
@@ -103,7 +103,7 @@ def test_hover_shows_a_thumbnail_and_a_click_the_neighbours(page, address, store
     expect(page.locator(".tip")).to_contain_text("tench, distilled")
     expect(page.locator(".tip i")).to_have_attribute("style", re.compile("webp"))
     page.mouse.click(box["x"] + x, box["y"] + y)
-    expect(page.get_by_text("nearest, cosine similarity")).to_have_count(2)  # a row for each backbone
+    expect(page.get_by_text("Nearest, by cosine similarity")).to_have_count(2)  # a row for each backbone
     expect(page).to_have_url(re.compile("picked=star"))
 
 

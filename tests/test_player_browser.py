@@ -75,7 +75,7 @@ def test_arrow_keys_scrub(page: Any, server: str, store: RunStore, name: str):
     drawn(page, steps[13])
     page.keyboard.press("Shift+ArrowLeft")
     drawn(page, steps[3])
-    expect(player.locator(".where")).to_have_text(f"step {steps[3] + 1} of 500")
+    expect(player.locator(".where")).to_have_text(f"Step {steps[3] + 1} of 500")
     expect(player.locator(".loss-now")).to_have_text(f"{0.2 + 0.8 * np.exp(-4 * steps[3] / 499):.3f}")
     page.keyboard.press("End")
     drawn(page, steps[-1])

@@ -144,8 +144,8 @@ def _pick_one(noun: str, names: Mapping[str, str], *, key: str, label: str, begi
 def _say_missing(noun: str, names: Sequence[str]) -> None:
     if names:
         st.warning(
-            f"There is no {noun} {plain(' and no '.join(names))} to show here: deleted, named otherwise, or without "
-            "anything for this page. Choose above what to show.",
+            f"There is no {noun} {plain(' and no '.join(names))} to show here: it was deleted or renamed, or has "
+            "nothing for this page. Choose above what to show.",
             icon=":material/link_off:",
         )
 

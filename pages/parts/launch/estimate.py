@@ -45,8 +45,8 @@ def show_estimate(plan: Sequence[RunConfig]) -> None:
 def _on_top(chosen: Sequence[RunConfig]) -> str:
     """A sentence on what the plan's choices of real images add to the cost."""
     if len(chosen) == 1:
-        return "One baseline of real images is added: it is only judged, which is quick."
-    return f"{len(chosen)} baselines of real images are added: they are only judged, which is quick."
+        return "One baseline of real images is included; it is only evaluated, which is quick."
+    return f"{len(chosen)} baselines of real images are included; they are only evaluated, which is quick."
 
 
 def _show_one(found: Estimate, runs: int) -> None:
@@ -55,7 +55,7 @@ def _show_one(found: Estimate, runs: int) -> None:
         st.metric("Time", words, help=_parts(found), width="content")
         st.metric("Time per step", _speed(found), width="content")
         if found.bytes:
-            free = f"{memory(found.memory_here)} are free on {found.device}" if found.memory_here else found.device
+            free = f"{memory(found.memory_here)} free on {found.device}" if found.memory_here else found.device
             st.metric("Memory", memory(found.bytes), help=free, width="content")
     _say_where_from(found)
     _say_what_fits({"": found})
@@ -85,14 +85,14 @@ def about(seconds: float) -> str:
 
 def _say_where_from(found: Estimate) -> None:
     runs = len(found.from_runs)
-    told = f"{runs} earlier run{'s' if runs > 1 else ''}" if runs else "a few steps that were measured here"
-    st.caption(f"From {told}, on {plain(found.device)}.")
+    told = f"{runs} earlier run{'s' if runs > 1 else ''}" if runs else "a few steps measured on this machine"
+    st.caption(f"Estimated from {told}, on {plain(found.device)}.")
 
 
 def _say_what_fits(known: dict[str, Estimate]) -> None:
     for name, found in known.items():
         if not found.fits:
-            free = f"needs {memory(found.bytes)}, {memory(found.memory_here)} are free"
+            free = f"needs {memory(found.bytes)}, {memory(found.memory_here)} is free"
             st.warning(f"{plain(name)} {free}. {plain(found.remedy)}".strip(), icon=":material/memory:")
 
 
@@ -108,7 +108,7 @@ def _offer_measurement(config: RunConfig) -> None:
     if work.error:
         st.error(plain(work.error), icon=":material/speed:")
     st.caption(
-        f"No run like this one with {plain(config.backbone)} on this machine yet: its time and memory are not known."
+        f"No comparable run with {plain(config.backbone)} on this machine yet, so its time and memory are unknown."
     )
     ready = all(backbone_status(network) == "ready" for network in config.networks())
     if st.button("Measure a few steps", key=name, icon=":material/speed:", disabled=not ready, width="stretch"):
@@ -122,7 +122,7 @@ def _watch(name: str, backbone: str) -> None:
     if not work.running:
         _cached.clear()
         st.rerun()
-    words = f"measuring a few steps with {plain(backbone)}, half a minute or so: {100 * (work.share or 0):.0f} %"
+    words = f"Measuring a few steps with {plain(backbone)}: {100 * (work.share or 0):.0f} %"
     st.progress(work.share or 0.0, text=words)
 
 
@@ -146,6 +146,6 @@ def _speed(found: Estimate) -> str:
 def _parts(found: Estimate) -> str:
     steps = found.seconds_total - found.seconds_prepare - found.seconds_evaluate
     return (
-        f"{duration(found.seconds_prepare)} to look at the real images, {duration(steps)} for the steps, "
-        f"{duration(found.seconds_evaluate)} to judge the result"
+        f"{duration(found.seconds_prepare)} to read the real images, {duration(steps)} for the steps, "
+        f"{duration(found.seconds_evaluate)} to evaluate the result"
     )

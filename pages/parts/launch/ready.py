@@ -22,7 +22,7 @@ from pages.parts.server import background
 from pages.parts.theme import backbone_colour, class_colour, plain
 
 _BADGES = {"ready": ":green-badge[:material/check: ready]", "gated": ":orange-badge[:material/lock: gated]"}
-_GATED = "Its owner wants a person to accept the licence first: do so on the hub, log in with `hf auth login`, fetch."
+_GATED = "Access is gated: accept the licence on the hub, log in with `hf auth login`, then fetch."
 
 
 def show_dataset(name: str) -> bool:
@@ -87,7 +87,11 @@ def _facts(name: str) -> str:
         return name
     facts = f"{row.feature_size} features, {row.parameters:.1f} million parameters, {row.licence}"
     title = backbones.title_here(row, places())
-    stand_in = "Its weights here stand in for the published ones, which Fetch gets." if title != row.title else ""
+    stand_in = (
+        "The weights on this machine stand in for the published ones; Fetch downloads those."
+        if title != row.title
+        else ""
+    )
     return ". ".join(filter(None, [f"{title}: {facts}", row.note.rstrip("."), stand_in]))
 
 
@@ -95,7 +99,7 @@ def _badge(status: str) -> str:
     if status in _BADGES:
         return _BADGES[status]
     if status.startswith("can be fetched"):
-        return ":blue-badge[:material/download: to fetch]"
+        return ":blue-badge[:material/download: not fetched]"
     return f":gray-badge[{status.replace('manual', 'by hand')}]"
 
 
@@ -119,7 +123,7 @@ def _watch_fetch(name: str) -> None:
     work = background.look(places(), f"fetch-{name}")
     if not work.running:
         st.rerun()
-    st.progress(work.share or 0.0, text=plain(work.words) or f"fetching {plain(name)} …")
+    st.progress(work.share or 0.0, text=plain(work.words) or f"Fetching {plain(name)} …")
 
 
 def _thumbnails(dataset: str, most: int = 24) -> None:

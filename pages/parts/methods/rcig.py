@@ -48,7 +48,7 @@ def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
     live, rate = config["live"], LIVE_RATE * config["scratch"]["learning_rate"]
     if not live["times"]:
         return ""
-    words = f"Accuracy on the way: one network, trained for {live['steps']:,} steps at a rate of {rate:g}"
+    words = f"Accuracy during the run: one network, trained for {live['steps']:,} steps at a rate of {rate:g}"
     judged = next((report for report in reports if is_student(report["backbone"]) and "steps" in report), None)
     if judged is None:
         return f"{words} and tested on up to {live['test_images']:,} images."
@@ -56,7 +56,7 @@ def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
     others = f"{count} networks, each" if count > 1 else "one network,"
     return (
         f"{words} and tested on {min(live['test_images'], tested):,} images. The table below: {others} trained for "
-        f"{judged['steps']:,} steps at {judged['learning_rate']:g} and tested on {tested:,}. The two need not agree."
+        f"{judged['steps']:,} steps at {judged['learning_rate']:g} and tested on {tested:,}. The two may differ."
     )
 
 

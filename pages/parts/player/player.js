@@ -114,7 +114,7 @@ class Player {
     if (!frame || !this.look) return;
     this.preload();
     this.find(".scrub").value = this.at;
-    this.find(".where").textContent = `step ${frame.step + 1} of ${this.data.steps}`;
+    this.find(".where").textContent = `Step ${frame.step + 1} of ${this.data.steps}`;
     this.find(".live").classList.toggle("on-air", this.follow);
     this.box.dataset.step = frame.step;
     const loss = this.feed.valueAt(frame.step, "loss");

@@ -31,8 +31,8 @@ from pages.parts.theme import class_colour, class_colours
 _WEB = Path(__file__).parent
 _SCRIPTS = ("feed", "draw", "map", "zoom", "hands", "player")
 _WORDS = {
-    "queued": "The images appear here as soon as the run has a device and has looked at the real images once.",
-    "running": "The worker looks at the real images first; the synthetic ones appear here with the first step.",
+    "queued": "The images appear here once the run has a device and has read the real images.",
+    "running": "The worker reads the real images first; the synthetic ones appear with the first step.",
     "failed": "This run failed before its first image.",
 }
 

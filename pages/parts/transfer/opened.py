@@ -96,11 +96,11 @@ def _worst(report: dict[str, Any]) -> None:
 def _images(run: RunFolder, names: list[str]) -> None:
     frames = run.frame_list()
     if not frames:
-        st.caption("This run trains on the real images themselves; there are none of its own to show.")
+        st.caption("This run trains on the real images themselves, so it has no images of its own.")
         return
     per_class = run.config().images_per_class
     count = min(len(names) * per_class, _MOST_TILES)
-    st.markdown("**The images that were judged**")
+    st.markdown("**Evaluated images**")
     owners = [place // per_class for place in range(count)]
     st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
 
