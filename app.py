@@ -16,6 +16,7 @@ from lgm_core.base.machine import WATCHED
 from pages.parts.server.access import may_view, show_door, show_user
 from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
+from pages.parts.theme import PRODUCT
 
 PAGES = {
     "Distil": [("runs", "Runs", "grid_view"), ("launch", "Launch", "rocket_launch"), ("watch", "Watch", "play_circle")],
@@ -24,14 +25,11 @@ PAGES = {
     "Share": [("report", "Report", "description")],
 }
 
-_SIDEBAR = 262  # pixels, which leave more to a narrow window; below 768 it is folded away
+_SIDEBAR = 262  # pixels; below 1000 of the window it folds to its icons (theme.css), below 768 Streamlit hides it
 
 if __name__ == "__main__":
     st.set_page_config(
-        page_title="Linear Gradient Matching",
-        page_icon="pages/parts/mark.png",
-        layout="wide",
-        initial_sidebar_state=_SIDEBAR,
+        page_title=PRODUCT, page_icon="pages/parts/mark.png", layout="wide", initial_sidebar_state=_SIDEBAR
     )
     grouped = {
         group: [

@@ -20,7 +20,7 @@ from pages.parts.images import frame_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
 from pages.parts.status import panel, show_failure, show_problems
-from pages.parts.theme import class_colour, empty, header, plain, state_words
+from pages.parts.theme import class_colour, empty, header, plain, shortened, state_words
 
 _EVERY = 3.0  # seconds
 _NOT_SETTINGS = ("name", "study")
@@ -41,7 +41,7 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
         group, dot, _ = key.partition(".")
         shown = [value if not dot or group in read else "–" for value, read in zip(values, used, strict=True)]
         if len(set(values)) > 1 and set(shown) != {"–"}:
-            rows.append({"setting": key} | {run.id: value for run, value in zip(runs, shown, strict=True)})
+            rows.append({"Setting": key} | {run.id: value for run, value in zip(runs, shown, strict=True)})
     return rows
 
 
@@ -85,7 +85,7 @@ def _together(
         drawn = charts.curves(own, name, colours, title, percent=name != "loss")
         charts.show(drawn, key=f"compare_{name}_{place}", legend=False)
     if len(kinds) > 1:
-        st.caption("The charts are of different things: their heights are not to be compared.")
+        st.caption("The charts show different quantities; do not compare their heights.")
 
 
 def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def images(runs: Sequence[RunFolder]) -> None:
     """The sets at the same step, or at the same share of their steps; then two of them under one slider."""
     framed = [run for run in runs if run.frame_list()]
     if not framed:
-        st.caption("None of these runs has a picture yet.")
+        st.caption("None of these runs has images yet.")
         return
     last = max(run.frame_list()[-1]["step"] for run in framed) + 1
     step = st.slider("Step", 1, last, last, key="step", bind="query-params") if last > 1 else 1
@@ -136,30 +136,36 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
     reports = {run.id: {column_of(report): report for report in run.eval_reports()} for run in runs}
     backbones = list(dict.fromkeys(name for found in reports.values() for name in found))
     if not backbones:
-        st.caption("None of these runs is evaluated yet.")
+        st.caption("None of these runs has been evaluated yet.")
         return
     base, rows, apart = runs[0], [], dict[str, None]()
     for name in backbones:
-        row = {"evaluated with": title_of(name)}
+        row = {"Evaluated on": title_of(name)}
         for run in runs:
             report, reference = reports[run.id].get(name), reports[base.id].get(name)
             row[run.id] = "–" if report is None else top1_words(report)
             if run is not base:
                 other_settings = apart_in(run, report, base, reference)
                 apart |= dict.fromkeys(other_settings)
-                row[f"{run.id} − {base.id}"] = "judged otherwise" if other_settings else gap(report, reference)
+                row[f"{run.id} − {base.id}"] = "not comparable" if other_settings else gap(report, reference)
         rows.append(row)
-    st.dataframe(rows, hide_index=True)
+    st.dataframe(rows, hide_index=True, column_config=_headings(rows))
     st.caption(
-        f"Top-1, %, of {judged_by(backbones)}; ± is over what one run trains, where it trains several. Differences in "
-        "points, with a 95 % interval from the number of test images and that spread; how much another draw or another "
-        "distillation would change them is not in it. • marks an interval without zero."
+        f"Top-1, %, of {judged_by(backbones)}; ± is the spread over the heads or networks of one run. Differences in "
+        "points, with a 95 % interval from the number of test images and that spread; it does not cover how much "
+        "another draw or distillation would change them. • marks an interval that excludes zero."
     )
     if apart:
         st.caption(
-            f"Judged otherwise: these evaluations differ in {plain(', '.join(apart))}, so that a difference would say "
-            "little about the images. Evaluate one of the sets anew with the settings of the other (`lgm evaluate`)."
+            f"Not comparable: these evaluations differ in {plain(', '.join(apart))}, so a difference would say little "
+            "about the images. Evaluate one of the sets again with the settings of the other (`lgm evaluate`)."
         )
+
+
+def _headings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Long names cut in their middle, with the whole in a tooltip."""
+    cut = {name: " − ".join(shortened(part, 24) for part in name.split(" − ")) for name in rows[0]}
+    return {name: st.column_config.TextColumn(short, help=plain(name)) for name, short in cut.items() if short != name}
 
 
 def apart_in(run: RunFolder, report: Report, base: RunFolder, reference: Report) -> list[str]:
@@ -183,8 +189,7 @@ runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=2, most=4, f
 if len(runs) < 2:
     empty(
         "Choose two runs" if runs else "Nothing to compare yet",
-        "Their settings, curves, images and accuracies are laid side by side here; the others are measured "
-        "against the first one.",
+        "Their settings, curves, images and accuracies are shown side by side here, each compared with the first run.",
         page="" if runs else "pages/launch.py",
         label="Launch a run",
         icon="compare",
@@ -193,16 +198,17 @@ if len(runs) < 2:
 for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=True):
     with column.container(border=True):
         st.html(f"<div style='height:.3rem;border-radius:.2rem;background:{class_colour(place)}'></div>")
-        st.markdown(f"**{plain(run.id)}**  \n{state_words(run.status().state)}")
+        st.markdown(f"**{plain(shortened(run.id))}**", help=plain(run.id) if shortened(run.id) != run.id else None)
+        st.markdown(state_words(run.status().state))
         show_failure(run)
 show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
 with panel("Settings that differ"):
     rows = differing(runs)
     if rows:
-        st.dataframe(rows, hide_index=True)
+        st.dataframe(rows, hide_index=True, column_config=_headings(rows))
     else:
-        st.caption("None: these runs differ in nothing but chance and name.")
+        st.caption("None: these runs have the same settings and differ only by chance.")
 st.subheader("Accuracy", anchor=False)
 with panel("Accuracy"):
     accuracies(runs)

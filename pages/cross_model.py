@@ -1,4 +1,4 @@
-"""Does it transfer? What is distilled with one backbone, evaluated with another; and how alike the two see."""
+"""Does it transfer? What is distilled with one backbone, evaluated with another; and how well their features align."""
 
 import streamlit as st
 
@@ -18,10 +18,14 @@ from pages.parts.transfer.matrix import transfer_matrix
 from pages.parts.transfer.opened import open_report
 from pages.parts.ways import pick_way
 
-VIEWS: dict[str, str] = {"raw": "Top-1", "relative": "Of all real images", "over centroids": "Above own centroids"}
+VIEWS: dict[str, str] = {
+    "raw": "Top-1",
+    "relative": "Relative to all real images",
+    "over centroids": "Gain over own centroids",
+}
 NOTES: dict[str, str] = {
     "raw": "Top-1 accuracy, %.",
-    "relative": "Accuracy divided by that on all real images in the same column, %.",
+    "relative": "Accuracy as a share of the accuracy with all real images in the same column, %.",
     "over centroids": "Accuracy minus that of the centroid images of the column's own backbone, in points.",
 }
 _ALL, _KINDS = "dataset:", ("distill", "baseline", "evaluate")
@@ -33,7 +37,7 @@ def choices() -> dict[str, str]:
     """What can fill a matrix, in words: studies by name, and all runs of a data set."""
     listed = [its for _, its in listed_runs()[::-1] if its.kind in _KINDS]
     found = {its.study: its.study for its in listed if its.study}
-    return found | {f"{_ALL}{its.dataset}": f"all runs on {its.dataset}" for its in listed}
+    return found | {f"{_ALL}{its.dataset}": f"All runs on {its.dataset}" for its in listed}
 
 
 def members(chosen: str) -> list[RunFolder]:
@@ -50,7 +54,9 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     runs = members(chosen)
     matrix = study_matrix(runs, backbones)
     if not matrix.columns:
-        st.info("These runs are evaluated on no backbone. Choose backbones above to see what could be launched.")
+        st.info(
+            "These runs have not been evaluated on any backbone. Choose backbones above to see what could be launched."
+        )
         return
     opened = transfer_matrix(matrix, view)
     states = [slot.state for slot in matrix.slots.values()]
@@ -90,15 +96,15 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
         if report:
             open_report(run, report, named.get(facts(run).source) if facts(run).kind == "evaluate" else None, key=key)
         if slot.halted:
-            st.caption("Further runs of this cell have come to no result:")
+            st.caption("Other runs of this cell have not produced a result:")
             needed.wait_for([named[name] for name in slot.halted], key="cell")
         return
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
         words = (
-            "The run of this cell has no result that can be read."
+            "The run of this cell has no readable result."
             if slot.runs
-            else "No run was asked for this cell yet."
+            else "No run has been launched for this cell yet."
         )
         st.info(words, icon=":material/grid_on:")
         if configs:
@@ -127,7 +133,7 @@ def launch_cells(
     if configs:
         count = sum(len(names) for _, names in gaps)
         label = f"Launch {count} {words} {'cell' if count == 1 else 'cells'}"
-        told = f"{len(configs)} {'run' if len(configs) == 1 else 'runs'}, which queue for the device"
+        told = f"{len(configs)} {'run' if len(configs) == 1 else 'runs'}, which wait in the queue for the device"
         needed.launch(label, configs, key=key, primary=False, help=told)
 
 
@@ -136,8 +142,8 @@ found = choices()
 if not found:
     empty(
         "Nothing to compare yet",
-        "Launch a study: several backbones at once, each distilled with and evaluated with, and the baselines. "
-        "Its matrix fills here, cell by cell, while it runs.",
+        "Launch a study: several backbones at once, each used to distil and to evaluate, and the baselines. Its "
+        "matrix fills in here, cell by cell, while it runs.",
         page="pages/launch.py",
         label="Launch a study",
         icon="grid_on",
@@ -149,7 +155,7 @@ with left:
 runs = members(chosen)
 known = list(dict.fromkeys(map(network_of, study_matrix(runs).columns)))
 with right:
-    backbones = pick_backbones(default=known, help="Further ones add empty cells, which can be launched from here")
+    backbones = pick_backbones(default=known, help="Adding backbones adds empty cells, which you can launch from here")
 dataset = facts(runs[0]).dataset
 show_problems(*runs)
 is_beside = len(backbones) <= _MOST_BESIDE
@@ -163,7 +169,7 @@ with left:
     launch_missing(matrix, runs, [name for name in backbones if name not in known], not chosen.startswith(_ALL))
 with right:
     st.subheader("Alignment", anchor=False)
-    frozen = with_features(backbones, "compare")
+    frozen = with_features(backbones, "compare backbones with")
     alignment = align_run(dataset, frozen) if len(frozen) > 1 else None
     values = None
     if alignment:
@@ -172,10 +178,13 @@ with right:
     if alignment is not None and alignment.status().state != "finished":
         needed.wait_for([alignment], key="align")
     if alignment is None and len(frozen) > 1:
-        st.info("How alike these backbones see this data set is not computed yet.", icon=":material/compare_arrows:")
+        st.info(
+            "The alignment of these backbones on this data set has not been computed yet.",
+            icon=":material/compare_arrows:",
+        )
         needed.launch("Compute the alignment", [align_config(dataset, frozen, runs[0])], key="align")
     elif len(backbones) < 2:
-        st.caption("Choose two or more frozen backbones to compare how they see this data set.")
+        st.caption("Choose two or more frozen backbones to see how well their features of this data set align.")
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
     with panel("The opened cell"):
         open_cell(matrix, runs, opened)

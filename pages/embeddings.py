@@ -38,13 +38,13 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     method = pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method", place=left)
     colour = pick_way("Colour", colourings(maps), key="colour", place=middle)
     sources = list(dict.fromkeys(name for found in maps for name in found["sources"] or {}))
-    shown = right.multiselect("Stars: synthetic images of", sources, default=sources, key="stars") if sources else []
+    shown = right.multiselect("Images shown from", sources, default=sources, key="stars") if sources else []
     hidden = [name for name in sources if name not in shown]
     st.caption(f"{shown_images}. {({'pca': _axes_of(maps)}).get(method, '')}")
     picked = embedding_maps(runs, method=method, colour_by=colour, hidden=hidden)
     index = thumb_index(maps[0]["thumbs"])
     if not index:
-        st.info("The thumbnails of this data set are not here yet; they are made by the next run on it.")
+        st.info("There are no thumbnails of this data set yet; the next run on it makes them.")
     elif picked.star or picked.real is not None:
         _neighbours(picked, runs, maps, index)
     if index and len(picked.images):
@@ -52,15 +52,16 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
         gallery(index, picked.images.tolist(), key="lasso", order=_orders(maps[0]))
     elif index and picked.star is None and picked.real is None:
         st.caption(
-            "Draw around points to see their images, in all maps at once; click a point or a star for its neighbours. "
-            "The wheel zooms, shift and drag moves."
+            "Draw around points to see their images, in all maps at once; click a point or a mark for its nearest "
+            "images. The wheel zooms; drag with Shift to move. With the keyboard: arrows go from point to point, Enter "
+            "opens one, S selects around it, + and − zoom."
         )
 
 
 def _axes_of(maps: Sequence[Mapping[str, Any]]) -> str:
     """How much of the variance the two axes of each map hold."""
     found = [f"{title_of(one['backbone'])} {100 * sum(one['explained']):.0f} %" for one in maps if one.get("explained")]
-    return f"Variance that the two axes hold: {', '.join(found)}." if found else ""
+    return f"Variance explained by the two axes: {', '.join(found)}." if found else ""
 
 
 def _neighbours(
@@ -74,7 +75,7 @@ def _neighbours(
 
 
 def _orders(found: Mapping[str, Any]) -> dict[str, dict[int, float]]:
-    names = {"wrong": "probe error", "distance": "distance"}
+    names = {"wrong": "Probe error", "distance": "Distance"}
     return {
         words: dict(zip(found["indices"], found[name], strict=True)) for name, words in names.items() if found.get(name)
     }
@@ -85,8 +86,8 @@ datasets = known_datasets()
 if not datasets:
     empty(
         "No images to map yet",
-        "Distil a data set first; then this page shows its real images as each backbone sees them, and the synthetic "
-        "ones among them.",
+        "Distil a data set first. This page then shows its real images in the feature space of each backbone, with "
+        "the synthetic ones among them.",
         page="pages/launch.py",
         label="Launch a run",
         icon="scatter_plot",
@@ -97,7 +98,7 @@ with left:
     dataset = pick_dataset(default=datasets[0])
 with right:
     chosen = pick_backbones(default=known_backbones(dataset))
-backbones = with_features(chosen, "map images by")
+backbones = with_features(chosen, "map images with")
 found = {name: embed_runs(dataset, name) for name in backbones}
 sources = sources_of(dataset)
 ready = [next((run for run in runs if load_map(run)), None) for runs in found.values()]
@@ -107,7 +108,8 @@ needed.wait_for(under_way, key="embed")
 if lacking:
     said = plain(", ".join(map(title_of, lacking)))
     st.info(
-        f"No map of this data set in {said} yet. It takes one pass over the images, and is kept.", icon=":material/map:"
+        f"There is no map of this data set in {said} yet. It takes one pass over the images and is kept.",
+        icon=":material/map:",
     )
     needed.launch("Compute", [embed_config(dataset, name, sources) for name in lacking], key="maps")
 shown = [run for run in ready if run is not None]
@@ -115,10 +117,10 @@ if shown:
     placed = {name for run in shown for name in load_map(run)["sources"] or {}}
     new = [run for run in sources if run.id not in placed]
     if new and not under_way:
-        with st.expander(f"{len(new)} newer sets of images are not on these maps"):
+        with st.expander(f"{len(new)} newer {'set' if len(new) == 1 else 'sets'} of images not on these maps yet"):
             st.caption(plain(", ".join(run.id for run in new)))
             configs = [embed_config(dataset, load_map(run)["backbone"], sources) for run in shown]
-            needed.launch("Place them", configs, key="newer", primary=False)
+            needed.launch("Add them", configs, key="newer", primary=False)
     explore(backbones, shown)
 elif not under_way and not lacking:
-    empty("Choose a backbone", "Each backbone that you choose gets a map of its own.", icon="scatter_plot")
+    empty("Choose a backbone", "Each backbone you choose gets its own map.", icon="scatter_plot")

@@ -10,15 +10,25 @@ from lgm_core.base.names import file_name
 from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.jobs.study import StudyFlags
-from lgm_core.presets import PRESETS, change, preset
-from pages.parts.launch.choices import DATASET, begin, judges_of, networks_of, pick_method, pick_preset
-from pages.parts.launch.estimate import show_estimate
+from lgm_core.presets import change, preset
+from lgm_core.runs.store import RunFolder
+from pages.parts.launch.choices import (
+    begin,
+    first_dataset,
+    judges_of,
+    networks_of,
+    pick_method,
+    pick_preset,
+    pick_protocols,
+)
+from pages.parts.launch.estimate import show_estimate, time_words
 from pages.parts.launch.form import draw_fields, draw_groups
 from pages.parts.launch.link import linked, put_into_link
-from pages.parts.launch.plan import command_of, in_lines, make_plan
+from pages.parts.launch.plan import command_of, in_lines, make_plan, to_watch
 from pages.parts.launch.ready import show_backbones, show_dataset
 from pages.parts.pickers import pick_backbones, pick_dataset
-from pages.parts.server.access import may_launch, require_launch
+from pages.parts.server.access import may_launch
+from pages.parts.status import attempt
 from pages.parts.theme import header, plain
 
 header("Launch", "What to distil, and with which networks?")
@@ -26,24 +36,26 @@ form, summary = st.container(key="lgm_row_launch").columns([5, 3], gap="large")
 with form:
     method = pick_method()
     above, name = st.container(), pick_preset(method)  # a preset may be made for one data set and one network
+    takes = st.empty()
     given = preset(name)
     with above:
-        dataset = pick_dataset(default=PRESETS[name].get("dataset", DATASET))
+        dataset = pick_dataset(default=first_dataset(name))
         fine = show_dataset(dataset)
         first, judges = begin(given)
-        label = f"{method.noun.capitalize()}s to distil with: several make a study"
+        label = f"{method.noun.capitalize()}s to distil with (several make a study)"
         backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine
     base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
     first_fields = ("steps", "images_per_class", "seed")
     more_fields = ("normalisation",) if method.networks == "frozen" else ()
-    start = linked(base, (*first_fields, *more_fields, *method.tabs))
+    start = linked(base, (*first_fields, *more_fields, "protocol", *method.tabs))
     changes = draw_fields(base, f"run_{name}", names=first_fields, start=start)
     further = pick_backbones(
-        key="evaluate", default=judges, label=f"Further {method.noun}s to judge the images with", help=method.judged,
+        key="evaluate", default=judges, label=f"Additional {method.noun}s to evaluate on", help=method.judged,
         among=judges_of(method),
     )  # fmt: skip
     show_backbones(further, dataset)
+    changes |= pick_protocols(base, start)
     with st.expander("All settings", icon=":material/tune:"):
         if more_fields:
             changes |= draw_fields(base, f"run_{name}", names=more_fields, start=start)
@@ -51,8 +63,8 @@ with form:
     put_into_link(base, changes)
     flags, several = StudyFlags(), len(backbones) > 1
     wanted = st.toggle(
-        "Make it a study", key="as_study", value=several, disabled=several, bind="query-params",
-        help=f"Several seeds, and choices of real images to compare with. Several {method.noun}s always make a study",
+        "Run as a study", key="as_study", value=several, disabled=several, bind="query-params",
+        help=f"Several seeds, and baselines of real images to compare with. Several {method.noun}s always make a study",
     )  # fmt: skip
     study = ""
     if wanted or several:
@@ -61,28 +73,27 @@ with form:
         study = st.text_input("Name of the study", value=made, key="study_name").strip()
 
 with summary, st.container(border=True, key="lgm_summary"):
+    plan, problem = [], "" if backbones else f"Choose at least one {method.noun}."
     try:
-        if not backbones:
-            raise UserError(f"Choose at least one {method.noun}.")
         judged = tuple(dict.fromkeys([*backbones, *further]))
         config = change(base, changes, {"evaluate_on": judged})
-        plan = make_plan(config, backbones, study, flags)
+        plan = make_plan(config, backbones, study, flags) if backbones else []
     except UserError as error:
-        st.error(plain(error), icon=":material/error:")
-        st.stop()
-    st.subheader(f"{len(plan)} runs" if len(plan) > 1 else "One run", anchor=False)
-    show_estimate(plan)
+        problem = str(error)
+    if problem:
+        st.error(plain(problem), icon=":material/error:")
+    else:
+        st.subheader(f"{len(plan)} runs" if len(plan) > 1 else "One run", anchor=False)
+        show_estimate(plan)
+        if words := time_words(plan[0]):
+            takes.caption(words)
     if not fine:
-        st.warning("Something of it is not here yet: fetch it, or see the notes beside it.")
-    if st.button(
-        "Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not fine or not may_launch()
-    ):
-        try:
-            require_launch()
-            runs = [local.submit(run, places()) for run in plan]
-        except UserError as error:
-            st.error(plain(error), icon=":material/error:")
-        else:
-            st.switch_page("pages/watch.py", query_params={"run": runs[0].id})
-    st.caption("The same from a terminal")
-    st.code(in_lines(command_of(config, study, backbones, flags)), language="bash", wrap_lines=True)
+        st.warning("Something this run needs is not on this machine yet: fetch it, or see the note beside it.")
+    ready = fine and not problem and may_launch()
+    if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not ready):
+        started: list[RunFolder] = []
+        if attempt(lambda: started.extend(local.submit(run, places()) for run in plan)):
+            st.switch_page("pages/watch.py", query_params={"run": to_watch(started).id})
+    if not problem:
+        st.caption("Same run from a terminal")
+        st.code(in_lines(command_of(config, study, backbones, flags)), language="bash", wrap_lines=True)

@@ -37,14 +37,14 @@ def show(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
     """A block per synthetic image, with a row per backbone."""
     index, labels = thumb_index(maps[0]["thumbs"]), maps[0]["sources"][source.id]["labels"]
     if not index:
-        st.info("The thumbnails of this data set are not here; they are made by the next run on it.")
+        st.info("There are no thumbnails of this data set yet; the next run on it makes them.")
         return
     classes = [str(name) for name in index["classes"]]
     most = min(len(found["sources"][source.id]["nearest"][0]) for found in maps)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     k = left.slider("Nearest images", 1, max(most, 2), min(8, most), key="k", bind="query-params")
     present = sorted(set(labels))
-    names = {"": "all classes"} | {str(label): classes[label] for label in present}
+    names = {"": "All classes"} | {str(label): classes[label] for label in present}
     chosen = middle.selectbox(
         "Class", list(names), format_func=lambda c: names.get(c, c), key="class", bind="query-params"
     )
@@ -64,9 +64,9 @@ def averages(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
         facts = summary(found, source.id)
         with column.container(border=True):
             st.html(heading(found["backbone"]))
-            st.metric("the nearest real image is of the own class", f"{100 * facts['first']:.0f} %")
-            st.caption(f"First of the own class at rank {facts['rank']:.1f}, similarity of the nearest "
-                       f"{facts['similarity']:.2f}; means over the synthetic images")  # fmt: skip
+            st.metric("Nearest real image of the same class", f"{100 * facts['first']:.0f} %")
+            st.caption(f"First image of the same class at rank {facts['rank']:.1f}, similarity of the nearest "
+                       f"{facts['similarity']:.2f}; averaged over the synthetic images")  # fmt: skip
 
 
 header("Neighbours", "Which real images does each synthetic one resemble?")
@@ -76,7 +76,7 @@ with left:
 if source is None:
     empty(
         "No synthetic images yet",
-        "Distil a data set first; then this page shows the real images that each synthetic one is nearest to.",
+        "Distil a data set first. This page then shows the real images nearest to each synthetic one.",
         page="pages/launch.py",
         label="Launch a run",
         icon="join_inner",
@@ -84,11 +84,11 @@ if source is None:
     st.stop()
 with right:
     chosen = pick_backbones(default=known_backbones(settings(source)["dataset"]))
-backbones = with_features(chosen, "tell by what is near")
+backbones = with_features(chosen, "find neighbours with")
 state = source.status().state
 if not source.has_images():
     if state != "failed":
-        st.info("This run has no result yet; what its images are nearest to on the way is on Watch.")
+        st.info("This run has no result yet. The nearest images during the run are shown on Watch.")
     needed.wait_for([source], key="source")
     st.stop()
 found = {name: map_with(source, name) for name in backbones}
@@ -97,7 +97,7 @@ needed.wait_for(waiting, key="near")
 lacking = [name for name in backbones if found[name] is None and pending(source, name) is None]
 if lacking:
     st.info(
-        f"The neighbours in {plain(', '.join(map(title_of, lacking)))} are not computed yet.",
+        f"The neighbours in {plain(', '.join(map(title_of, lacking)))} have not been computed yet.",
         icon=":material/join_inner:",
     )
     configs = [embed_config(settings(source)["dataset"], name, [source]) for name in lacking]
@@ -108,4 +108,4 @@ if maps:
         averages(source, maps)
         show(source, maps)
 elif not backbones:
-    empty("Choose a backbone", "Each backbone has its own idea of what is near.", icon="join_inner")
+    empty("Choose a backbone", "Each backbone has its own notion of similarity.", icon="join_inner")

@@ -1,4 +1,4 @@
-"""Give me the page to share: one HTML file, a gallery site, the set with its card."""
+"""What can be shared: a report in one HTML file, a gallery site, the set with its card."""
 
 from functools import partial
 from hashlib import sha256
@@ -22,7 +22,7 @@ from pages.parts.ways import pick_way
 _PARTS = {"run": "A run", "study": "A study", "site": "A gallery of runs", "set": "The set itself"}
 
 
-@st.cache_data(max_entries=6, show_spinner="Putting the report together …")
+@st.cache_data(max_entries=6, show_spinner="Preparing the report …")
 def report_of_run(path: str, stamp: float) -> str:
     """The report of a run as its files are now; `stamp` changes when they do."""
     del stamp
@@ -30,7 +30,7 @@ def report_of_run(path: str, stamp: float) -> str:
     return run_report(run, RunStore(run.path.parent).evaluations(run.id))
 
 
-@st.cache_data(max_entries=4, show_spinner="Putting the report together …")
+@st.cache_data(max_entries=4, show_spinner="Preparing the report …")
 def report_of_study(name: str, root: str, stamp: float) -> str:
     """The report of a study as its runs are now."""
     del stamp
@@ -64,7 +64,7 @@ def offer(html: str, name: str, part: str) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        st.caption(f"{len(html) / 2**20:.1f} MB, one file, readable offline and printable.")
+        st.caption(f"{len(html) / 2**20:.1f} MB, one file, readable offline and ready to print.")
     version = f"v={shown.stat().st_mtime_ns}"  # another report is another address, and so another frame
     st.iframe(f"{base_path()}/app/static/reports/{shown.name}?{version}", height=900)
 
@@ -74,7 +74,7 @@ def one_run() -> None:
     assert run is not None  # the page has stopped where there is none
     state = run.status().state
     if state != "finished":
-        st.markdown(f"{state_words(state)} The report shows how far the run has come.")
+        st.markdown(f"{state_words(state)} The report shows the run as it is now.")
     show_problems(run)
     judging = RunStore(places().runs).evaluations(run.id)
     offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id, "run")
@@ -97,7 +97,7 @@ def gallery_site() -> None:
     runs = pick_runs(kinds=("distill", "baseline"), key="runs", default=6, most=60, first=shows_images)
     title = st.text_input("Title of the page", TITLE, key="title", bind="query-params")
     if not runs:
-        st.caption("Choose the runs that the gallery shall show.")
+        st.caption("Choose the runs to show in the gallery.")
         return
     folder = places().cache / "site"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -105,15 +105,15 @@ def gallery_site() -> None:
             "Download the site", partial(site_zip, runs, title=title), "gallery.zip", "application/zip", type="primary",
             icon=":material/download:", on_click="ignore",
         )  # fmt: skip
-        written = st.button("Write it into a folder", icon=":material/folder:", disabled=not may_launch())
+        written = st.button("Write it to a folder", icon=":material/folder:", disabled=not may_launch())
     if written:
         require_launch()
         with st.spinner("Writing the pages …"):
             write_site(runs, folder, title=title)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(f"Written to {plain(folder)}", icon=":material/check:")
-            st.link_button("Look at it", f"{base_path()}/app/static/site/index.html", icon=":material/open_in_new:")
-    st.caption("Plain pages; any web server serves them:")
+            st.link_button("Open it", f"{base_path()}/app/static/site/index.html", icon=":material/open_in_new:")
+    st.caption("Static pages that any web server can serve:")
     st.code(f"python -m http.server --directory {folder if written else 'gallery'}", language="sh")
 
 
@@ -121,9 +121,7 @@ def the_set() -> None:
     """Tensors, pictures and a card."""
     run = pick_run(kinds=("distill", "baseline"), key="run", where=lambda run: run.has_images())
     if run is None:
-        empty(
-            "No finished set yet", "As soon as a run is finished, its images can be exported here.", icon="inventory_2"
-        )
+        empty("No finished set yet", "Once a run has finished, you can export its images here.", icon="inventory_2")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
@@ -131,19 +129,19 @@ def the_set() -> None:
             icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.caption(
-            "A zip with synthetic.safetensors, a folder of PNGs by class, config.json and the card below. To "
-            f"the model hub, as a data set: `lgm push {run.id} OWNER/NAME`"
+            "A zip file with synthetic.safetensors, a folder of PNGs per class, config.json and the card below. To "
+            f"publish it on the model hub as a data set: `lgm push {run.id} OWNER/NAME`"
         )
     with st.container(border=True):
         st.markdown(card(run))
 
 
-header("Report", "Give me the page to share")
+header("Report", "What can be shared: reports, a gallery, the set itself")
 if not any(its.kind in ("distill", "baseline") for _, its in listed_runs()):
     empty(
         "Nothing to report yet",
-        "When a run has begun, this page makes one HTML file of it: pictures, time-lapse, curves, accuracies, "
-        "settings, and the command to do it again.",
+        "Once a run has started, this page turns it into one HTML file: images, time-lapse, curves, accuracies, "
+        "settings, and the command that repeats it.",
         page="pages/launch.py",
         label="Launch a run",
         icon="description",

@@ -4,6 +4,10 @@ from zlib import crc32
 
 import streamlit as st
 
+from lgm_core.presets import preset
+from pages.parts.launch.choices import QUICK_BACKBONE, QUICK_DATASET, QUICK_PRESET
+from pages.parts.launch.estimate import time_words
+from pages.parts.listing.marks_form import STAR, fits, tags_of
 from pages.parts.listing.run_list import column_config, keep_fresh, run_rows, table
 from pages.parts.listing.several import show_actions
 from pages.parts.pickers import left_out
@@ -15,14 +19,15 @@ for problem in left_out():
     st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
 if not rows:
     show_actions([])  # the last ones may just have been put away
+    quick = preset(QUICK_PRESET, dataset=QUICK_DATASET, backbone=QUICK_BACKBONE)
     empty(
         "No run yet",
-        "A run learns one synthetic image per class, such that a linear classifier trained on them alone works. "
-        "The preset Preview with the photographs that come with the program takes about half a minute.",
+        "A run learns one synthetic image per class, so that a linear classifier trained on these alone works well. "
+        f"The preset Preview tries it on photographs that come with the program. {time_words(quick)}",
         page="pages/launch.py",
         label="Launch the first run",
         icon="rocket_launch",
-        query={"preset": "preview"},
+        query={"preset": QUICK_PRESET, "dataset": QUICK_DATASET, "backbones": QUICK_BACKBONE},
     )
     st.stop()
 
@@ -34,13 +39,18 @@ chosen = left.pills(
     format_func=lambda state: f"{state} {counts.get(state, '')}",
 )  # fmt: skip
 words = right.text_input(
-    "Search", key="search", bind="query-params", placeholder="Name, data set, backbone, study",
+    "Search", key="search", bind="query-params", placeholder="Name, data set, backbone, study, note",
     icon=":material/search:", label_visibility="collapsed",
 )  # fmt: skip
 button.page_link("pages/launch.py", label="New run", icon=":material/add:")
 
-shown = [row for row in rows if not chosen or row["state"][0] in chosen]
-parts = ("run", "dataset", "backbone", "study", "kind")
+tags = tags_of(rows)
+marks = [STAR, *tags] if tags or any(row["star"] for row in rows) else []
+wanted = left.pills(
+    "Marks", marks, selection_mode="multi", key="marks", bind="query-params", label_visibility="collapsed",
+) if marks else []  # fmt: skip
+shown = [row for row in rows if (not chosen or row["state"][0] in chosen) and fits(row, wanted)]
+parts = ("run", "dataset", "backbone", "study", "kind", "note", "tags")
 shown = [row for row in shown if all(w in " ".join(str(row[p]) for p in parts).lower() for w in words.lower().split())]
 names = [row["run"] for row in shown]
 actions = st.container()
@@ -49,9 +59,9 @@ picked = st.dataframe(
     on_select="rerun", selection_mode=["multi-row", "single-cell"], placeholder="",
     key=f"runs_{crc32(' '.join(names).encode()):x}",  # a tick belongs to a place: other runs are another table
 )["selection"]  # fmt: skip
-st.caption(f"{len(shown)} of {len(rows)} runs. Click one to open it.")
+st.caption(f"{len(shown)} of {len(rows)} runs. Click one to open it, or tick it and press Open.")
 with actions:
-    show_actions([names[place] for place in picked["rows"]])
+    show_actions([names[place] for place in picked["rows"]], tags)
 if picked["cells"]:
     st.switch_page("pages/watch.py", query_params={"run": names[picked["cells"][0][0]]})
 if any(state in counts for state in ("queued", "running")):

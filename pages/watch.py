@@ -5,10 +5,10 @@ import streamlit as st
 from lgm_core.base.names import load
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
-from pages.parts.pickers import pick_run, settings, worth_watching
+from pages.parts.pickers import pick_run, running_first, settings
 from pages.parts.player.player import player
 from pages.parts.status import panel, show_failure, show_problems, show_status
-from pages.parts.theme import empty, header
+from pages.parts.theme import empty, header, name_tab
 from pages.parts.watch.details import show_details, show_results
 from pages.parts.watch.export import show_export
 from pages.parts.watch.fork import fork_dialog
@@ -18,17 +18,18 @@ with left:
     header("Watch", "How is it going?")
 with right:
     kinds = ("distill", "baseline", "evaluate", "embed", "align")
-    run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=worth_watching)
+    run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=running_first)
 if run is None:
     empty(
         "Nothing to watch yet",
-        "Once a run is launched, its images, its curves and the way of its images across the map appear here, live.",
+        "Once you launch a run, its images, its curves and the path of its images across the map appear here, live.",
         page="pages/launch.py",
         label="Launch a run",
         icon="play_circle",
     )
     st.stop()
 
+name_tab(run.id, "Watch")
 show_failure(run)
 show_status(run)
 show_problems(run)
@@ -40,7 +41,7 @@ if kind in ("distill", "baseline"):
             fork_dialog(run, asked)
 row = METHODS.get(settings(run).get("method", ""))
 if kind == "distill" and row is not None and row.page_part:
-    with panel(f"What is {row.title}'s own"):
+    with panel(f"Details of {row.title}"):
         load(row.page_part)(run)
 with panel("What the images are worth"):
     show_results(run)

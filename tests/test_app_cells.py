@@ -88,6 +88,6 @@ def test_a_run_that_cannot_go_on_is_launched_anew(store: RunStore, asked: list[R
     _of_another_version(last)
     test = matrix_page(cell=ROW)
     assert "Try again" not in [button.label for button in test.button]
-    press(test, "Launch it anew")
+    press(test, "Launch it again")
     (config,) = asked
     assert (config.kind, config.study, config.name, config.backbone) == ("distill", "demo", "", BACKBONES[1])

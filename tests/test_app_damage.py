@@ -88,4 +88,4 @@ def test_an_opened_cell_names_the_report_that_is_damaged(store: RunStore):
     run = next(run for run in fake_study(store) if run.id == "demo-random")
     (run.evals / REPORT).write_bytes(b"{")
     words = said(open_page("cross_model", study="demo", cell=f"random real images|{BACKBONES[0]}"))
-    assert "is damaged" in words and "no result that can be read" in words
+    assert "is damaged" in words and "no readable result" in words

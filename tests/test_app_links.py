@@ -55,20 +55,20 @@ def test_a_link_opens_launch_with_its_settings(page: Open):
     test = page("launch", dataset="scenes", preset="preview", set=link)
     for flag in ("steps 77", "lgm.views 2", "lgm.target batch", "augment.no-flip", "lgm.learning-rate 0.004"):
         assert f"--{flag}" in command(test)
-    assert number(test, "steps").value == 77 and number(test, "views").value == 2
+    assert number(test, "Steps").value == 77 and number(test, "Views").value == 2
 
 
 def test_settings_that_are_changed_stand_in_the_link(page: Open):
     test = page("launch", dataset="scenes", preset="preview")
     assert "set" not in test.query_params
-    number(test, "steps").set_value(88)
+    number(test, "Steps").set_value(88)
     test.run()
     assert given(test, "set") == ["steps:88"]
-    number(test, "views").set_value(5)
+    number(test, "Views").set_value(5)
     test.run()
     assert given(test, "set") == ["lgm.views:5", "steps:88"] and "--steps 88 " in command(test)
-    number(test, "steps").set_value(preset("preview").steps)
-    number(test, "views").set_value(preset("preview").lgm.views)
+    number(test, "Steps").set_value(preset("preview").steps)
+    number(test, "Views").set_value(preset("preview").lgm.views)
     test.run()
     assert "set" not in test.query_params and "--steps" not in command(test)
 
@@ -125,7 +125,7 @@ def _dialog() -> None:
 def test_a_fork_of_the_last_step_is_offered_further_steps(store: RunStore):
     fake_distill(store, name="one", method="rcig", backbone="conv", steps=13)
     test = AppTest.from_function(_dialog, default_timeout=300).run()
-    assert number(test, "steps").value == 26 and not test.exception
+    assert number(test, "Steps").value == 26 and not test.exception
     assert any("labels and temperature come along" in caption.value for caption in test.caption)
 
 
@@ -141,8 +141,8 @@ def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pyt
     run = fake_distill(store, name="one", steps=60)
     assert isinstance(run.config(), RunConfig)
     test = AppTest.from_function(_dialog, default_timeout=300).run()
-    number(test, "steps").set_value(90)
-    number(test, "views").set_value(4)
+    number(test, "Steps").set_value(90)
+    number(test, "Views").set_value(4)
     next(button for button in test.button if button.label == "Start the fork").click()
     test.run()
     assert not test.exception

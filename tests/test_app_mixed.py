@@ -32,10 +32,10 @@ def both(store: RunStore, **more: Any) -> list[RunFolder]:  # noqa: F811
 def test_compare_keeps_losses_and_recipes_apart(show, store):  # noqa: F811
     runs = both(store, scratch=vars(preset("rcig_digits").scratch))
     shown = show("compare", runs=[run.id for run in runs])
-    said, table = words(shown), {row["evaluated with"]: row for _, row in shown.dataframe[1].value.iterrows()}
+    said, table = words(shown), {row["Evaluated on"]: row for _, row in shown.dataframe[1].value.iterrows()}
     assert "1 − cosine of the gradients" in said and "cross-entropy on real images" in said
-    assert said.count("charts are of different things") == 2 and r"differ in scratch\.learning" in said
-    assert table["conv"]["networks − heads"] == "judged otherwise"
+    assert said.count("charts show different quantities") == 2 and r"differ in scratch\.learning" in said
+    assert table["conv"]["networks − heads"] == "not comparable"
     assert table["MobileNetV2"]["networks − heads"].startswith("+0.0")
     assert "Not judged alike" in words(show("cross_model", study="dataset:imagenette"))
 
@@ -43,14 +43,16 @@ def test_compare_keeps_losses_and_recipes_apart(show, store):  # noqa: F811
 def test_settings_that_a_run_does_not_look_at_are_not_shown_as_its_own(show, store):  # noqa: F811
     runs = both(store, rcig=vars(change(preset("rcig_digits"), {"rcig": {"pool": 7}}).rcig), evaluate_on=["conv"])
     heads = fake_distill(store, name="only_heads", backbone="mobilenet_v2", evaluate_on=["mobilenet_v2"])
-    shown = show("compare", runs=[runs[1].id, heads.id]).dataframe[0].value.set_index("setting")
+    shown = show("compare", runs=[runs[1].id, heads.id]).dataframe[0].value.set_index("Setting")
     assert list(shown.loc["rcig.pool"]) == ["7", "–"]
 
 
 def test_runs_of_one_method_share_their_charts(show, store):  # noqa: F811
     runs = [fake_distill(store, name=name, method="rcig", backbone="conv", evaluate_on=["conv"]) for name in "ab"]
     said = words(show("compare", runs=[run.id for run in runs]))
-    assert "different things" not in said and "cosine" not in said and "over what one run trains" in said
+    assert (
+        "different quantities" not in said and "cosine" not in said and "over the heads or networks of one run" in said
+    )
 
 
 @pytest.mark.parametrize("page", ["embeddings", "neighbours"])
@@ -58,16 +60,16 @@ def test_networks_from_scratch_have_no_map(show, store, page: str):  # noqa: F81
     run = both(store)[1]
     link = {"run": run.id} if page == "neighbours" else {"dataset": "imagenette"}
     shown = show(page, backbones=["conv"], **link)
-    assert "conv: trained from scratch on the images, so without features" in words(shown)
+    assert "conv: networks trained from scratch have no features" in words(shown)
     assert not [button for button in shown.button if button.label == "Compute"]
-    assert "trained from scratch" not in words(show(page, **link))  # conv is not what the page begins with
+    assert "trained from scratch have" not in words(show(page, **link))  # conv is not what the page begins with
 
 
 def test_cross_model_of_networks_offers_no_alignment(show, store):  # noqa: F811
     run = fake_distill(store, name="one", method="rcig", backbone="conv", study="demo", evaluate_on=["conv", "vgg"])
     fake_eval(run, "vgg", ["a", "b"], 0.5)
     shown = show("cross_model", study="demo")
-    assert "conv, vgg: trained from scratch" in words(shown) and "over the networks" in words(shown)
+    assert "conv, vgg: networks trained from scratch" in words(shown) and "over the networks" in words(shown)
     assert not [button for button in shown.button if "alignment" in button.label]
 
 

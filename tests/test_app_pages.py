@@ -71,11 +71,11 @@ def test_the_list_is_filtered_by_state_and_words(page: Open, store: RunStore):
 @pytest.mark.parametrize(
     ("state", "words", "button"),
     [
-        ("queued", "waiting for a device", "Pause"),
-        ("running", "distilling", "Stop"),
+        ("queued", "Waiting for a device", "Pause"),
+        ("running", "Distilling", "Stop"),
         ("paused", "paused", "Resume"),
         ("stopped", "stopped", "Resume"),
-        ("lost", "Resume goes on from the last checkpoint", "Resume"),
+        ("lost", "Resume continues from the last checkpoint", "Resume"),
         ("failed", "ran out of memory", "Retry"),
         ("finished", "Accuracy on real test images", ""),
     ],
@@ -155,7 +155,7 @@ def test_launch_starts_what_was_chosen(page: Open, store: RunStore, monkeypatch)
 
     monkeypatch.setattr(local, "submit", submit)
     test = page("launch", dataset="scenes", preset="preview")
-    next(box for box in test.number_input if box.label == "steps").set_value(77)
+    next(box for box in test.number_input if box.label == "Steps").set_value(77)
     test = press(test.run(), "Start")
     assert not test.exception and len(made) == 1
     assert (made[0].dataset, made[0].preset, made[0].steps) == ("scenes", "preview", 77)
@@ -182,7 +182,9 @@ def test_launch_estimates_from_past_runs(page: Open, store: RunStore):
     fake_distill(store, name="one", backbone="mobilenet_v2")
     test = page("launch", dataset="scenes", backbones="mobilenet_v2", preset="standard")
     words = everything(test)
-    assert "From 1 earlier run" in words and {"time", "a step", "memory"} <= {m.label for m in test.metric}
+    assert "Estimated from 1 earlier run" in words and {"Time", "Time per step", "Memory"} <= {
+        m.label for m in test.metric
+    }
     assert test.metric[0].value.startswith("about ") and " min" in test.metric[0].value
 
 
@@ -191,7 +193,7 @@ def test_launch_offers_to_measure_what_is_not_known(page: Open, monkeypatch):
     monkeypatch.setattr(background, "start", lambda places, name, arguments: started.append(arguments))
     monkeypatch.setattr("pages.parts.launch.estimate.backbone_status", lambda name: "ready")
     test = press(page("launch", dataset="scenes", backbones="mobilenet_v2", preset="preview"), "Measure a few steps")
-    assert "are not known" in everything(test)
+    assert "are unknown" in everything(test)
     assert started[0][:5] == ["estimate", "scenes", "mobilenet_v2", "--preset", "preview"]
 
 
@@ -204,9 +206,9 @@ def test_launch_fetches_in_the_background(page: Open, monkeypatch):
 
 def test_launch_says_what_is_wrong(page: Open):
     test = page("launch", dataset="scenes", preset="preview")
-    next(box for box in test.number_input if box.label == "steps").set_value(3)
+    next(box for box in test.number_input if box.label == "Steps").set_value(3)
     words = everything(test.run())
-    assert "the pyramid reaches its full" in words and not [b for b in test.button if b.label == "Start"]
+    assert "the pyramid reaches its full" in words and next(b for b in test.button if b.label == "Start").disabled
 
 
 @pytest.mark.parametrize(

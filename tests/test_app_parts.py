@@ -73,7 +73,8 @@ def test_every_group_of_settings_has_a_tab_but_those_of_other_kinds_of_run():
     assert groups == {name for row in METHODS.values() for name in row.tabs} | {"baseline", "embed", "align"}
 
 
-def test_the_form_begins_with_the_networks_of_the_preset():
+def test_the_form_begins_with_the_networks_of_the_preset(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert begin(preset("standard")) == ((RunConfig().backbone,), ())
     assert begin(preset("standard", backbone="mobilenet_v2")) == (("mobilenet_v2",), ())
     assert begin(preset("rcig_depth_3")) == (("conv",), ("conv:augmented",))

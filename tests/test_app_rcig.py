@@ -19,6 +19,7 @@ from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import PRESETS, change, preset
 from lgm_core.reports.command import command, command_of_run
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.launch.choices import begin
 from pages.parts.launch.form import input_of
 from pages.parts.server import background
 from tests.app import open_page
@@ -125,8 +126,8 @@ def test_rcig_brings_its_presets_networks_and_settings(page: Open):
     assert [word.split()[0] for word in several(test, "distil").options] == ["conv", "resnet", "vgg", "alexnet"]
     assert [tab.label for tab in test.tabs][:2] == ["RCIG", "Networks from scratch"]
     assert not {"Matching", "Pyramid", "Views"} & {tab.label for tab in test.tabs}
-    pool = field(test, "pool")
-    assert pool.help == "networks in the pool (1 to 1000)" and (pool.min, pool.max, pool.value) == (1, 1000, 10)
+    pool = field(test, "Pool")
+    assert pool.help == "networks in the pool (1 to 1000)" and pool.value == 10
     assert given(test, "method") == ["rcig"] and given(test, "dataset") == ["digits"]
     assert parsed(test) == preset("rcig_digits")
 
@@ -138,13 +139,13 @@ def test_a_preset_brings_its_network_and_data_set(page: Open):
     test = choose(test, "Preset", "rcig_preview")
     assert parsed(test) == preset("rcig_preview") and given(test, "dataset") == ["cifar10"]
     test = choose(test, "Method", "lgm")
-    assert parsed(test).method == "lgm" and several(test, "distil").value == ["tf_efficientnet_lite0"]
+    assert parsed(test).method == "lgm" and several(test, "distil").value == list(begin(preset("standard"))[0])
 
 
 def test_a_link_opens_launch_with_rcig_and_its_settings(page: Open):
     link = ["rcig.width:24", "rcig.flip:true", "scratch.seeds:2"]
     test = page(preset="rcig_digits", backbones=["resnet"], evaluate=["conv:augmented"], set=link)
-    assert given(test, "method") == ["rcig"] and field(test, "pool").value == 10
+    assert given(test, "method") == ["rcig"] and field(test, "Pool").value == 10
     assert parsed(test) == preset(
         "rcig_digits", backbone="resnet", evaluate_on=("resnet", "conv:augmented"),
         rcig={"width": 24, "flip": True}, scratch={"seeds": 2},
@@ -153,8 +154,8 @@ def test_a_link_opens_launch_with_rcig_and_its_settings(page: Open):
 
 def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits")
-    field(test, "steps").set_value(77)
-    field(test, "pool").set_value(4)
+    field(test, "Steps").set_value(77)
+    field(test, "Pool").set_value(4)
     test = checked(test.run())
     assert set(given(test, "set")) == {"steps:77", "rcig.pool:4"}
     wanted = parsed(test)
@@ -166,7 +167,7 @@ def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunC
 def test_several_networks_are_a_study_with_real_images_to_compare_with(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits", backbones=["conv", "resnet"])
     assert told(test).endswith("--distil-with conv resnet") and "--preset rcig_digits" in told(test)
-    assert any("6 baselines of real images are added" in said.value for said in test.caption)
+    assert any("6 baselines of real images are included" in said.value for said in test.caption)
     press(test, "Start")
     made = [(run.kind, run.backbone) for run in started if run.kind == "distill"]
     assert made == [("distill", "conv")] * 3 + [("distill", "resnet")] * 3 and all(

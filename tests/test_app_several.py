@@ -61,7 +61,7 @@ def test_only_active_runs_are_stopped(store: RunStore, monkeypatch: pytest.Monke
 def test_runs_are_put_into_the_trash_and_back(store: RunStore):
     test = AppTest.from_function(_actions, default_timeout=300).run()
     done, refused = pressed(test, "Delete")
-    assert done == ["Put into the trash: paused, lost, finished."] and "running (the run 'running' is" in refused[0]
+    assert done == ["Moved to the trash: paused, lost, finished."] and "running (the run 'running' is" in refused[0]
     assert Trash(store).names() == ["finished", "lost", "paused"] and [run.id for run in store.runs()] == ["running"]
     assert test.run().success, "it stands there for a while: the page draws itself anew every few seconds"
     done, refused = pressed(test, "Put back")

@@ -128,7 +128,7 @@ def fork(page, store: RunStore, run: RunFolder) -> RunFolder:
     at_rest(page, page.locator(".player"))
     page.keyboard.press("Home")
     expect(page.locator('.player[data-drawn="0"][data-step="0"]')).to_be_visible()
-    page.get_by_role("button", name="fork here").click()
+    page.get_by_role("button", name="Fork here").click()
     dialog = page.get_by_role("dialog")
     steps = dialog.get_by_role("spinbutton", name="steps")
     steps.fill(str(SHORT))
@@ -176,12 +176,12 @@ def lasso(page, store: RunStore, address: str, made: RunFolder) -> None:
     expect(page.get_by_text("96 images in the lasso")).to_be_visible()  # sixteen classes of six
     expect(page.locator(".lgm-tiles .lgm-tile")).to_have_count(96)
     page.goto(f"{address}/embeddings?dataset=scenes&backbones={BACKBONE}&picked=real:5&method=pca")
-    expect(page.get_by_text("nearest real images, cosine similarity")).to_be_visible()
+    expect(page.get_by_text("Nearest real images, by cosine similarity")).to_be_visible()
 
 
 def neighbours(page, address: str, made: RunFolder) -> None:
     page.goto(f"{address}/neighbours?run={made.id}&backbones={BACKBONE}")
-    expect(page.get_by_text("class centroid")).to_have_count(8)
+    expect(page.get_by_text("Class centroid")).to_have_count(8)
 
 
 def export(page, address: str, run: RunFolder) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lgm_core.base.files import read_json, write_json
 from lgm_core.runs.store import RunStore
 from tests.browser import at_rest, expect, pixels, serve, until
 from tests.fake_runs import REAL, fake_distill, fake_embed
@@ -21,6 +22,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     source = fake_distill(store, name="source", backbone="mobilenet_v2")
     for backbone in ("mobilenet_v2", "clip_vitb16"):
         fake_embed(store, source, backbone=backbone, name=f"map-{backbone}")
+    shapes = fake_embed(store, source, backbone="tf_efficientnet_lite0", name="map-shapes")
+    facts = read_json(shapes.map_file)
+    for choice in ("random", "centroids"):
+        fake_distill(store, name=choice, kind="baseline", baseline={"choice": choice})
+        facts["sources"][choice] = facts["sources"]["source"]
+    write_json(shapes.map_file, facts)
     enlarge(fake_embed(store, source, backbone="dino_vits16", name="map-large"), MANY)
     return store
 
@@ -42,6 +49,32 @@ def test_lasso_shows_the_images_and_marks_them_in_every_map(page, address):
     expect(page.locator(".lgm-tiles .lgm-tile")).to_have_count(min(count, 96))
     for canvas, old in zip(canvases, before, strict=True):  # both maps dim what is not chosen
         until(page, lambda canvas=canvas, old=old: pixels(canvas) != old, "the map shows the selection")
+
+
+def test_distilled_random_and_chosen_images_differ_in_shape(page, address):
+    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=tf_efficientnet_lite0")
+    _maps(page, 1)
+    for words in ("★ distilled", "▲ random real images", "◆ chosen real images"):
+        expect(page.locator(".legend .shape", has_text=words)).to_be_visible()
+
+
+def test_points_are_opened_and_selected_with_the_keyboard(page, address):
+    page.goto(f"{address}/{BOTH}")
+    canvas = _maps(page, 2)[0]
+    canvas.focus()
+    page.keyboard.press("ArrowLeft")
+    first = page.locator(".lgm-maps").get_attribute("data-hover")
+    assert first != ""
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert page.locator(".lgm-maps").get_attribute("data-hover") not in ("", first)
+    page.keyboard.press("s")
+    few = _selected(page)
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    until(page, lambda: _selected(page) > few > 0, "more is selected")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nearest real images, by cosine similarity").first).to_be_visible()
 
 
 def test_every_choice_is_within_reach_in_a_narrow_window(page, address):
@@ -67,10 +100,10 @@ def test_hover_shows_a_thumbnail_and_a_click_the_neighbours(page, address, store
     x, y = _star(page, store)
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + x, box["y"] + y)
-    expect(page.locator(".tip")).to_contain_text("synthetic")
+    expect(page.locator(".tip")).to_contain_text("tench, distilled")
     expect(page.locator(".tip i")).to_have_attribute("style", re.compile("webp"))
     page.mouse.click(box["x"] + x, box["y"] + y)
-    expect(page.get_by_text("nearest, cosine similarity")).to_have_count(2)  # a row for each backbone
+    expect(page.get_by_text("Nearest, by cosine similarity")).to_have_count(2)  # a row for each backbone
     expect(page).to_have_url(re.compile("picked=star"))
 
 

@@ -85,15 +85,15 @@ def test_maps_stand_side_by_side_and_a_link_opens_the_lasso(show, store):
     assert shown.get("bidi_component")
     assert "images in the lasso" in words(shown)
     picked = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]), picked="star:source:3")
-    assert words(picked).count("nearest, cosine similarity") == 2
+    assert words(picked).count("Nearest, by cosine similarity") == 2
     real = show("embeddings", dataset="imagenette", backbones=list(BACKBONES[:2]), picked="real:7", colour="wrong")
-    assert "probe error" in words(real) and words(real).count("nearest real images, cosine similarity") == 2
+    assert "probe error" in words(real) and words(real).count("Nearest real images, by cosine similarity") == 2
 
 
 def test_a_map_says_of_how_many_images_it_is_and_what_its_axes_hold(show, store):
     fake_embed(store, fake_distill(store, name="one"), backbone="mobilenet_v2")
     told = words(show("embeddings", method="pca", backbones="mobilenet_v2"))
-    assert f"{REAL} of 3,925 test images. Variance that the two axes hold: " in told and " 50 %." in told
+    assert f"{REAL} of 3,925 test images. Variance explained by the two axes: " in told and " 50 %." in told
     assert "Variance" not in words(show("embeddings", method="umap", backbones="mobilenet_v2"))
 
 
@@ -147,10 +147,10 @@ def test_neighbours_of_every_synthetic_image(show, store):
     source = fake_distill(store, name="source")
     fake_embed(store, source, backbone=BACKBONES[0], name="map")
     shown = words(show("neighbours", run="source", backbones=[BACKBONES[0]]))
-    assert shown.count("class centroid") == 8 and "the nearest is of its class" in shown  # a page of eight
+    assert shown.count("Class centroid") == 8 and "the nearest is of the same class" in shown  # a page of eight
     assert "40 %" in shown
     one = words(show("neighbours", run="source", backbones=[BACKBONES[0]], **{"class": CLASSES[3]}))
-    assert one.count("class centroid") == 1
+    assert one.count("Class centroid") == 1
 
 
 def test_the_matrix_opens_a_cell_and_shows_alignment(show, store):
@@ -179,7 +179,7 @@ def test_compare_names_only_what_differs(show, store):
     fake_distill(store, name="two", seed=1, accuracy=0.6, steps=70)
     shown = show("compare", runs=["one", "two"])
     settings, accuracies = (frame.value for frame in shown.dataframe[:2])
-    assert list(settings["setting"]) == ["steps"]
+    assert list(settings["Setting"]) == ["steps"]
     assert "-20.0  [" in accuracies.iloc[0]["two − one"] and "•" in accuracies.iloc[0]["two − one"]
 
 

@@ -57,7 +57,7 @@ def steps_of(store: RunStore, name: str) -> list[int]:
 
 def test_a_link_into_a_fresh_server_shows_the_whole_dashboard(page: Any, server: str):
     open_player(page, server, "run=ended")
-    expect(page).to_have_title("Linear Gradient Matching")
+    expect(page).to_have_title("ended · Watch · LGM Studio")
     expect(page.get_by_role("link", name="Cross-model")).to_be_visible()
 
 
@@ -75,7 +75,7 @@ def test_arrow_keys_scrub(page: Any, server: str, store: RunStore, name: str):
     drawn(page, steps[13])
     page.keyboard.press("Shift+ArrowLeft")
     drawn(page, steps[3])
-    expect(player.locator(".where")).to_have_text(f"step {steps[3] + 1} of 500")
+    expect(player.locator(".where")).to_have_text(f"Step {steps[3] + 1} of 500")
     expect(player.locator(".loss-now")).to_have_text(f"{0.2 + 0.8 * np.exp(-4 * steps[3] / 499):.3f}")
     page.keyboard.press("End")
     drawn(page, steps[-1])
@@ -133,6 +133,52 @@ def test_zoom_shows_neighbours_levels_and_before_and_after(page: Any, server: st
     until(page, lambda: pixels(wipe) != before, "the slider shows more of the first frame")
     page.keyboard.press("Escape")
     expect(page.locator(".zoom")).to_be_hidden()
+
+
+def test_an_image_opens_below_its_own_row(page: Any, server: str):
+    player = open_player(page, server, "run=ended")
+    atlas, zoom = player.locator(".atlas"), player.locator(".zoom")
+    at_rest(page, atlas)
+    closed = atlas.bounding_box()
+    row = closed["height"] / 2
+    atlas.click(position={"x": closed["width"] - 40, "y": 40})
+    expect(player.locator(".zoom-name")).to_have_text(CLASSES[4])
+    at_rest(page, atlas)
+    opened, box = atlas.bounding_box(), zoom.bounding_box()
+    assert abs(box["y"] - opened["y"] - row) < 2 and opened["height"] >= closed["height"] + box["height"]
+    assert opened["width"] == closed["width"] and box["width"] <= opened["width"]
+    atlas.click(position={"x": 40, "y": opened["height"] - row / 2})  # the row below has moved down
+    expect(player.locator(".zoom-name")).to_have_text(CLASSES[5])
+
+
+def test_before_is_the_first_frame_that_shows_something(page: Any, server: str, store: RunStore):
+    steps = steps_of(store, "ended")
+    player = open_player(page, server, "run=ended&image=1")
+    expect(player.locator(".wipe[data-before]")).to_be_visible()
+    until(page, lambda: int(player.locator(".wipe").get_attribute("data-before")) > steps[5], "noise is passed over")
+    first = int(player.locator(".wipe").get_attribute("data-before"))
+    assert 50 < first < 350  # the made-up pictures fade in over 500 steps
+    expect(player.locator(".wipe-words")).to_have_text(f"Step {first + 1} | step 500: drag to compare")
+
+
+def test_images_are_chosen_and_compared_with_the_keyboard(page: Any, server: str):
+    player = open_player(page, server, "run=ended")
+    atlas, wipe = player.locator(".atlas"), player.locator(".wipe")
+    atlas.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(player.locator(".zoom-name")).to_have_text(CLASSES[1])
+    assert CLASSES[1] in atlas.get_attribute("aria-label")
+    page.keyboard.press("ArrowDown")
+    expect(player.locator(".zoom-name")).to_have_text(CLASSES[2])
+    wipe.focus()
+    before = pixels(wipe)
+    page.keyboard.press("ArrowRight")
+    until(page, lambda: pixels(wipe) != before, "the share moves")
+    expect(player).to_have_attribute("data-step", "499")  # and the frame does not
+    atlas.focus()
+    page.keyboard.press("Enter")
+    expect(player.locator(".zoom")).to_be_hidden()
 
 
 def test_a_run_that_goes_on_is_followed(page: Any, server: str, store: RunStore):

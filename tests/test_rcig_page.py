@@ -50,13 +50,13 @@ def test_the_accuracy_on_the_way_is_told_from_that_of_the_table(tmp_path: Path, 
     told = {"live": {"times": 5, "test_images": 300, "steps": 120}, "scratch": {"learning_rate": 0.0002}}
     run = fake_distill(RunStore(tmp_path / "runs"), name="theirs", method="rcig", backbone="conv", **told)
     append_line(run.details_file, _line(0))
-    first = "Accuracy on the way: one network, trained for 120 steps at a rate of 0.002 and tested on"
+    first = "Accuracy during the run: one network, trained for 120 steps at a rate of 0.002 and tested on"
     assert f"{first} up to 300 images." in [caption.value for caption in _watch(run.id).caption]
     judged = read_json(run.evals / "mobilenet_v2-on-imagenette.json")
     judged |= {"backbone": "conv", "steps": 1000, "learning_rate": 0.0002, "test_images": 250}
     write_json(run.evals / "conv-on-imagenette.json", judged)
     others = "The table below: 3 networks, each trained for 1,000 steps at 0.0002 and tested on 250."
-    words = f"{first} 250 images. {others} The two need not agree."
+    words = f"{first} 250 images. {others} The two may differ."
     assert words in [caption.value for caption in _watch(run.id).caption]
     assert not live_caption(told | {"live": {"times": 0}})
 

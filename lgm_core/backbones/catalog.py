@@ -161,6 +161,7 @@ ALIASES: Mapping[str, str] = {
     "dinov2_vitl": "dinov2_vitl14",
     "dinov3_vitb": "dinov3_vitb16",
     "efficientnet_lite0": "tf_efficientnet_lite0",
+    "mobilenet_v3": "mobilenet_v3_small",
 }
 
 
@@ -169,10 +170,15 @@ def find_row(name: str) -> BackboneRow:
     if row := open_row(name):
         return row
     try:
-        return CATALOG[ALIASES.get(name, name)]
+        return CATALOG[catalogue_name(name)]
     except KeyError:
         known = unknown(name, [*CATALOG, *ALIASES], "backbone")
         raise UnknownName(f"{known}; beyond the catalogue: {', '.join(FORMS)}") from None
+
+
+def catalogue_name(name: str) -> str:
+    """The catalogue's name of an alias; any other name as it is."""
+    return ALIASES.get(name, name)
 
 
 def find_weights(row: BackboneRow, places: Places) -> Path | None:

@@ -134,11 +134,8 @@ def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> A
         raise ConfigError(f"{name} is {_NOUN[hint]}; {value!r} was given")
     if isinstance(value, str):
         _require_name(name, metadata, value)
-    low, high = metadata.get("low"), metadata.get("high")
-    unit = f" {metadata['unit']}" if metadata.get("unit") else ""
-    if low is not None and not value >= low or high is not None and not value <= high:
-        limits = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ConfigError(f"{name} must be {limits}{unit}; {value} was given")
+    if limits := limits_missed(metadata, value):
+        raise ConfigError(f"{name} must be {limits}; {value} was given")
     return value
 
 
@@ -148,6 +145,15 @@ def _require_name(setting: str, metadata: Mapping[str, Any], value: str) -> None
         raise ConfigError(
             f"{setting} is the name of {metadata['names']}, and that of a folder: {_shortly(value)} {why}"
         )
+
+
+def limits_missed(metadata: Mapping[str, Any], value: Any) -> str:
+    """The limits of a knob that a value is outside of, such as "between 1 and 10 px"; "" where it is inside."""
+    low, high = metadata.get("low"), metadata.get("high")
+    if not (low is not None and not value >= low or high is not None and not value <= high):
+        return ""
+    unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+    return f"{f'at least {low}' if high is None else f'between {low} and {high}'}{unit}"
 
 
 _NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

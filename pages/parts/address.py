@@ -22,7 +22,7 @@ def take_from_url(key: str, known: Any, many: bool = False, state: str = "") -> 
     found = [name for name in given if known is None or name in known]
     if len(found) < len(given):
         missing = ", ".join(name for name in given if name not in found)
-        st.toast(f"{plain(missing)} is not here", icon=":material/link_off:")
+        st.toast(f"{plain(missing)} was not found", icon=":material/link_off:")
     if found:
         st.session_state[state] = found if many else found[0]
 

@@ -21,6 +21,7 @@ from lgm_core.runs.shapes import THUMBS, misfits
 from lgm_core.runs.store import RunFolder
 
 THUMBS_SCRIPT = Path(__file__).parent / "thumbs.js"  # shows thumbnails in a component; see `thumbs_for_script`
+SHAPES_SCRIPT = Path(__file__).parent / "shapes.js"  # marks on the maps of components
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ def _show(run: RunFolder, key: str) -> None:
     of = ", ".join(config.evaluate_on) if config.kind == "align" else config.backbone
     words = f"{state_words(status.state)} {config.kind} with {plain(of)}"
     if status.state in ("failed", "lost"):
-        st.error(f"{words}: {plain(status.error or 'its worker is gone')}")
+        st.error(f"{words}: {plain(status.error or 'its worker process stopped')}")
         _offer("Try again", "refresh", run, key)
         with st.expander("Last lines of its log"):
             st.code(run.log_tail() or "The log is empty.", language=None)
@@ -71,7 +71,7 @@ def _show(run: RunFolder, key: str) -> None:
         _offer("Resume", "play_arrow", run, key)
     else:
         share = status.phase_done / status.phase_total if status.phase_total else 0.0
-        waits = "waits for a free device" if status.state == "queued" else "starts"
+        waits = "waiting for a free device" if status.state == "queued" else "starting"
         st.progress(min(share, 1.0), f"{words}: {plain(status.phase or waits)}")
 
 
@@ -79,7 +79,7 @@ def _offer(label: str, icon: str, run: RunFolder, key: str) -> None:
     """A button that goes on with the run, or, where this version cannot, launches another with the same settings."""
     if why := run.why_not_resumed():
         st.caption(plain(why))
-        launch("Launch it anew", [replace(run.config(), name="")], key=f"{key}_{run.id}", primary=False)
+        launch("Launch it again", [replace(run.config(), name="")], key=f"{key}_{run.id}", primary=False)
         return
     again = st.button(label, key=f"again_{key}_{run.id}", icon=f":material/{icon}:", disabled=not may_launch())
     if again and attempt(lambda: local.resume(run, places())):

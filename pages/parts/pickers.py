@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
 from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url, take_what_is_there
-from pages.parts.theme import plain
+from pages.parts.theme import plain, shortened
+
+_RANKED = 200  # runs
 
 
 def all_runs() -> list[RunFolder]:
@@ -66,11 +69,17 @@ def worth_watching(run: RunFolder) -> bool:
     return run.status().active or shows_images(run)
 
 
+def running_first(run: RunFolder) -> int:
+    """For `pick_run`: 2 for a run that runs, 1 for one that is worth watching, 0 for others."""
+    return 2 if run.status().state == "running" else int(worth_watching(run))
+
+
 def pick_run(
     kinds: Sequence[str] = ("distill",), key: str = "run", label: str = "Run",
-    where: Callable[[RunFolder], bool] | None = None, first: Callable[[RunFolder], bool] | None = None,
+    where: Callable[[RunFolder], bool] | None = None, first: Callable[[RunFolder], int] | None = None,
 ) -> RunFolder | None:  # fmt: skip
-    """One run of these kinds, the newest at first, or the newest that is as `first` asks; None where there is none.
+    """One run of these kinds; at first the newest, or, of the newest 200, the one that `first` ranks highest. None
+    where there is none.
 
     A link to a run that is not there is told so, and the page ends there until another one is chosen.
     """
@@ -78,8 +87,9 @@ def pick_run(
     if not runs:
         _say_missing("run", st.query_params.get_all(key))
         return None
-    begin = next((place for place, run in enumerate(runs.values()) if first and first(run)), 0)
-    return runs[_pick_one("run", {name: name for name in runs}, key=key, label=label, begin=begin)]
+    ranks = [first(run) for run in islice(runs.values(), _RANKED)] if first else [0]
+    begin = ranks.index(max(ranks))  # of equals the newest
+    return runs[_pick_one("run", {name: shortened(name, 60) for name in runs}, key=key, label=label, begin=begin)]
 
 
 def pick_runs(
@@ -98,7 +108,9 @@ def pick_runs(
     begin: list[str] = []
     if state_key(key) not in st.session_state:  # those that `first` asks for, then the others
         begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
-    chosen = st.multiselect(label, list(runs), default=begin or None, key=state_key(key), max_selections=most)
+    chosen = st.multiselect(
+        label, list(runs), default=begin or None, key=state_key(key), max_selections=most, format_func=shortened
+    )
     if not missing:
         put_into_url(key, chosen)
     return [runs[name] for name in chosen]
@@ -132,8 +144,8 @@ def _pick_one(noun: str, names: Mapping[str, str], *, key: str, label: str, begi
 def _say_missing(noun: str, names: Sequence[str]) -> None:
     if names:
         st.warning(
-            f"There is no {noun} {plain(' and no '.join(names))} to show here: deleted, named otherwise, or without "
-            "anything for this page. Choose above what to show.",
+            f"There is no {noun} {plain(' and no '.join(names))} to show here: it was deleted or renamed, or has "
+            "nothing for this page. Choose above what to show.",
             icon=":material/link_off:",
         )
 
@@ -161,7 +173,9 @@ def pick_backbones(
     help: str = f"From the catalogue, or typed in: {', '.join(f'`{form}`' for form in FORMS)}",
     among: Sequence[str] | None = None,
 ) -> list[str]:  # fmt: skip
-    """Backbones of the catalogue (or `among` others) or open names, in the order in which they were chosen."""
+    """Backbones of the catalogue (or `among` others) or open names, in the order in which they were chosen; an alias is
+    told by the catalogue's name.
+    """
     rows = sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")
     names = [row.name for row in rows] if among is None else list(among)
     state = state_key(key, *map(backbone_status, names), *(() if among is None else (*names, *default)))
@@ -172,6 +186,7 @@ def pick_backbones(
         label, names, default=None if state in st.session_state else list(default), key=state,
         accept_new_options=True, format_func=backbone_words, help=help,
     )  # fmt: skip
+    chosen = list(dict.fromkeys(map(backbones.catalogue_name, chosen)))
     put_into_url(key, chosen)
     return chosen
 
@@ -200,11 +215,12 @@ def backbone_words(name: str) -> str:
     """A backbone in a list."""
     if is_student(name):
         return f"{name}  ·  from scratch"
-    row, status = backbones.CATALOG.get(name), backbone_status(name)
+    row, status = backbones.CATALOG.get(backbones.catalogue_name(name)), backbone_status(name)
     if row is None:
         return name
     size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""
-    return f"{backbones.title_here(row, places())}  ·  {_status_words(status)}{size}"
+    lacks = "" if status == "ready" else f"  ·  {_status_words(status)}{size}"
+    return f"{backbones.title_here(row, places())}  ·  {name}{lacks}"  # the name, so that typing it finds the row
 
 
 def _status_words(status: str) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.places import places
+from lgm_core.evaluation.protocol import keys_of
 from lgm_core.jobs import local
+from lgm_core.jobs.estimate import estimate
 from lgm_core.runs.status import Status
 from lgm_core.runs.store import RunFolder
 from pages.parts.server.access import may_launch, require_launch
@@ -34,14 +36,14 @@ def show_failure(run: RunFolder) -> None:
     """Why a run failed or was lost, in a sentence, with the remedy; the log's tail folded away."""
     status = run.status()
     if status.state == "failed":
-        st.error(plain(status.error or "The worker ended without a word."), icon=":material/error:")
+        st.error(plain(status.error or "The worker ended without an error message."), icon=":material/error:")
     elif status.state == "lost":
-        words = f"The worker of this run is gone since {_ago(status.heartbeat)}. Nothing is lost but the last seconds"
-        then = "." if run.why_not_resumed() else ": Resume goes on from the last checkpoint."
+        words = f"This run's worker process stopped {_ago(status.heartbeat)}. Only its last seconds are lost"
+        then = "." if run.why_not_resumed() else "; Resume continues from the last checkpoint."
         st.warning(f"{words}{then}", icon=":material/link_off:")
     else:
         return
-    with st.expander("The last lines of the log", icon=":material/notes:"):
+    with st.expander("Last lines of the log", icon=":material/notes:"):
         st.code(run.log_tail(40) or "The log is empty.", language=None, wrap_lines=True)
 
 
@@ -67,35 +69,49 @@ def panel(title: str) -> Iterator[None]:
         logging.getLogger("lgm.pages").exception("%s cannot be shown", title)
         why = f"{type(error).__name__}: {error}"
         st.warning(
-            f"{title} cannot be shown: a file holds what it should not ({plain(why)}). The dashboard's log tells "
-            "where; the rest of the page goes on.",
+            f"{title} cannot be shown: a file has unexpected contents ({plain(why)}). See the dashboard's log for "
+            "details; the rest of the page is not affected.",
             icon=BROKEN,
         )
 
 
-def figures(status: Status) -> list[tuple[str, str, str]]:
-    """(label, value, help) of what is known: step, speed, time left, memory."""
-    found = []
-    if status.steps and (status.step or status.active):
-        found.append(("step", f"{min(status.step + (status.step > 0), status.steps)} of {status.steps}", ""))
-    if status.seconds_per_step:
-        rate = f"{1 / status.seconds_per_step:.1f} steps/s" if status.seconds_per_step < 1 else ""
-        found.append(("speed", rate or f"{status.seconds_per_step:.1f} s/step", "mean over the last steps"))
-    if left := seconds_left(status):
-        found.append(("time left", duration(left), "for the steps; the final evaluation comes on top"))
-    elif status.started and status.heartbeat > status.started:
-        found.append(("time", duration(status.heartbeat - status.started), "since the worker's last start"))
-    if status.device_memory:
-        where = f" on {status.device}" if status.device else ""
-        found.append(("memory", memory(status.device_memory), f"the peak so far{where}"))
-    return found
+def figures(run: RunFolder, status: Status) -> list[tuple[str, str, str]]:
+    """(label, value, help): step, speed, time, memory. Of an active run always all of them, so that nothing moves when
+    one becomes known.
+    """
+    step = f"{min(status.step + (status.step > 0), status.steps)} of {status.steps}" if status.steps else ""
+    each = status.seconds_per_step
+    speed = "" if not each else f"{1 / each:.1f} steps/s" if each < 1 else f"{each:.1f} s/step"
+    left, took = seconds_left(run, status), max(status.heartbeat - status.started, 0) if status.started else 0
+    where = f" on {status.device}" if status.device else ""
+    found = [
+        ("Step", step if status.step or status.active else "", ""),
+        ("Speed", speed, "mean over the last steps"),
+        ("Time left", duration(left) if left else "", "for the remaining steps and the evaluations that follow")
+        if status.active
+        else ("Time", duration(took) if took else "", "since the worker last started"),
+        ("Memory", memory(status.device_memory) if status.device_memory else "", f"the peak so far{where}"),
+    ]
+    return [(label, value or "–", help) for label, value, help in found if value or status.active]
 
 
-def seconds_left(status: Status) -> float:
-    """Seconds that the optimisation still needs; 0 if it is not running."""
-    if status.state != "running" or not status.seconds_per_step or status.phase != "distilling":
+def seconds_left(run: RunFolder, status: Status) -> float:
+    """Seconds that the run still needs, for its steps and for judging; 0 where that is not known."""
+    if status.state != "running" or not status.seconds_per_step:
         return 0.0
-    return max(status.steps - status.step, 0) * status.seconds_per_step
+    steps = max(status.steps - status.step - 1, 0)
+    judging, judges = _judging(str(run.path), run.config_file.stat().st_mtime_ns)
+    still = max(judges - len(list(run.evals.glob("*.json"))), 0) / judges if judges else 0.0
+    return steps * status.seconds_per_step + still * judging
+
+
+@st.cache_data(max_entries=64, ttl=300, show_spinner=False)
+def _judging(path: str, stamp: int) -> tuple[float, int]:
+    """Seconds that judging the result of a distillation takes, as estimated, and the number of its evaluations."""
+    del stamp  # part of the cache's key
+    config, _ = result_or_why(RunFolder(Path(path)).config)
+    found, _ = result_or_why(lambda: estimate(config, places())) if config else (None, "")
+    return (found.seconds_evaluate, len(keys_of(config))) if found and config else (0.0, 0)
 
 
 def duration(seconds: float) -> str:
@@ -138,14 +154,16 @@ def _panel(path: str, before: tuple) -> None:
     status = run.status()
     with st.container(border=True, key="lgm_status"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            st.markdown(f"{state_words(status.state)} {plain(_phase(run, status))}", width="content")
-            for label, value, help in figures(status):
+            st.markdown(state_words(status.state), width="content")
+            for label, value, help in figures(run, status):
                 st.metric(label, value, help=help or None, width="content")
             with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 _buttons(run, status)
         if refused := st.session_state.pop(_REFUSED, ""):
             st.error(plain(refused), icon=":material/error:")
         if status.active:
+            with st.container(key="lgm_phase"):  # a line of its own, cut where it is too long: nothing moves with it
+                st.caption(plain(_phase(run, status)) or "…")
             st.progress(_share(status))
         for note in (*status.notes, *filter(None, [run.why_not_resumed()])):
             st.caption(f":material/info: {plain(note)}")
@@ -154,16 +172,16 @@ def _panel(path: str, before: tuple) -> None:
 def _buttons(run: RunFolder, status: Status) -> None:
     wish = run.wish() if status.active else ""
     if wish in ("pause", "stop"):
-        st.button(f"asked to {wish} …", disabled=True, key="asked")
-        _action("Take it back", "undo", lambda: local.resume(run), "The run goes on as before")
+        st.button(f"Asked to {wish} …", disabled=True, key="asked")
+        _action("Withdraw", "undo", lambda: local.resume(run), "The run continues as before")
     elif status.active:
-        _action("Pause", "pause", lambda: local.pause(run), "Writes a checkpoint and leaves the device")
-        _action("Stop", "stop", lambda: local.stop(run), "Ends the run; it can still be resumed")
+        _action("Pause", "pause", lambda: local.pause(run), "Writes a checkpoint and frees the device")
+        _action("Stop", "stop", lambda: local.stop(run), "Ends the run; you can still resume it")
     elif status.state == "failed":
-        help = "Once more, from the last checkpoint"
+        help = "Try again from the last checkpoint"
         _action("Retry", "refresh", lambda: local.retry(run), help, primary=True, refused=run.why_not_resumed())
     elif status.state in ("paused", "stopped", "lost"):
-        help = "From the last checkpoint"
+        help = "Continue from the last checkpoint"
         _action("Resume", "play_arrow", lambda: local.resume(run), help, primary=True, refused=run.why_not_resumed())
 
 
@@ -195,11 +213,11 @@ def _phase(run: RunFolder, status: Status) -> str:
     if status.state == "queued":
         for place, (other, words) in enumerate(local.queue(places()), start=1):
             if other.id == run.id:
-                return f"number {place} in the queue, waiting for {words}"
-        return "waiting for a device"
+                return f"Number {place} in the queue, waiting for {words}"
+        return "Waiting for a device"
     if status.state == "running" and status.phase:
         counted = f", {status.phase_done} of {status.phase_total}" if status.phase_total > 1 else ""
-        return f"{status.phase}{counted}"
+        return f"{status.phase[0].upper()}{status.phase[1:]}{counted}"
     return ""
 
 

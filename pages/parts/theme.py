@@ -1,7 +1,7 @@
 """One look: colours per class and per backbone, the style sheet, page titles, empty states.
 
 >>> class_colour(3), backbone_colour("dinov2_vits14"), state_colour("running")
-('#d1495b', '#29996d', '#2f6fde')
+('#d55e00', '#29996d', '#0072b2')
 """
 
 import colorsys
@@ -14,13 +14,14 @@ import streamlit as st
 
 from lgm_core.backbones import catalog
 
-# Ten that can be told apart on white and on near-black; beyond them the golden angle.
-CLASS_PALETTE = (
-    "#3f7fe0", "#e8833a", "#35a46f", "#d1495b", "#8f6ad8", "#a8743f", "#dd6fb4", "#7d8a99", "#b3a62c", "#2ba7b8",
-)  # fmt: skip
+# Colours that the colour-blind can tell apart: Okabe and Ito (2008) without black, which a dark page hides, and three
+# dark ones. Whatever else has a colour on a page takes it from here; .streamlit/config.toml repeats them for charts.
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"
+GREY = "#8a8f98"
+CLASS_PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, "#882255", "#117733", "#f0e442", "#7b3f00")
 STATE_COLOURS = {
-    "queued": "#8a8f98", "running": "#2f6fde", "paused": "#b7791f", "stopped": "#8a8f98",
-    "failed": "#cf3f4f", "finished": "#2e8b57", "lost": "#b7791f",
+    "queued": GREY, "running": BLUE, "paused": ORANGE, "stopped": GREY, "failed": VERMILLION, "finished": GREEN,
+    "lost": PURPLE,
 }  # fmt: skip
 STATE_ICONS = {
     "queued": "hourglass_empty", "running": "play_circle", "paused": "pause_circle", "stopped": "stop_circle",
@@ -28,15 +29,30 @@ STATE_ICONS = {
 }  # fmt: skip
 BADGE_COLOURS = {
     "queued": "gray", "running": "blue", "paused": "orange", "stopped": "gray",
-    "failed": "red", "finished": "green", "lost": "orange",
+    "failed": "red", "finished": "green", "lost": "violet",
 }  # fmt: skip
+PRODUCT = "LGM Studio"
 CSS = (Path(__file__).parent / "theme.css").read_text()
+# A choice that is put into the URL replaces it, so that Back leaves the page; only another page is a step of its own.
+# Streamlit may name the choices of a page before it names the page itself: so the former wait for a moment.
+_HISTORY = """<script>
+if (!window.lgmPush) {
+  window.lgmPush = history.pushState.bind(history);
+  let waiting = 0;
+  history.pushState = (state, title, url) => {
+    const { pathname } = location;
+    clearTimeout(waiting);
+    if (new URL(url, location.href).pathname !== pathname) window.lgmPush(state, title, url);
+    else waiting = setTimeout(() => location.pathname === pathname && history.replaceState(state, title, url), 150);
+  };
+}
+</script>"""
 _GOLDEN = 0.6180339887
 
 
 @cache
 def class_colour(index: int) -> str:
-    """The colour of class number `index`, everywhere."""
+    """The colour of class number `index`, everywhere; beyond the palette by the golden angle."""
     if index < len(CLASS_PALETTE):
         return CLASS_PALETTE[index]
     return _hex((index * _GOLDEN) % 1.0, 0.42 + 0.14 * (index % 3), 0.6)
@@ -51,7 +67,7 @@ def class_colours(count: int) -> list[str]:
 def backbone_colour(name: str) -> str:
     """The colour of a backbone, everywhere: a hue per family, a lightness per member."""
     families = list(dict.fromkeys(row.family for row in catalog.ROWS))
-    row = catalog.CATALOG.get(catalog.ALIASES.get(name, name))
+    row = catalog.CATALOG.get(catalog.catalogue_name(name))
     if row is None:
         return _hex((sum(map(ord, name)) * _GOLDEN) % 1.0, 0.5, 0.35)
     family = families.index(row.family)
@@ -71,8 +87,15 @@ def state_words(state: str) -> str:
 
 def header(title: str, question: str) -> None:
     """The head of every page: its title and the question that it answers."""
+    name_tab(title)
     st.html(f"<style>{CSS}</style>")
-    st.html(f"<div class='lgm-head'><h1>{escape(title)}</h1><p>{escape(question)}</p></div>")
+    head = f"<div class='lgm-head'><h1>{escape(title)}</h1><p>{escape(question)}</p></div>"
+    st.html(head + _HISTORY, unsafe_allow_javascript=True)
+
+
+def name_tab(*parts: str) -> None:
+    """The title of the browser's tab: what the page shows, then the product."""
+    st.set_page_config(page_title=" · ".join([*parts, PRODUCT]))
 
 
 def empty(
@@ -86,6 +109,12 @@ def empty(
         st.markdown(text, text_alignment="center", width=620)
         if page and st.button(label, type="primary", icon=":material/arrow_forward:", key=f"lgm_go_{icon}"):
             st.switch_page(page, query_params=dict(query or {}))
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """A long name without its middle: runs differ at their ends. Where it is shown, a tooltip has the whole."""
+    kept = most - 1
+    return name if len(name) <= most else f"{name[: kept - kept // 2]}…{name[len(name) - kept // 2 :]}"
 
 
 def plain(text: object) -> str:

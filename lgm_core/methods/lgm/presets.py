@@ -32,7 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # what the Launch page says of each
 WORDS: dict[str, str] = {
-    "preview": "**Preview**: a first look. About half a minute with a small backbone.",
-    "standard": "**Standard**: our settings, for results. Minutes with a small backbone.",
-    "paper": "**Paper**: the method to the letter, 5000 steps of ten views. Hours without a GPU.",
+    "preview": "**Preview**: a first look, 100 steps of three views.",
+    "standard": "**Standard**: for results, 1,000 steps of five views.",
+    "paper": "**Paper**: the method to the letter, 5,000 steps of ten views. Best on a GPU.",
 }

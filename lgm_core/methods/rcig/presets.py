@@ -63,15 +63,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # what the Launch page says of each
 WORDS: dict[str, str] = {
-    "rcig_digits": "**Digits**: a first look, 8 px and a narrow network. Minutes on a CPU.",
-    "rcig_preview": "**Preview**: a first look at CIFAR-10, with a narrow network. Minutes on a CPU.",
-    "rcig_depth_3": "**Depth 3**: the paper's settings for CIFAR-10, CIFAR-100 and CUB at 32 px. Wants a GPU.",
-    "rcig_depth_3_bn": "**Depth 3, batch norm**: as Depth 3, with normalised channels. Wants a GPU.",
-    "rcig_depth_3_no_flip": "**Depth 3, no flip**: MNIST and Fashion-MNIST, 28 px. Wants a GPU.",
-    "rcig_cifar100_50": "**CIFAR-100, 50**: 50 images per class of CIFAR-100. Wants a GPU with much memory.",
-    "rcig_depth_4_200": "**Depth 4, 200**: Tiny ImageNet, 64 px, made for 1 image per class. Wants a GPU.",
-    "rcig_depth_4_big": "**Depth 4, big**: Tiny ImageNet and ImageNet at 64 px, in subsets. Wants a GPU.",
-    "rcig_depth_5": "**Depth 5**: Imagenette and Imagewoof at 128 px. Wants a GPU.",
+    "rcig_digits": "**Digits**: a first look, 8 px and a narrow network.",
+    "rcig_preview": "**Preview**: a first look at CIFAR-10, with a narrow network.",
+    "rcig_depth_3": "**Depth 3**: the paper's settings for CIFAR-10, CIFAR-100 and CUB at 32 px. Needs a GPU.",
+    "rcig_depth_3_bn": "**Depth 3, batch norm**: as Depth 3, with normalised channels. Needs a GPU.",
+    "rcig_depth_3_no_flip": "**Depth 3, no flip**: MNIST and Fashion-MNIST, 28 px. Needs a GPU.",
+    "rcig_cifar100_50": "**CIFAR-100, 50**: 50 images per class of CIFAR-100. Needs a GPU with a lot of memory.",
+    "rcig_depth_4_200": "**Depth 4, 200**: Tiny ImageNet, 64 px, made for 1 image per class. Needs a GPU.",
+    "rcig_depth_4_big": "**Depth 4, big**: Tiny ImageNet and ImageNet at 64 px, in subsets. Needs a GPU.",
+    "rcig_depth_5": "**Depth 5**: Imagenette and Imagewoof at 128 px. Needs a GPU.",
 }
 
 

@@ -5,15 +5,37 @@
 'rcig_digits'
 """
 
+import os
+from functools import cache
+
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED
 from lgm_core.config import RunConfig
+from lgm_core.evaluation.catalog import PROTOCOLS
+from lgm_core.jobs.slots import device_slots
 from lgm_core.methods.catalog import METHODS, Method
 from lgm_core.presets import PRESETS
 from pages.parts.address import forget, put_into_url, state_key, take_from_url
 
 DATASET = "scenes"  # where neither a preset nor a link says another
+# Without a GPU: what shows a result within a minute.
+QUICK_PRESET, QUICK_DATASET, QUICK_BACKBONE = "preview", "details", "mobilenet_v3_small"
+
+
+def is_quick() -> bool:
+    """Does Launch begin with what is quick, since there is no GPU here?"""
+    return not _has_gpu(os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def first_preset(method: Method) -> str:
+    """The preset that the form begins with."""
+    return QUICK_PRESET if is_quick() and QUICK_PRESET in method.presets else method.default_preset
+
+
+def first_dataset(preset: str) -> str:
+    """The data set that the form begins with: that of the preset, where it is made for one."""
+    return PRESETS[preset].get("dataset", QUICK_DATASET if is_quick() else DATASET)
 
 
 def networks_of(method: Method) -> tuple[str, ...] | None:
@@ -30,7 +52,26 @@ def judges_of(method: Method) -> tuple[str, ...] | None:
 
 def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The networks that the inputs begin with, to distil with and to judge with."""
-    return base.networks(), tuple(name for name in base.evaluate_on if name not in base.networks())
+    own = base.networks()
+    if is_quick() and own == RunConfig().networks():
+        own = (QUICK_BACKBONE,)
+    return own, tuple(name for name in base.evaluate_on if name not in own)
+
+
+def pick_protocols(base: RunConfig, start: RunConfig) -> dict[str, tuple[str, ...]]:
+    """What the judges do with the images; returns what differs from `base`, ready for `presets.change`."""
+    frozen = METHODS[base.method].networks == "frozen"
+    offered = [name for name, row in PROTOCOLS.items() if not frozen or row.networks == "frozen"]
+    help = "\n".join(
+        ["How the images are judged; several protocols give several accuracies:", ""]
+        + [f"- **{name}**: {PROTOCOLS[name].words}" for name in offered]
+    )
+    chosen = st.multiselect(
+        "Judge by", offered, default=[name for name in start.protocol if name in offered],
+        key=f"protocol_{base.preset}", help=help, placeholder="Choose a protocol",
+    )  # fmt: skip
+    protocol = (*chosen, *(name for name in base.protocol if name not in offered))
+    return {} if protocol == base.protocol else {"protocol": protocol}
 
 
 def pick_method(key: str = "method") -> Method:
@@ -56,13 +97,14 @@ def pick_preset(method: Method, key: str = "preset") -> str:
     take_from_url(key, method.preset_words, state=state)
     chosen = st.segmented_control(
         "Preset", list(method.preset_words), key=state, required=True,
-        default=None if state in st.session_state else method.default_preset,
+        default=None if state in st.session_state else first_preset(method),
         format_func=lambda name: method.preset_words[name].split("**")[1],
         on_change=_another_preset, args=(method, state), wrap=True,
     )  # fmt: skip
-    put_into_url(key, [chosen or method.default_preset])
-    st.caption(method.preset_words[chosen or method.default_preset])
-    return chosen or method.default_preset
+    chosen = chosen or first_preset(method)
+    put_into_url(key, [chosen])
+    st.caption(method.preset_words[chosen])
+    return chosen
 
 
 def _another_method(key: str) -> None:
@@ -70,16 +112,23 @@ def _another_method(key: str) -> None:
     forget("preset", "backbones", "evaluate", "set")
     method = METHODS.get(st.session_state[state_key(key)] or "")
     if method is not None:
-        _go_to(method.default_preset)
+        _go_to(first_preset(method))
 
 
 def _another_preset(method: Method, state: str) -> None:
     if any("backbone" in changes for changes in method.presets.values()):
         forget("backbones", "evaluate")
-    _go_to(st.session_state[state] or method.default_preset)
+    _go_to(st.session_state[state] or first_preset(method))
 
 
 def _go_to(preset: str) -> None:
     """Choose the data set that a preset is made for, if it is made for one."""
     if "dataset" in PRESETS[preset]:
         st.query_params["dataset"] = PRESETS[preset]["dataset"]
+
+
+@cache
+def _has_gpu(visible: str | None) -> bool:
+    """Asked once, since it takes a process; `visible`: the variable by which devices are hidden."""
+    del visible  # part of the cache's key
+    return device_slots() != ["cpu-0"]

@@ -46,18 +46,18 @@ def show_estimate(plan: Sequence[RunConfig]) -> None:
 def _on_top(chosen: Sequence[RunConfig]) -> str:
     """A sentence on what the plan's choices of real images add to the cost."""
     if len(chosen) == 1:
-        return "One baseline of real images is added: it is only judged, which is quick."
-    return f"{len(chosen)} baselines of real images are added: they are only judged, which is quick."
+        return "One baseline of real images is included; it is only evaluated, which is quick."
+    return f"{len(chosen)} baselines of real images are included; they are only evaluated, which is quick."
 
 
 def _show_one(found: Estimate, runs: int) -> None:
     with st.container(horizontal=True, gap="medium"):
         words = about(found.seconds_total) if runs == 1 else f"{runs} × {about(found.seconds_total)}"
-        st.metric("time", words, help=_parts(found), width="content")
-        st.metric("a step", _speed(found), width="content")
+        st.metric("Time", words, help=_parts(found), width="content")
+        st.metric("Time per step", _speed(found), width="content")
         if found.bytes:
-            free = f"{memory(found.memory_here)} are free on {found.device}" if found.memory_here else found.device
-            st.metric("memory", memory(found.bytes), help=free, width="content")
+            free = f"{memory(found.memory_here)} free on {found.device}" if found.memory_here else found.device
+            st.metric("Memory", memory(found.bytes), help=free, width="content")
     _say_where_from(found)
     _say_what_fits({"": found})
 
@@ -68,8 +68,14 @@ def _show_some(known: dict[str, Estimate], seeds: int, all_known: bool) -> None:
         facts += [memory(found.bytes)] if found.bytes else []
         st.markdown(f"**{plain(name)}**  \n{plain(' · '.join(facts))}")
     if all_known:
-        st.metric("one after another", about(seeds * sum(found.seconds_total for found in known.values())))
+        st.metric("One after another", about(seeds * sum(found.seconds_total for found in known.values())))
     _say_what_fits(known)
+
+
+def time_words(config: RunConfig) -> str:
+    """How long a run takes on this machine, a sentence; "" where that is not known."""
+    found = _look(replace(config, name="", study="", seed=0))
+    return f"{about(found.seconds_total).capitalize()} on this machine." if found else ""
 
 
 def about(seconds: float) -> str:
@@ -80,14 +86,14 @@ def about(seconds: float) -> str:
 
 def _say_where_from(found: Estimate) -> None:
     runs = len(found.from_runs)
-    told = f"{runs} earlier run{'s' if runs > 1 else ''}" if runs else "a few steps that were measured here"
-    st.caption(f"From {told}, on {plain(found.device)}.")
+    told = f"{runs} earlier run{'s' if runs > 1 else ''}" if runs else "a few steps measured on this machine"
+    st.caption(f"Estimated from {told}, on {plain(found.device)}.")
 
 
 def _say_what_fits(known: dict[str, Estimate]) -> None:
     for name, found in known.items():
         if not found.fits:
-            free = f"needs {memory(found.bytes)}, {memory(found.memory_here)} are free"
+            free = f"needs {memory(found.bytes)}, {memory(found.memory_here)} is free"
             st.warning(f"{plain(name)} {free}. {plain(found.remedy)}".strip(), icon=":material/memory:")
 
 
@@ -103,7 +109,7 @@ def _offer_measurement(config: RunConfig) -> None:
     if work.error:
         st.error(plain(work.error), icon=":material/speed:")
     st.caption(
-        f"No run like this one with {plain(config.backbone)} on this machine yet: its time and memory are not known."
+        f"No comparable run with {plain(config.backbone)} on this machine yet, so its time and memory are unknown."
     )
     ready = may_launch() and all(backbone_status(network) == "ready" for network in config.networks())
     if st.button("Measure a few steps", key=name, icon=":material/speed:", disabled=not ready, width="stretch"):
@@ -117,7 +123,7 @@ def _watch(name: str, backbone: str) -> None:
     if not work.running:
         _cached.clear()
         st.rerun()
-    words = f"measuring a few steps with {plain(backbone)}, half a minute or so: {100 * (work.share or 0):.0f} %"
+    words = f"Measuring a few steps with {plain(backbone)}: {100 * (work.share or 0):.0f} %"
     st.progress(work.share or 0.0, text=words)
 
 
@@ -141,6 +147,6 @@ def _speed(found: Estimate) -> str:
 def _parts(found: Estimate) -> str:
     steps = found.seconds_total - found.seconds_prepare - found.seconds_evaluate
     return (
-        f"{duration(found.seconds_prepare)} to look at the real images, {duration(steps)} for the steps, "
-        f"{duration(found.seconds_evaluate)} to judge the result"
+        f"{duration(found.seconds_prepare)} to read the real images, {duration(steps)} for the steps, "
+        f"{duration(found.seconds_evaluate)} to evaluate the result"
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import streamlit as st
 
+from lgm_core.base.knobs import limits_missed
 from lgm_core.config import RunConfig
 from lgm_core.methods.catalog import method_of
 
@@ -56,7 +57,7 @@ def input_of(hint: Any) -> Callable[[dataclasses.Field, Any, str], Any]:
 def label(field: dataclasses.Field) -> str:
     """The field's name in words, with its unit."""
     unit = field.metadata.get("unit")
-    return field.name.replace("_", " ") + (f", {unit}" if unit else "")
+    return field.name.replace("_", " ").capitalize() + (f", {unit}" if unit else "")
 
 
 def _switch(field: dataclasses.Field, value: bool, key: str) -> bool:
@@ -68,21 +69,22 @@ def _choice(field: dataclasses.Field, value: str, key: str, options: tuple[str, 
 
 
 def _whole(field: dataclasses.Field, value: int, key: str) -> int:
-    low, high = field.metadata.get("low"), field.metadata.get("high")
-    found = st.number_input(
-        label(field), value=value, min_value=None if low is None else int(low),
-        max_value=None if high is None else int(high), step=1, key=key, help=_help(field),
-    )  # fmt: skip
-    return value if found is None else int(found)
+    found = st.number_input(label(field), value=value, step=1, key=key, help=_help(field))
+    return value if found is None else int(_told(field, found))
 
 
 def _number(field: dataclasses.Field, value: float, key: str) -> float:
-    low, high = field.metadata.get("low"), field.metadata.get("high")
-    found = st.number_input(
-        label(field), value=value, min_value=None if low is None else float(low),
-        max_value=None if high is None else float(high), step=_step(value), format="%g", key=key, help=_help(field),
-    )  # fmt: skip
-    return value if found is None else float(found)
+    found = st.number_input(label(field), value=value, step=_step(value), format="%g", key=key, help=_help(field))
+    return value if found is None else float(_told(field, found))
+
+
+def _told(field: dataclasses.Field, value: float) -> float:
+    """The value; a line below its input where it is out of range. Streamlit's own limits would keep the value before,
+    with which the run would start.
+    """
+    if limits := limits_missed(field.metadata, value):
+        st.caption(f":red[:material/error: Must be {limits}]")
+    return value
 
 
 def _text(field: dataclasses.Field, value: str, key: str) -> str:

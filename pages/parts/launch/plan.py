@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from lgm_core.config import RunConfig, validate
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.reports.command import command
+from lgm_core.runs.store import RunFolder
 
 
 def make_plan(config: RunConfig, backbones: Sequence[str], study: str, flags: StudyFlags) -> list[RunConfig]:
@@ -41,6 +42,12 @@ def command_of(config: RunConfig, study: str, backbones: Sequence[str], flags: S
 def in_lines(words: str) -> str:
     """A command with a line per flag, as a shell takes it."""
     return shlex.join(shlex.split(words)).replace(" --", " \\\n  --") if "'" not in words else words
+
+
+def to_watch(runs: Sequence[RunFolder]) -> RunFolder:
+    """Of runs that were just started: the one that runs, else the next in the queue, else the first."""
+    first = {run.status().state: run for run in reversed(runs)}
+    return first.get("running") or first.get("queued") or runs[0]
 
 
 def _flag(name: str, value: object) -> list[str]:

@@ -23,7 +23,7 @@ from pages.parts.server.access import may_launch
 from pages.parts.theme import backbone_colour, class_colour, plain
 
 _BADGES = {"ready": ":green-badge[:material/check: ready]", "gated": ":orange-badge[:material/lock: gated]"}
-_GATED = "Its owner wants a person to accept the licence first: do so on the hub, log in with `hf auth login`, fetch."
+_GATED = "Access is gated: accept the licence on the hub, log in with `hf auth login`, then fetch."
 
 
 def show_dataset(name: str) -> bool:
@@ -83,12 +83,16 @@ def _facts(name: str) -> str:
     if is_student(name):
         augmented = ", on augmented images" if AUGMENTED in name.split(":") else ""
         return f"{name}: {ARCHITECTURES[name.split(':')[0]]}{augmented}"
-    row = backbones.CATALOG.get(backbones.ALIASES.get(name, name))
+    row = backbones.CATALOG.get(backbones.catalogue_name(name))
     if row is None:
         return name
     facts = f"{row.feature_size} features, {row.parameters:.1f} million parameters, {row.licence}"
     title = backbones.title_here(row, places())
-    stand_in = "Its weights here stand in for the published ones, which Fetch gets." if title != row.title else ""
+    stand_in = (
+        "The weights on this machine stand in for the published ones; Fetch downloads those."
+        if title != row.title
+        else ""
+    )
     return ". ".join(filter(None, [f"{title}: {facts}", row.note.rstrip("."), stand_in]))
 
 
@@ -96,7 +100,7 @@ def _badge(status: str) -> str:
     if status in _BADGES:
         return _BADGES[status]
     if status.startswith("can be fetched"):
-        return ":blue-badge[:material/download: to fetch]"
+        return ":blue-badge[:material/download: not fetched]"
     return f":gray-badge[{status.replace('manual', 'by hand')}]"
 
 
@@ -120,7 +124,7 @@ def _watch_fetch(name: str) -> None:
     work = background.look(places(), f"fetch-{name}")
     if not work.running:
         st.rerun()
-    st.progress(work.share or 0.0, text=plain(work.words) or f"fetching {plain(name)} …")
+    st.progress(work.share or 0.0, text=plain(work.words) or f"Fetching {plain(name)} …")
 
 
 def _thumbnails(dataset: str, most: int = 24) -> None:

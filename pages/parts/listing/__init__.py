@@ -1,1 +1,1 @@
-"""The page Runs: `run_list` (the rows of its table), `several` (what is done with those that are ticked)."""
+"""The page Runs: `run_list` (its table), `several` (what is done with ticked runs), `marks_form` (star, tags, note)."""

@@ -15,14 +15,17 @@ import streamlit as st
 from lgm_core.base.remembered import Remembered
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.summary import own_report
+from lgm_core.runs.marks import read_marks
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
+from pages.parts.listing.marks_form import STAR
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import listed_runs
-from pages.parts.theme import STATE_COLOURS
+from pages.parts.theme import STATE_COLOURS, shortened
 
 COLUMNS = [
-    "picture", "run", "state", "accuracy", "judged by", "progress", "dataset", "backbone", "kind", "study", "made",
+    "picture", "star", "name", "run", "state", "accuracy", "judged by", "progress", "tags", "note", "dataset",
+    "backbone", "kind", "study", "made",
 ]  # fmt: skip
 
 
@@ -36,26 +39,34 @@ def run_rows() -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=COLUMNS)
+    shown = pd.DataFrame(rows, columns=COLUMNS)
+    return shown.drop(columns=[name for name in ("star", "tags", "note") if not any(row[name] for row in rows)])
 
 
 def column_config() -> dict[str, Any]:
     """How the columns are shown."""
     return {
-        "picture": st.column_config.ImageColumn("", width=54, help="the newest frame"),
-        "run": st.column_config.TextColumn("run", width=212),
+        "picture": st.column_config.ImageColumn("", width=54, help="The newest frame"),
+        "star": st.column_config.TextColumn(STAR, width=30),
+        "name": st.column_config.TextColumn("Run", width=250),
+        "run": None,  # whole, for whoever takes the table along
         "state": st.column_config.MultiselectColumn(
-            "state", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
+            "State", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
         "progress": st.column_config.ProgressColumn(
-            "progress", min_value=0, max_value=100, format="%d %%", width="small"
+            "Progress", min_value=0, max_value=100, format="%d %%", width="small"
         ),
         "accuracy": st.column_config.NumberColumn(
-            "accuracy", format="%.1f %%", width=72, help="top-1 of the judge beside it"
+            "Accuracy", format="%.1f %%", width=76, help="Top-1 accuracy, by the judge named beside it"
         ),
-        "judged by": st.column_config.TextColumn("judged by", width=208),
-        "dataset": st.column_config.TextColumn("data set"),
-        "made": st.column_config.DatetimeColumn("made", format="distance"),
+        "judged by": st.column_config.TextColumn("Judged by", width=190),
+        "tags": st.column_config.ListColumn("Tags", width=110),
+        "note": st.column_config.TextColumn("Note", width=150),
+        "dataset": st.column_config.TextColumn("Data set"),
+        "backbone": st.column_config.TextColumn("Backbone"),
+        "kind": st.column_config.TextColumn("Kind"),
+        "study": st.column_config.TextColumn("Study"),
+        "made": st.column_config.DatetimeColumn("Created", format="distance"),
     }
 
 
@@ -68,10 +79,15 @@ def keep_fresh(before: list[dict[str, Any]]) -> None:
 
 def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
     status, newest, judged = run.status(), _NEWEST.of(run.frame_index), _JUDGED.of(run.evals)
+    marks = read_marks(run.marks_file)
     share = 1.0 if status.state == "finished" else status.step / status.steps if status.steps else 0.0
     return {
         "picture": frame_url(run, newest) if newest else None,
         "run": run.id,
+        "name": shortened(run.id, 32),
+        "star": STAR if marks.starred else "",
+        "tags": list(marks.tags),
+        "note": " ".join(marks.note.split()),
         "state": [status.state],
         "progress": round(100 * min(share, 1.0)),
         "accuracy": judged and 100 * judged[0],

@@ -13,6 +13,7 @@ from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.trash import Trash
+from pages.parts.listing.marks_form import show_marks
 from pages.parts.server.access import may_launch, require_launch
 from pages.parts.theme import plain
 
@@ -20,15 +21,18 @@ _SAID = "lgm_several_said"  # session key: when something was done last, what be
 _SHOWN_FOR = 120.0  # seconds; the page draws itself anew whenever a run has something new
 
 
-def show_actions(names: Sequence[str]) -> None:
-    """Buttons for the runs that are ticked, and what became of those before."""
+def show_actions(names: Sequence[str], tags: Sequence[str] = ()) -> None:
+    """Buttons for the runs that are ticked, and what became of those before. `tags`: those that are in use."""
     with st.container(horizontal=True, vertical_alignment="center", key="lgm_several"):  # also without: nothing moves
+        if st.button("Open", icon=":material/open_in_new:", disabled=len(names) != 1, help="Opens the run on Watch"):
+            st.switch_page("pages/watch.py", query_params={"run": names[0]})
         for label, icon, verb, action, help in _ACTIONS:
             st.button(
                 label, icon=f":material/{icon}:", help=help, key=f"several_{icon}", on_click=_do_all,
                 args=(list(names), verb, action), disabled=not names or not may_launch(),
             )  # fmt: skip
-        st.caption(f"{len(names)} ticked" if names else "Tick runs to do this with several at once", width="content")
+        show_marks(names, tags)
+        st.caption(f"{len(names)} selected" if names else "Tick runs to act on several at once", width="content")
     when, lines, away = st.session_state.get(_SAID, (0.0, [], []))
     if time.time() - when > _SHOWN_FOR:
         return
@@ -37,7 +41,7 @@ def show_actions(names: Sequence[str]) -> None:
     if away:
         st.button(
             "Put back", icon=":material/undo:", key="several_undo", on_click=_do_all, args=(away, "put back", _restore),
-            help=f"out of the trash, {plain(places().runs / '.trash')}",
+            help=f"Out of the trash, {plain(places().runs / '.trash')}",
         )  # fmt: skip
 
 
@@ -83,7 +87,7 @@ def _restore(name: str) -> None:
 
 
 _ACTIONS = (
-    ("Resume", "play_arrow", "resumed", _resume, "Each goes on from its last checkpoint"),
-    ("Stop", "stop", "asked to stop", _stop, "Each writes a checkpoint and ends; it can still be resumed"),
-    ("Delete", "delete", "put into the trash", _delete, "Into the trash, from which they can be put back"),
+    ("Resume", "play_arrow", "resumed", _resume, "Each continues from its last checkpoint"),
+    ("Stop", "stop", "asked to stop", _stop, "Each writes a checkpoint and ends; you can still resume it"),
+    ("Delete", "delete", "moved to the trash", _delete, "Moves them to the trash; you can put them back"),
 )

@@ -40,8 +40,8 @@ def with_features(names: Sequence[str], purpose: str) -> list[str]:
     without = [name for name in names if is_student(name)]
     if without:
         st.caption(
-            f"{plain(', '.join(without))}: trained from scratch on the images, so without features to {purpose}. "
-            "Choose frozen backbones for that."
+            f"{plain(', '.join(without))}: networks trained from scratch have no features to {purpose}. Choose "
+            "frozen backbones instead."
         )
     return [name for name in names if name not in without]
 

@@ -24,7 +24,7 @@ def gallery(
         return
     labels = index["labels"]
     st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))
-    ways = {"as they lie in the data set": {}, "class": {image: -labels[image] for image in images}} | dict(order or {})
+    ways = {"Data set order": {}, "Class": {image: -labels[image] for image in images}} | dict(order or {})
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     way = left.segmented_control("Sorted by", list(ways), default=next(iter(ways)), key=f"{key}_sort")
     ranked = sorted(images, key=lambda image: -ways.get(way or "", {}).get(image, 0.0))

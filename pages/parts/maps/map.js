@@ -91,7 +91,8 @@ class View {
 
   drawLegend() {
     this.legend.textContent = "";
-    const { names, ramp } = this.data.legend;
+    const { names, ramp, shapes } = this.data.legend;
+    shapes.forEach((words) => node("span", this.legend, "shape", words));
     if (ramp) {
       node("span", this.legend, "", ramp[0]);
       node("i", this.legend, "ramp").style.background = `linear-gradient(90deg, ${this.data.palette.join(",")})`;
@@ -113,7 +114,7 @@ class View {
     const sprite = found.star ? found.star.sprite : thumbOf(this.data.thumbs, found.index);
     if (sprite) paintSprite(node("i", this.tip), sprite, 112);
     node("b", this.tip, "", found.star ? found.star.name : chart.words(found.position));
-    node("span", this.tip, "", found.star ? found.star.source : `image ${found.index}`);
+    node("span", this.tip, "", found.star ? found.star.source : `Image ${found.index}`);
     if (!found.star && chart.map.values) node("span", this.tip, "", `${this.data.legend.title} ${chart.map.values[found.position]}`);
     const [frame, canvas] = [this.root.getBoundingClientRect(), chart.canvas.getBoundingClientRect()];
     const left = canvas.left - frame.left + x + 16;

@@ -18,18 +18,26 @@ from streamlit.components.v2 import component
 from lgm_core.backbones import catalog
 from lgm_core.runs.store import RunFolder
 from pages.parts.address import forget
-from pages.parts.images import THUMBS_SCRIPT, frame_sprite, thumb_index, thumbs_for_script
+from pages.parts.images import SHAPES_SCRIPT, THUMBS_SCRIPT, frame_sprite, thumb_index, thumbs_for_script
+from pages.parts.pickers import facts
 from pages.parts.theme import backbone_colour, class_colour
 
 KEY = "embedding_maps"
 _HERE = Path(__file__).parent
 _RAMP = ("#3b4cc0", "#6f92f3", "#aac7fd", "#dddcdc", "#f7b89c", "#e7745b", "#b40426")  # blue to red, by Moreland
+# What marks on a map are, by their shape; the sign stands for it in the legend.
+_SHAPES = {
+    "star": ("★", "distilled"), "triangle": ("▲", "random real images"), "diamond": ("◆", "chosen real images"),
+}  # fmt: skip
 _TITLES = {"wrong": "probe error", "distance": "distance"}
 _component = component(
     "lgm_embedding_maps",
     html='<div class="lgm-maps"></div>',
     css=(_HERE / "map.css").read_text(),
-    js="\n".join(path.read_text() for path in (THUMBS_SCRIPT, _HERE / "map.js", _HERE / "map_chart.js")),
+    js="\n".join(
+        path.read_text()
+        for path in (THUMBS_SCRIPT, SHAPES_SCRIPT, _HERE / "map.js", _HERE / "map_keys.js", _HERE / "map_chart.js")
+    ),
 )
 
 
@@ -78,6 +86,8 @@ def embedding_maps(runs: Sequence[RunFolder], *, method: str, colour_by: str, hi
         "point": int(picked[5:]) if picked.startswith("real:") and picked[5:].isdigit() else None,
         "palette": _palette(first, colour_by), "legend": _legend(first, colour_by),
     }  # fmt: skip
+    drawn = {star["shape"] for one in data["maps"] for star in one["stars"]}
+    data["legend"]["shapes"] = [" ".join(words) for shape, words in _SHAPES.items() if shape in drawn]
     result = _component(
         key=KEY, data=data, default={"lasso": lasso, "picked": picked},
         on_lasso_change=lambda: None, on_picked_change=lambda: None,
@@ -160,12 +170,18 @@ def _packed(
     }  # fmt: skip
 
 
+def shape_of(source: RunFolder) -> str:
+    """The shape of a run's images on a map: one of `_SHAPES`."""
+    its = facts(source)
+    return "star" if its.kind == "distill" else "triangle" if its.choice == "random" else "diamond"
+
+
 def _stars(source: RunFolder, found: Mapping[str, Any], places: np.ndarray) -> list[dict[str, Any]]:
-    frames, labels = source.frame_list(), found["sources"][source.id]["labels"]
+    frames, labels, shape = source.frame_list(), found["sources"][source.id]["labels"], shape_of(source)
     return [
         {
             "x": float(x), "y": float(y), "source": source.id, "place": place, "colour": class_colour(labels[place]),
-            "name": f"{_name(found['classes'], labels[place])}, synthetic",
+            "shape": shape, "name": f"{_name(found['classes'], labels[place])}, {_SHAPES[shape][1]}",
             "sprite": vars(frame_sprite(source, frames[-1], place)) if frames else None,
         }
         for place, (x, y) in enumerate(places)

@@ -16,7 +16,8 @@ class Chart {
     node("span", head, "", map.note);
     this.canvas = node("canvas", box);
     this.canvas.tabIndex = 0;
-    this.canvas.setAttribute("aria-label", `map of ${map.title}`);
+    this.canvas.setAttribute("role", "application");
+    this.canvas.setAttribute("aria-label", `Map of ${map.title}: arrows go from point to point, Enter opens, S selects`);
     this.layer = document.createElement("canvas");
     this.bin();
     this.listen();
@@ -96,7 +97,7 @@ class Chart {
     pen.strokeStyle = ink;
     for (const star of this.map.stars) {
       pen.fillStyle = star.colour;
-      starPath(pen, star.x * this.scale + this.left, star.y * this.scale + this.top, 10);
+      shapePath(pen, star.shape, star.x * this.scale + this.left, star.y * this.scale + this.top, 10);
       pen.fill();
       pen.stroke();
     }
@@ -138,15 +139,19 @@ class Chart {
     };
     this.canvas.onpointerup = (event) => this.release(...at(event));
     this.canvas.onpointerleave = () => this.drag || this.view.show(this, null);
-    this.canvas.onkeydown = (event) => event.key === "Escape" && this.view.choose(null, null);
+    this.canvas.onkeydown = (event) => pressKey(this, event);
     this.canvas.onwheel = (event) => {
       event.preventDefault();
-      const [x, y] = at(event), zoom = Math.min(Math.max(this.scale * Math.exp(-event.deltaY / 500), 60), 60000) / this.scale;
-      Object.assign(this, { scale: this.scale * zoom, left: x - (x - this.left) * zoom, top: y - (y - this.top) * zoom });
-      this.draw();
-      clearTimeout(this.rest);
-      this.rest = setTimeout(() => this.render(), 120);
+      this.zoomAt(...at(event), Math.exp(-event.deltaY / 500));
     };
+  }
+
+  zoomAt(x, y, by) {
+    const zoom = Math.min(Math.max(this.scale * by, 60), 60000) / this.scale;
+    Object.assign(this, { scale: this.scale * zoom, left: x - (x - this.left) * zoom, top: y - (y - this.top) * zoom });
+    this.draw();
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.render(), 120);
   }
 
   release(x, y) {
@@ -195,13 +200,4 @@ function within(x, y, polygon) {
     if (b > y !== d > y && x < ((c - a) * (y - b)) / (d - b) + a) inside = !inside;
   }
   return inside;
-}
-
-function starPath(pen, x, y, radius) {
-  pen.beginPath();
-  for (let k = 0; k < 10; k++) {
-    const [angle, reach] = [(Math.PI * k) / 5 - Math.PI / 2, k % 2 ? radius * 0.45 : radius];
-    pen.lineTo(x + reach * Math.cos(angle), y + reach * Math.sin(angle));
-  }
-  pen.closePath();
 }

@@ -65,13 +65,13 @@ def neighbour_row(
         for image, similarity in rows
     )
     rank = near["own_rank"][place]
-    said = "the nearest is of its class" if rank == 1 else f"own class first at rank {rank}"
+    said = "the nearest is of the same class" if rank == 1 else f"first image of the same class at rank {rank}"
     parts = [
-        _group("synthetic", synthetic_tile(source, place, str(index["classes"][label]), label, size)),
-        _group("class centroid", _real(index, near["centroid"][place], size)),
-        _group("random", _real(index, near["random"][place], size)),
+        _group("Synthetic", synthetic_tile(source, place, str(index["classes"][label]), label, size)),
+        _group("Class centroid", _real(index, near["centroid"][place], size)),
+        _group("Random", _real(index, near["random"][place], size)),
         "<hr>",
-        _group(f"nearest, cosine similarity · {said}", tiles),
+        _group(f"Nearest, by cosine similarity · {said}", tiles),
     ]
     return f"{STYLE}<div class='lgm-near'>{''.join(parts)}</div>"
 
@@ -100,10 +100,10 @@ def nearest_of_real(
         if found.get(name)
     ]
     near = _nearest_rows(run, place, k)
-    said = "nearest real images, cosine similarity" if near else "beside it on the map (UMAP)"
+    said = "Nearest real images, by cosine similarity" if near else "Beside it on the map (UMAP)"
     tiles = [_labelled(index, other, cosine) for other, cosine in near or _beside(found, place, k)]
     parts = [
-        _group(" · ".join(facts) or "chosen", real_image_html(index, image, 80, colour="currentColor")),
+        _group(" · ".join(facts) or "Chosen", real_image_html(index, image, 80, colour="currentColor")),
         "<hr>",
         _group(said, "".join(tiles)),
     ]
@@ -115,7 +115,7 @@ def nearest_of_real(
             for row in listed[:4]
         )
         if shown:
-            parts += ["<hr>", _group(f"among the nearest of, in {name}", shown)]
+            parts += ["<hr>", _group(f"Among the nearest images of these, from {name}", shown)]
     st.html(f"{heading(found['backbone'])}{STYLE}<div class='lgm-near'>{''.join(parts)}</div>")
 
 

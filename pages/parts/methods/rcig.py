@@ -18,14 +18,15 @@ from pages.parts import charts
 from pages.parts.pickers import settings
 from pages.parts.player.player import class_titles
 from pages.parts.status import BROKEN, panel
+from pages.parts.theme import BLUE, ORANGE, VERMILLION
 
 _EVERY = 3.0  # seconds
 _TRACES = 6  # solves shown, spread over the run
-_SCALE = [[0, "#d1495b"], [0.5, "rgba(127,127,127,0.06)"], [1, "#3f7fe0"]]  # fits light and dark
+_SCALE = [[0, VERMILLION], [0.5, "rgba(127,127,127,0.06)"], [1, BLUE]]  # fits light and dark
 _MOST_NAMES = 20
 _UPRIGHT = 3  # letters: longer names are tilted
 _SHARE = "of the length of both gradients; above 50 % it is clipped to the direct one's length"
-_NEW, _OLD = "#3f7fe0", "rgba(127,127,127,0.45)"
+_NEW, _OLD = BLUE, "rgba(127,127,127,0.45)"
 
 
 def show(run: RunFolder) -> None:
@@ -47,7 +48,7 @@ def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
     live, rate = config["live"], LIVE_RATE * config["scratch"]["learning_rate"]
     if not live["times"]:
         return ""
-    words = f"Accuracy on the way: one network, trained for {live['steps']:,} steps at a rate of {rate:g}"
+    words = f"Accuracy during the run: one network, trained for {live['steps']:,} steps at a rate of {rate:g}"
     judged = next((report for report in reports if is_student(report["backbone"]) and "steps" in report), None)
     if judged is None:
         return f"{words} and tested on up to {live['test_images']:,} images."
@@ -55,7 +56,7 @@ def live_caption(config: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]
     others = f"{count} networks, each" if count > 1 else "one network,"
     return (
         f"{words} and tested on {min(live['test_images'], tested):,} images. The table below: {others} trained for "
-        f"{judged['steps']:,} steps at {judged['learning_rate']:g} and tested on {tested:,}. The two need not agree."
+        f"{judged['steps']:,} steps at {judged['learning_rate']:g} and tested on {tested:,}. The two may differ."
     )
 
 
@@ -130,7 +131,7 @@ def length_figure(details: list[dict[str, Any]]) -> go.Figure:
     """Direct and implicit gradient over the steps, on a logarithmic axis."""
     found = [line for line in details if line.get("direct_norm")]
     figure = go.Figure()
-    for name, label, colour in (("direct_norm", "direct", _NEW), ("implicit_norm", "implicit", "#e8833a")):
+    for name, label, colour in (("direct_norm", "direct", _NEW), ("implicit_norm", "implicit", ORANGE)):
         points = [(line["step"] + 1, line[name]["pixels"]) for line in found if line[name]["pixels"]]
         figure.add_scatter(
             x=[step for step, _ in points], y=[length for _, length in points], mode="lines", name=label,

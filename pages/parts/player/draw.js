@@ -35,16 +35,22 @@ function layout(count, width, each) {
   return { columns, gap, side, named, left: 0, row: side + gap + (named ? 17 : 0) };
 }
 
+// Where a row begins: below the row of the image that is open, `opening.height` is left free for what is shown of it.
+function rowTop(row, grid, opening) {
+  return row * grid.row + (opening && row > opening.row ? opening.height : 0);
+}
+
 function drawTiles(canvas, picture, frame, look) {
   const grid = layout(look.count, canvas.clientWidth, look.each);
   const rows = Math.ceil(look.count / grid.columns);
-  const { pen, width } = sized(canvas, Math.ceil(rows * grid.row));
+  const { pen, width } = sized(canvas, Math.ceil(rows * grid.row + (look.opening?.height ?? 0)));
   if (!width) return;
   pen.imageSmoothingQuality = "high";
   pen.font = `12px ${look.font}`;
   pen.textBaseline = "top";
   for (let image = 0; image < look.count; image++) {
-    const x = grid.left + (image % grid.columns) * (grid.side + grid.gap), y = Math.floor(image / grid.columns) * grid.row;
+    const x = grid.left + (image % grid.columns) * (grid.side + grid.gap);
+    const y = rowTop(Math.floor(image / grid.columns), grid, look.opening);
     drawTile(pen, picture, frame, image, x, y, grid.side);
     if (image === look.selected || image === look.hovered) {
       pen.lineWidth = image === look.selected ? 3 : 1.5;
@@ -68,8 +74,12 @@ function drawName(pen, look, image, name, x, y, room) {
 function tileAt(canvas, look, x, y) {
   const grid = layout(look.count, canvas.clientWidth, look.each);
   const column = Math.floor((x - grid.left) / (grid.side + grid.gap));
-  const image = Math.floor(y / grid.row) * grid.columns + column;
-  return column >= 0 && column < grid.columns && image < look.count ? image : -1;
+  const rows = Math.ceil(look.count / grid.columns);
+  for (let row = 0; row < rows; row++) {
+    const top = rowTop(row, grid, look.opening), image = row * grid.columns + column;
+    if (y >= top && y < top + grid.row) return column >= 0 && column < grid.columns && image < look.count ? image : -1;
+  }
+  return -1;
 }
 
 function fitted(pen, text, width) {

@@ -12,6 +12,7 @@ const KEYS = {
 const Hands = {
   listen() {
     const { find } = this;
+    find(".atlas").setAttribute("aria-label", "Synthetic images: up and down choose one, Enter opens it");
     this.onkey = (event) => this.key(event);
     document.addEventListener("keydown", this.onkey);
     find(".play").onclick = () => this.play();
@@ -25,7 +26,8 @@ const Hands = {
     for (const curve of this.curves) curve.canvas.onclick = (event) => this.goToStep(curve.stepAt(event.offsetX));
     const atlas = find(".atlas"), map = find(".map");
     const over = (event) => (this.look ? tileAt(atlas, this.look, event.offsetX, event.offsetY) : -1);
-    atlas.onclick = (event) => this.select(over(event) === this.selected ? -1 : over(event));
+    atlas.onclick = (event) => this.open(over(event) === this.selected ? -1 : over(event));
+    atlas.onkeydown = (event) => this.overTiles(event);
     atlas.onpointermove = (event) => this.hover(over(event), event);
     map.onpointermove = (event) => this.overMap(event);
     atlas.onpointerleave = map.onpointerleave = () => this.hover(-1, null);
@@ -41,6 +43,22 @@ const Hands = {
     KEYS[event.key](this, event.shiftKey ? 10 : 1);
   },
 
+  open(image) {
+    this.select(image);
+    if (image >= 0) requestAnimationFrame(() => this.find(".zoom").scrollIntoView({ block: "nearest" }));
+  },
+
+  // With the keys: up and down choose an image, Enter opens it.
+  overTiles(event) {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key], count = this.look?.count ?? 0;
+    const at = this.selected >= 0 ? this.selected : this.hovered;
+    if (!count || (!by && event.key !== "Enter")) return;
+    event.preventDefault();
+    const next = Math.min(Math.max(at + (by ?? 0), 0), count - 1);
+    if (by && this.selected < 0) this.hover(next, null);
+    else this.open(by || this.selected < 0 ? next : -1);
+  },
+
   goToStep(step) {
     const all = this.feed.frames;
     if (all.length) this.go(all.indexOf(nearestTo(step, all)));
@@ -51,6 +69,8 @@ const Hands = {
     this.tip(event && image >= 0 && !named ? event : null, this.look?.name(image), null);
     if (image === this.hovered) return;
     this.hovered = image;
+    const said = image >= 0 ? this.look.name(image) : "up and down choose one, Enter opens it";
+    this.find(".atlas").setAttribute("aria-label", `Synthetic images: ${said}`);
     const frame = this.feed.frames[this.at];
     if (frame && this.look) this.drawFrame(frame);
     this.drawMap();

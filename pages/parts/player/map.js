@@ -61,9 +61,10 @@ class Scatter {
 
   marker(pen, point, colour, radius, alpha, look) {
     pen.globalAlpha = alpha;
-    for (const [fill, wider] of [[look.paper, 1.8], [look.ink, 0.8], [colour, -0.4]]) {
+    for (const [fill, wider] of [[look.paper, 4.6], [look.ink, 3], [colour, 1.2]]) {
       pen.fillStyle = fill;
-      dot(pen, this.x(point), this.y(point), radius + wider);
+      shapePath(pen, "star", this.x(point), this.y(point), radius + wider);
+      pen.fill();
     }
     pen.globalAlpha = 1;
   }

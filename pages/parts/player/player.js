@@ -19,7 +19,7 @@ class Player {
     this.update(data, component);
     this.listen();
     this.watch = new ResizeObserver(() => this.renew());
-    this.watch.observe(this.box);
+    for (const one of [this.box, this.find(".zoom")]) this.watch.observe(one);
     this.poll();
   }
 
@@ -114,7 +114,7 @@ class Player {
     if (!frame || !this.look) return;
     this.preload();
     this.find(".scrub").value = this.at;
-    this.find(".where").textContent = `step ${frame.step + 1} of ${this.data.steps}`;
+    this.find(".where").textContent = `Step ${frame.step + 1} of ${this.data.steps}`;
     this.find(".live").classList.toggle("on-air", this.follow);
     this.box.dataset.step = frame.step;
     const loss = this.feed.valueAt(frame.step, "loss");
@@ -138,11 +138,21 @@ class Player {
     const picture = this.frames.get(frame);
     if (!picture) return; // the old picture stays until the new one is decoded
     Object.assign(this.look, { count: this.count(frame), selected: this.selected, hovered: this.hovered });
+    this.look.opening = this.opening();
     drawTiles(this.find(".atlas"), picture, frame, this.look);
     this.zoom.draw(frame, this.look);
     this.box.dataset.drawn = frame.step;
     if (this.since) this.box.dataset.latency = (performance.now() - this.since).toFixed(1);
     this.since = 0;
+  }
+
+  // What is open lies below its own row; the rows after it make room.
+  opening() {
+    if (this.selected < 0) return null;
+    const zoom = this.find(".zoom"), grid = layout(this.look.count, this.find(".atlas").clientWidth, this.look.each);
+    const row = Math.floor(this.selected / grid.columns);
+    zoom.style.top = `${(row + 1) * grid.row}px`;
+    return { row, height: zoom.offsetHeight + 8 };
   }
 
   drawMap() {
@@ -164,7 +174,7 @@ class Player {
       if (all[this.at + away]) order.push(all[this.at + away]);
       if (away && all[this.at - away]) order.push(all[this.at - away]);
     }
-    if (this.selected >= 0) order.splice(9, 0, all[0], ...this.zoom.filmFrames());
+    if (this.selected >= 0) order.splice(9, 0, ...this.zoom.wanted());
     this.frames.want([...new Set(order)]);
   }
 

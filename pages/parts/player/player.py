@@ -16,15 +16,23 @@ from streamlit.components import v2
 from lgm_core.reports.live_curves import live_judge
 from lgm_core.reports.summary import loss_words, pca_words
 from lgm_core.runs.store import RunFolder
-from pages.parts.images import THUMBS_SCRIPT, base_path, thumb_index, thumb_keys, thumbs_for_script, version
+from pages.parts.images import (
+    SHAPES_SCRIPT,
+    THUMBS_SCRIPT,
+    base_path,
+    thumb_index,
+    thumb_keys,
+    thumbs_for_script,
+    version,
+)
 from pages.parts.pickers import settings
 from pages.parts.theme import class_colour, class_colours
 
 _WEB = Path(__file__).parent
 _SCRIPTS = ("feed", "draw", "map", "zoom", "hands", "player")
 _WORDS = {
-    "queued": "The images appear here as soon as the run has a device and has looked at the real images once.",
-    "running": "The worker looks at the real images first; the synthetic ones appear here with the first step.",
+    "queued": "The images appear here once the run has a device and has read the real images.",
+    "running": "The worker reads the real images first; the synthetic ones appear with the first step.",
     "failed": "This run failed before its first image.",
 }
 
@@ -89,7 +97,11 @@ def run_map(run: RunFolder) -> dict[str, Any]:
 
 def script() -> str:
     """The component's JavaScript, one module."""
-    parts = [THUMBS_SCRIPT.read_text(), *((_WEB / f"{name}.js").read_text() for name in _SCRIPTS)]
+    parts = [
+        THUMBS_SCRIPT.read_text(),
+        SHAPES_SCRIPT.read_text(),
+        *((_WEB / f"{name}.js").read_text() for name in _SCRIPTS),
+    ]
     return "\n".join(parts).replace("export default", "Object.assign(Player.prototype, Hands);\nexport default", 1)
 
 

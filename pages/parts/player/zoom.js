@@ -1,10 +1,11 @@
 // One class close up: now, before and after, its nearest real images, its way through time, its pyramid levels.
 
-const FILM_TILES = 12;
+const FILM_TILES = 12, FIRST = 16; // frames
+const COARSE = 8, SHOWS = 1 / 3; // px; share of the last frame's contrast, seen so coarsely that noise has none
 
 class Zoom {
   constructor(find, feed, frames, go) {
-    Object.assign(this, { find, feed, frames, go, image: -1, split: 0.5 });
+    Object.assign(this, { find, feed, frames, go, image: -1, split: 0.5, contrasts: new Map() });
     const wipe = find(".wipe");
     const drag = (event) => {
       if (event.type === "pointermove" && !event.buttons) return;
@@ -14,6 +15,14 @@ class Zoom {
     };
     wipe.onpointerdown = (event) => { wipe.setPointerCapture(event.pointerId); drag(event); };
     wipe.onpointermove = drag;
+    wipe.onkeydown = (event) => {
+      const by = { ArrowLeft: -0.05, ArrowRight: 0.05 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      event.stopPropagation(); // else it would move the frame
+      this.split = Math.min(Math.max(this.split + by, 0), 1);
+      this.drawWipe();
+    };
     find(".film").onclick = (event) => {
       const box = find(".film").getBoundingClientRect(), steps = this.filmFrames();
       const place = Math.floor(((event.clientX - box.left) / box.width) * steps.length);
@@ -39,10 +48,32 @@ class Zoom {
     return chosen;
   }
 
+  // All frames that are looked at besides the one that is shown.
+  wanted() { return [this.earlier(), ...this.feed.frames.slice(0, FIRST), ...this.filmFrames()]; }
+
+  // The first frame on which something is seen of the image, of those that were loaded: the very first are grey noise.
+  earlier() {
+    const all = this.feed.frames, least = SHOWS * this.contrast(all[all.length - 1]);
+    return all.find((frame) => this.contrast(frame) >= least && this.contrast(frame) > 0) ?? all[0];
+  }
+
+  // Standard deviation of the coarse image's pixels; 0 for a frame that is not loaded.
+  contrast(frame) {
+    const key = `${frame.file}/${this.image}`, picture = this.frames.kept.get(frame.file);
+    if (this.contrasts.has(key) || !picture) return this.contrasts.get(key) ?? 0;
+    const pen = new OffscreenCanvas(COARSE, COARSE).getContext("2d");
+    pen.imageSmoothingQuality = "high";
+    drawTile(pen, picture, frame, this.image, 0, 0, COARSE);
+    const all = pen.getImageData(0, 0, COARSE, COARSE).data, values = all.filter((_, place) => place % 4 !== 3);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    this.contrasts.set(key, Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length));
+    return this.contrasts.get(key);
+  }
+
   draw(frame, look) {
     if (this.image < 0 || !frame) return;
     Object.assign(this, { frame, look });
-    this.find(".now-words").textContent = `step ${frame.step + 1}`;
+    this.find(".now-words").textContent = `Step ${frame.step + 1}`;
     const now = this.find(".now"), picture = this.frames.get(frame);
     if (picture) drawTile(sized(now).pen, picture, frame, this.image, 0, 0, now.clientWidth);
     this.drawWipe();
@@ -52,9 +83,12 @@ class Zoom {
   }
 
   drawWipe() {
-    const first = this.feed.frames[0], before = this.frames.get(first), after = this.frames.get(this.frame);
+    const first = this.earlier(), before = this.frames.get(first), after = this.frames.get(this.frame);
     if (!before || !after) return;
     const canvas = this.find(".wipe"), { pen, width } = sized(canvas), edge = this.split * width;
+    this.find(".wipe-words").textContent = `Step ${first.step + 1} | step ${this.frame.step + 1}: drag to compare`;
+    canvas.setAttribute("aria-valuenow", Math.round(100 * this.split));
+    canvas.dataset.before = first.step;
     drawTile(pen, after, this.frame, this.image, 0, 0, width);
     pen.save();
     pen.beginPath();
@@ -109,7 +143,7 @@ class Zoom {
       return tile;
     }));
     const radius = line?.radius?.[this.image];
-    this.find(".zoom-note").textContent = radius === undefined ? "" : `${radius.toFixed(2)} times as far from its class's mean as a real image`;
+    this.find(".zoom-note").textContent = radius === undefined ? "" : `${radius.toFixed(2)} times as far from its class mean as a real image`;
   }
 
   drawLevels() {
@@ -119,7 +153,7 @@ class Zoom {
     const url = `${this.feed.files}/levels/${step}/${this.image}.png?v=${this.feed.version}`;
     if (picture.getAttribute("src") !== url) picture.src = url;
     this.find(".levels-words").textContent =
-      `pyramid levels of the last checkpoint (step ${step}): ${sides.map((side) => `${side} px`).join(" · ")}; above each alone, below their sum so far`;
+      `Pyramid levels at the last checkpoint (step ${step}): ${sides.map((side) => `${side} px`).join(" · ")}. Above, each alone; below, their sum so far`;
   }
 }
 

@@ -52,13 +52,13 @@ def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
         first = "10" if "10" in sizes else sizes[0]
         many = len(sizes) > 1
         k = (
-            st.select_slider("k: how many neighbours", sizes, first, key="neighbours", bind="query-params")
+            st.select_slider("Number of neighbours, k", sizes, first, key="neighbours", bind="query-params")
             if many
             else first
         )
         values, chance = found["mutual_knn"][k], found.get("chance", {}).get("mutual_knn", {}).get(k)
-        words = "Share of an image's k nearest images that both backbones agree on, mean over the images."
-        words += "" if chance is None else f" By chance: {chance:.3f}."
+        words = "Share of an image's k nearest images on which both backbones agree, averaged over the images."
+        words += "" if chance is None else f" Chance level: {chance:.3f}."
     else:
         values = found[measure]
         words = "Linear CKA of the features: 1 where they agree up to rotation and scale."
@@ -98,8 +98,8 @@ def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> No
             hovertemplate="judged by %{customdata}<br>alignment %{x:.2f}, accuracy %{y:.1%}<extra></extra>",
         )  # fmt: skip
     low, high = min(pair[0] for pair in pairs), max(pair[0] for pair in pairs)
-    figure.update_xaxes(title="alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])
-    figure.update_yaxes(title="accuracy relative to all real images" if full else "top-1 accuracy", tickformat=".0%")
+    figure.update_xaxes(title="Alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])
+    figure.update_yaxes(title="Accuracy relative to all real images" if full else "Top-1 accuracy", tickformat=".0%")
     left, right = st.container(key="lgm_row_beside").columns([3, 2], vertical_alignment="center")
     with left:
         charts.show(figure, key="scatter", height=340)
@@ -110,7 +110,7 @@ def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> No
 def _correlation(points: list[tuple[float, float]]) -> None:
     found = correlation(points)
     if found is None:
-        st.caption("From three pairs of different backbones on, the correlation stands here.")
+        st.caption("The correlation is shown here once there are three pairs of different backbones.")
         return
     r, low, high = found
     st.metric(

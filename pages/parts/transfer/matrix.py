@@ -15,13 +15,13 @@ from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row, column_note
 from pages.parts.address import forget
 from pages.parts.maps.neighbourhood import title_of
-from pages.parts.theme import backbone_colour
+from pages.parts.theme import VERMILLION, backbone_colour
 
 _HERE = Path(__file__).parent
 _component = component(
     "lgm_matrix",
     html='<div class="lgm-matrix"></div>',
-    css=(_HERE / "matrix.css").read_text(),
+    css=f".lgm-matrix {{ --below: {VERMILLION}; }} {(_HERE / 'matrix.css').read_text()}",
     js=(_HERE / "matrix.js").read_text(),
 )
 
@@ -35,7 +35,7 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     chosen = state.get("cell") if "cell" in state else st.query_params.get(key, "")
     titles = [_title(name, column_note(matrix.rows, name)) for name in matrix.columns]
     data = {
-        "corner": "images made with ↓   judged by →", "columns": titles,
+        "corner": "Images made with ↓   Evaluated on →", "columns": titles,
         "rows": [_row_title(row) for row in matrix.rows], "cells": cells, "chosen": chosen,
         "keys": [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows],
         "opens": True, "small": False,
@@ -72,7 +72,7 @@ def alignment_matrix(backbones: Sequence[str], values: Sequence[Sequence[float |
 
 def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float, float]) -> dict[str, Any]:
     slot, value = matrix.slot(row, column), matrix.value(row, column, view)
-    words = {"missing": "not asked for", "queued": "queued", "running": "running"}.get(slot.state, slot.state)
+    words = {"missing": "not launched", "queued": "queued", "running": "running"}.get(slot.state, slot.state)
     if value is None or slot.cell is None:
         text = ("–", "no base") if slot.cell else ({"missing": "·", "running": "…"}.get(slot.state, slot.state), "")
         return {

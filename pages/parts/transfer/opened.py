@@ -16,11 +16,11 @@ from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
-from pages.parts.theme import plain
+from pages.parts.theme import BLUE, plain
 
 _MOST_NAMED = 40  # classes whose confusion can be read
 _MOST_TILES = 60
-_SCALE = [[0, "rgba(63,127,224,0.06)"], [1, "rgba(63,127,224,1)"]]  # fits light and dark
+_SCALE = [[0, "rgba(0,114,178,0.06)"], [1, BLUE]]  # fits light and dark
 
 
 def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None = None, *, key: str) -> None:
@@ -96,11 +96,11 @@ def _worst(report: dict[str, Any]) -> None:
 def _images(run: RunFolder, names: list[str]) -> None:
     frames = run.frame_list()
     if not frames:
-        st.caption("This run trains on the real images themselves; there are none of its own to show.")
+        st.caption("This run trains on the real images themselves, so it has no images of its own.")
         return
     per_class = run.config().images_per_class
     count = min(len(names) * per_class, _MOST_TILES)
-    st.markdown("**The images that were judged**")
+    st.markdown("**Evaluated images**")
     owners = [place // per_class for place in range(count)]
     st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
 

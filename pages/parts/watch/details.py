@@ -23,7 +23,7 @@ def show_results(run: RunFolder) -> None:
         return
     rows = [
         {
-            "evaluated with": judge_words(report),
+            "Evaluated on": judge_words(report),
             "top-1": 100 * report["top1"],
             "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
             "top-5": None if report["top5"] is None else 100 * report["top5"],
@@ -38,7 +38,7 @@ def show_results(run: RunFolder) -> None:
     formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over {spread_over(columns)}")
     st.subheader("What the images are worth", anchor=False)
     st.caption(
-        f"Accuracy on real test images of {judged_by(columns)}, given nothing but these images: {tested_on([run])}."
+        f"Accuracy on real test images of {judged_by(columns)}, trained on these images alone: {tested_on([run])}."
     )
     st.dataframe(table, hide_index=True, column_config=formats)
 
@@ -47,16 +47,16 @@ def show_details(run: RunFolder) -> None:
     """Settings, the command, versions and the log, folded away."""
     with st.expander("Settings, command, log", icon=":material/tune:"):
         config = run.config()
-        st.caption("The command that does this run again")
+        st.caption("Command that repeats this run")
         st.code(command_of_run(run), language="bash", wrap_lines=True)
         base = flat(to_dict(base_of(config)))
         changed = {name: value for name, value in flat(to_dict(config)).items() if value != base[name]}
         left, right = st.columns(2)
-        left.caption(f"What departs from the preset {config.preset}")
+        left.caption(f"Changes from the preset {config.preset}")
         left.dataframe(_two_columns(changed), hide_index=True)
         right.caption("Versions")
         right.dataframe(_two_columns(run.environment()), hide_index=True)
-        st.caption("The last lines of the log")
+        st.caption("Last lines of the log")
         st.code(run.log_tail(15) or "The log is empty.", language=None, wrap_lines=True)
 
 

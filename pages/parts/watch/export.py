@@ -43,7 +43,7 @@ def _one(run: RunFolder, form: str, title: str) -> None:
     name = f"timelapse-{run.id}-{form}"
     work, file = background.look(places(), name), export_folder(run, places()) / export_name(run, form)
     if work.running:
-        st.progress(work.share or 0.0, text=f"drawing the {title} …")
+        st.progress(work.share or 0.0, text=f"Rendering the {title} …")
         return
     if file.exists():
         address = f"{base_path()}/app/static/exports/{quote(run.id, safe='')}/{quote(file.name, safe='')}"

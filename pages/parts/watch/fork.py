@@ -23,8 +23,8 @@ def fork_dialog(run: RunFolder, step: int) -> None:
     """Ask for the settings to change, then start the new run and go there; `step` counts from 0, as frames do."""
     config = run.config()
     st.markdown(
-        f"A new run takes over the images of **{plain(run.id)}** at step **{step + 1}** and goes on with other "
-        "settings. This run is left as it is."
+        f"A new run starts from the images of **{plain(run.id)}** at step **{step + 1}** and continues with other "
+        "settings. This run is not changed."
     )
     row = method_of(config)
     if row.fork_words:

@@ -1,0 +1,128 @@
+"""What Launch opens with, what it accepts, and where it goes: with a GPU and without, names, limits, protocols."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lgm_core.backbones.catalog import ALIASES, find_row
+from lgm_core.methods.catalog import METHODS
+from lgm_core.runs.store import RunStore
+from pages.parts.launch.plan import to_watch
+from tests.app import open_page
+from tests.fake_runs import fake_distill
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def page(store: RunStore) -> Open:
+    def opened(name: str, **query: Any) -> AppTest:
+        test = open_page(name, **query)
+        assert not test.exception, test.exception
+        return test
+
+    return opened
+
+
+def command(test: AppTest) -> str:
+    return test.code[-1].value.replace(" \\\n  ", " ")
+
+
+def start(test: AppTest) -> Any:
+    return next(button for button in test.button if button.label == "Start")
+
+
+def box(test: AppTest, label: str) -> Any:
+    return next(box for box in (*test.number_input, *test.multiselect) if box.label == label)
+
+
+def test_without_a_gpu_launch_opens_with_what_is_quick(page: Open, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert command(page("launch")).startswith(
+        "python -m lgm_core distill details mobilenet_v3_small --preset preview --evaluate-on mobilenet_v3_small"
+    )
+    linked = page("launch", preset="standard", dataset="scenes", backbones="mobilenet_v2")
+    assert " distill scenes mobilenet_v2 --evaluate-on" in command(linked)
+    assert " distill digits conv" in command(page("launch", method="rcig"))
+
+
+def test_with_a_gpu_launch_opens_with_what_gives_results(page: Open, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert command(page("launch")).startswith("python -m lgm_core distill scenes tf_efficientnet_lite0 --evaluate-on")
+
+
+@pytest.mark.parametrize("alias", ["mobilenet_v3", "clip_vitb"])
+def test_an_alias_means_in_the_picker_what_it_means_on_the_command_line(page: Open, alias: str):
+    test = page("launch", dataset="scenes", backbones=alias, preset="preview")
+    assert f" distill scenes {ALIASES[alias]} " in command(test)
+    assert find_row(alias).name == ALIASES[alias] and test.query_params["backbones"] == ALIASES[alias]
+    (shown,) = [one for one in test.multiselect[0].options if alias in one and find_row(alias).title in one][:1]
+    assert ALIASES[alias] in shown  # typing the name finds it
+
+
+def test_a_value_out_of_range_disables_start_and_says_why_beside_the_input(page: Open):
+    test = page("launch", dataset="scenes", preset="preview")
+    assert not start(test).disabled
+    box(test, "Steps").set_value(20_000_000)
+    test.run()
+    assert not test.exception and start(test).disabled
+    (why,) = [caption.value for caption in test.caption if "Must be" in caption.value]
+    assert "between 1 and 10000000" in why
+    assert any("20000000 was given" in error.value.replace("\\", "") for error in test.error)
+    box(test, "Steps").set_value(300)
+    assert not start(test.run()).disabled and "--steps 300" in command(test)
+
+
+def test_the_protocols_that_judge_are_chosen(page: Open):
+    test = page("launch", dataset="scenes", preset="preview")
+    assert box(test, "Judge by").value == ["nearest-mean"]
+    box(test, "Judge by").set_value(["converged", "paper"])
+    assert "--protocol converged paper" in command(test.run())
+    again = page("launch", dataset="scenes", preset="preview", set=test.query_params["set"])
+    assert command(again) == command(test) and box(again, "Judge by").value == ["converged", "paper"]
+    box(test, "Judge by").set_value([])
+    assert start(test.run()).disabled and test.error
+    assert box(page("launch", method="rcig"), "Judge by").value == ["nearest-mean", "scratch"]
+
+
+def test_start_opens_the_run_that_runs(store: RunStore):
+    ended, waits = fake_distill(store, name="ended"), fake_distill(store, "queued", name="waits")
+    runs = fake_distill(store, "running", name="runs")
+    assert to_watch([ended, waits, runs]).id == "runs" and to_watch([ended, waits]).id == "waits"
+    assert to_watch([ended]).id == "ended"
+
+
+def test_watch_opens_with_the_run_that_runs(page: Open, store: RunStore):
+    fake_distill(store, "running", name="runs")
+    for name in ("waits", "waits-too"):
+        fake_distill(store, "queued", name=name)
+    assert page("watch").query_params["run"] == "runs"
+
+
+def about_time(test: AppTest) -> list[str]:
+    return [caption.value for caption in test.caption if caption.value.endswith("on this machine.")]
+
+
+def test_what_is_said_of_time_comes_from_the_estimate(page: Open, store: RunStore):
+    fake_distill(store, name="earlier", backbone="mobilenet_v2")
+    test = page("launch", dataset="scenes", backbones="mobilenet_v2", preset="standard")
+    metric = next(metric.value for metric in test.metric if metric.label == "Time")
+    assert about_time(test) == [f"{metric.capitalize()} on this machine."] and metric.startswith("about ")
+
+
+def test_nothing_is_said_of_time_that_is_not_known(page: Open):
+    test = page("launch", dataset="details", backbones="mobilenet_v3_small", preset="preview")
+    assert not about_time(test) and not [metric for metric in test.metric if metric.label == "Time"]
+    for row in METHODS.values():
+        assert not [
+            words for words in row.preset_words.values() if "minute" in words.lower() or "hour" in words.lower()
+        ]
