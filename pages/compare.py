@@ -7,13 +7,15 @@ import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import flat, words_of
+from lgm_core.base.places import places
 from lgm_core.evaluation.protocol import column_of, judged_by, key_of_report
 from lgm_core.evaluation.protocol import differing as settings_apart
 from lgm_core.methods.catalog import METHODS
+from lgm_core.reports.draws import difference, draws_of, top1_of_draws
 from lgm_core.reports.live_curves import live_judge, live_keys
-from lgm_core.reports.matrix import config_of, difference
+from lgm_core.reports.matrix import config_of
 from lgm_core.reports.summary import loss_words, top1_words
-from lgm_core.runs.store import RunFolder
+from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts import charts
 from pages.parts.comparison.before_after import before_after
 from pages.parts.images import frame_url
@@ -138,7 +140,8 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
     if not backbones:
         st.caption("None of these runs has been evaluated yet.")
         return
-    base, rows, apart = runs[0], [], dict[str, None]()
+    base, rows, apart, store = runs[0], [], dict[str, None](), RunStore(places().runs)
+    draws = {run.id: draws_of(store, run) for run in runs}
     for name in backbones:
         row = {"Evaluated on": title_of(name)}
         for run in runs:
@@ -147,13 +150,17 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
             if run is not base:
                 other_settings = apart_in(run, report, base, reference)
                 apart |= dict.fromkeys(other_settings)
-                row[f"{run.id} − {base.id}"] = "not comparable" if other_settings else gap(report, reference)
+                row[f"{run.id} − {base.id}"] = (
+                    "not comparable"
+                    if other_settings
+                    else gap(report, reference, *(top1_of_draws(draws[one.id], name) for one in (run, base)))
+                )
         rows.append(row)
     st.dataframe(rows, hide_index=True, column_config=_headings(rows))
     st.caption(
         f"Top-1, %, of {judged_by(backbones)}; ± is the spread over the heads or networks of one run. Differences in "
-        "points, with a 95 % interval from the number of test images and that spread; it does not cover how much "
-        "another draw or distillation would change them. • marks an interval that excludes zero."
+        "points, with a 95 % interval from the number of test images, that spread, and how much other seeds change "
+        f"the accuracy ({_seeds(runs, draws)}). • marks an interval that excludes zero."
     )
     if apart:
         st.caption(
@@ -175,11 +182,21 @@ def apart_in(run: RunFolder, report: Report, base: RunFolder, reference: Report)
     return settings_apart([key_of_report(reference, config_of(base)), key_of_report(report, config_of(run))])
 
 
-def gap(report: Report, base: Report) -> str:
+def _seeds(runs: Sequence[RunFolder], draws: Mapping[str, Sequence[RunFolder]]) -> str:
+    """From how many seeds that is known."""
+    counts = [len(draws[run.id]) for run in runs]
+    if max(counts) == 1:
+        return "not known here: each set has one seed, so another draw or distillation may well change it more"
+    alone = [plain(run.id) for run, count in zip(runs, counts, strict=True) if count == 1]
+    told = ", ".join(f"{count} seeds" for count in counts if count > 1)
+    return told + (f"; {', '.join(alone)}: one seed, so not included" if alone else "")
+
+
+def gap(report: Report, base: Report, draws: Sequence[float] = (), base_draws: Sequence[float] = ()) -> str:
     """A difference in words."""
     if report is None or base is None:
         return "–"
-    value, half = difference(report, base)
+    value, half = difference(report, base, draws, base_draws)
     interval = f"[{100 * (value - half):+.1f}, {100 * (value + half):+.1f}]"
     return f"{100 * value:+.1f}  {interval}{' •' if abs(value) > half else ''}"
 

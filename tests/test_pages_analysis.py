@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lgm_core.base.files import read_json, write_json
-from lgm_core.reports.matrix import View, correlation, difference, fillings, study_matrix
+from lgm_core.reports.matrix import View, correlation, fillings, study_matrix
 from lgm_core.runs.identity import identity
 from lgm_core.runs.store import RunStore
 from pages.parts.transfer.matrix import _cell
@@ -236,11 +236,3 @@ def test_correlation_and_its_interval():
     r, low, high = correlation([(0.0, 0.0), (1.0, 2.0), (2.0, 1.0), (3.0, 3.0)]) or (0, 0, 0)
     assert r == pytest.approx(0.8) and low < r < high
     assert low == pytest.approx(-0.696, abs=1e-3) and high == pytest.approx(0.996, abs=1e-3)  # tanh(atanh(.8) -+ 1.96)
-
-
-def test_difference_counts_images_and_heads():
-    one = {"top1": 0.8, "top1_std": 0.0, "top1_seeds": [0.8] * 4, "test_images": 400}
-    value, half = difference(one, one | {"top1": 0.5})
-    assert value == pytest.approx(0.3)
-    assert half == pytest.approx(1.96 * (0.16 / 400 + 0.25 / 400) ** 0.5)
-    assert difference(one | {"top1_std": 0.1}, one)[1] > difference(one, one)[1]

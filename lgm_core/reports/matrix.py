@@ -9,7 +9,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
@@ -150,19 +150,6 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, flo
         return r, (-1.0 if n == 3 else r), (1.0 if n == 3 else r)
     z, error = math.atanh(r), 1.96 / math.sqrt(n - 3)
     return r, math.tanh(z - error), math.tanh(z + error)
-
-
-def difference(report: dict[str, Any], base: dict[str, Any]) -> tuple[float, float]:
-    """Top-1 of a report minus that of another, with the half-width of its 95 % interval.
-
-    Both test images and heads vary: p (1 - p) / images + spread^2 / heads, for each side. The same test images on both
-    sides make the true interval narrower, never wider.
-    """
-    variance = 0.0
-    for one in (report, base):
-        p, heads = one["top1"], max(len(one.get("top1_seeds") or []), 1)
-        variance += p * (1 - p) / max(one["test_images"], 1) + one["top1_std"] ** 2 / heads
-    return report["top1"] - base["top1"], 1.96 * math.sqrt(variance)
 
 
 def _unjudged(configs: dict[str, RunConfig]) -> list[Row]:
