@@ -78,7 +78,7 @@ def distill(bench: Workbench) -> None:
     config, recorder = bench.config, bench.recorder
     distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
     live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
-    with drawing(trail.thumbnails, recorder):
+    with drawing(trail.thumbnails, recorder, at_once=False):
         learn(bench, distiller, live, trail)
         learned = distiller.export()
         recorder.result(learned)

@@ -37,7 +37,7 @@ def distilled(small_run: RunConfig, here: Places) -> RunFolder:
     return finish(change(small_run, {"name": "one", "record": {"map_images": 20}}), here)
 
 
-def test_the_trail_has_a_line_per_frame_on_a_map_that_is_there_from_the_start(distilled, here):
+def test_the_trail_has_a_line_per_frame_on_a_map_that_never_changes(distilled, here):
     known, trail = distilled.map(), distilled.trail()
     assert [line["step"] for line in trail] == [frame["step"] for frame in distilled.frame_list()]
     assert len(known["indices"]) == len(known["labels"]) == len(known["points"]) == 20
@@ -81,7 +81,9 @@ def test_the_last_mark_is_where_the_result_lies(distilled, here):
 def test_a_resumed_run_keeps_its_map(distilled, here):
     before = distilled.map_file.read_bytes(), distilled.map_axes.read_bytes()
     with Recorder(distilled, distilled.config().record, steps=18) as recorder:
-        Trail(Workbench(distilled.config(), here, recorder), distilled.config(), recorder, here.thumbs)
+        bench = Workbench(distilled.config(), here, recorder)
+        result = load_file(distilled.synthetic)
+        Trail(bench, distilled.config(), recorder, here.thumbs).mark(17, result["images"], result["labels"])
     assert (distilled.map_file.read_bytes(), distilled.map_axes.read_bytes()) == before
 
 

@@ -135,12 +135,18 @@ class Thumbnails:
 
 
 @contextmanager
-def drawing(thumbnails: Thumbnails, recorder: Recorder) -> Iterator[None]:
-    """Draw thumbnails while the body runs, then wait until all are there; an error leaves the rest to a later run."""
-    if recorder.config.thumbnails:
+def drawing(thumbnails: Thumbnails, recorder: Recorder, *, at_once: bool = True) -> Iterator[None]:
+    """Draw thumbnails while the body runs, then wait until all are there; an error leaves the rest to a later run.
+
+    `at_once` False: the body begins it, when that is in nobody's way; what it has not begun is drawn after it.
+    """
+    wanted = recorder.config.thumbnails
+    if wanted and at_once:
         thumbnails.begin()
     try:
         yield
+        if wanted:
+            thumbnails.begin()
         while thumbnails.is_drawing():
             recorder.phase("thumbnails of the real images")
             time.sleep(0.2)

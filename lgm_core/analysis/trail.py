@@ -1,6 +1,6 @@
 """A map kept during a distillation: some real images on two fixed axes, and the synthetic ones' path across it.
 
-The axes are fixed when the run begins, and kept in its folder, so that a resumed run goes on with the same map.
+The axes are fixed at the first frame, and kept in its folder, so that a resumed run goes on with the same map.
 
 >>> trail = Trail(bench, config, recorder, places().thumbs)
 >>> trail.mark(step, images, labels)  # one line of trail.jsonl: places, nearest real images, radius
@@ -37,20 +37,14 @@ class Trail:
         self.thumbnails = Thumbnails(bench.train, config.dataset, "train", thumbs)
         count = min(config.record.map_images, PER_STEP * config.steps)
         self.active = count > 2 and not is_student(self._name)  # a student's features change
-        if not self.active:
-            return
-        self._backbone = bench.backbone(self._name)
-        self._indices = spread(bench.train.labels, count)
-        features = clean_features(bench, bench.train, self._indices, self._backbone)
-        self._labels = bench.train.labels[self._indices]
-        self._features = features.to(bench.compute.device)
-        self._means, self._spread = class_centres(self._features, self._labels, classes=bench.classes)
-        self._pca = self._open_map(features)
+        self._indices, self._is_open = spread(bench.train.labels, count), False
 
     def mark(self, step: int, images: Float[Tensor, "n 3 r r"], labels: Tensor) -> None:
         """Write where images in [0, 1] lie at a step."""
         if not self.active:
             return
+        if not self._is_open:  # not before the first frame is drawn: whoever watches sees that first
+            self._open()
         features = self._bench.seen_clean(images, self._backbone)
         places, similarity = nearest(features, self._features, k=NEAREST)
         self._recorder.trail(
@@ -62,6 +56,18 @@ class Trail:
                 "radius": rounded(radius(features, labels, self._means, self._spread), 4),
             },
         )
+
+    def _open(self) -> None:
+        bench = self._bench
+        if self._recorder.config.thumbnails:
+            self.thumbnails.begin()
+        self._backbone = bench.backbone(self._name)
+        features = clean_features(bench, bench.train, self._indices, self._backbone)
+        self._labels = bench.train.labels[self._indices]
+        self._features = features.to(bench.compute.device)
+        self._means, self._spread = class_centres(self._features, self._labels, classes=bench.classes)
+        self._pca = self._open_map(features)
+        self._is_open = True
 
     def _open_map(self, features: Float[Tensor, "n d"]) -> Pca:
         run = self._recorder.run
