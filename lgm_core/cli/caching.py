@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.backbones.row import BackboneRow
+from lgm_core.backbones.row import BackboneRow, ByHand
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.locks import is_held
@@ -148,11 +148,15 @@ def _reads(config: RunConfig, entry: Entry, here: Places) -> bool:
 
 def _can_be_fetched(entry: Entry, here: Places) -> bool:
     if entry.kind == "weights":
-        known = any(_belongs(entry, row) and not row.gated for row in backbones.ROWS)
+        known = any(_belongs(entry, row) and _fetchable(row) for row in backbones.ROWS)
         return known or entry.path.name.startswith(_OPEN_FORMS)
     if entry.kind == "datasets":
         return any(_holds(entry, row, here) and row.can_be_fetched for row in datasets.CATALOG.values())
     return True
+
+
+def _fetchable(row: BackboneRow) -> bool:
+    return not row.gated and not isinstance(row.source, ByHand)
 
 
 def _belongs(entry: Entry, row: BackboneRow) -> bool:

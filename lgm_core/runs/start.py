@@ -164,8 +164,8 @@ def require_here(config: RunConfig, places: Places) -> None:
             student_name(name)
             continue
         row = backbones.find_row(name)
-        if backbones.status(row, places) == "missing":
-            raise Unavailable(f"the weights of {name} are not here: the file does not exist; check the path")
+        if backbones.status(row, places) in ("missing", "manual"):
+            raise Unavailable(backbones.how_to_get(row, places))
 
 
 def _require_features(config: RunConfig) -> None:
