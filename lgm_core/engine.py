@@ -78,6 +78,7 @@ def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
     distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
+    recorder.labels(distiller.export().labels, bench.train.classes)
     live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder):
         learn(bench, distiller, live, trail)
@@ -159,6 +160,7 @@ def baseline(bench: Workbench) -> None:
     )
     origins = [bench.train.origin(i) for i in indices.tolist()]
     recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
+    recorder.labels(chosen.labels, bench.train.classes)
     recorder.frame(0, chosen.images)
     recorder.result(chosen)
     _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))

@@ -22,6 +22,8 @@ from lgm_core.jobs.forking import prepare_fork
 from lgm_core.methods.mkdt.presets import PRESETS
 from lgm_core.presets import change, preset
 from lgm_core.reports.page import run_report
+from lgm_core.reports.pictures import class_names
+from lgm_core.reports.pictures import labels as own_labels
 from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
@@ -224,3 +226,10 @@ def test_every_preset_is_a_valid_run(name: str):
         assert (config.steps, knobs.student_steps) == ((10_000, 10) if tiny else (5000, 40))
         assert knobs.image_rate == (1e5 if tiny else 1e4 if five else 1e3) and knobs.expert_epochs == 2
         assert knobs.start_epochs == (5 if five and not tiny else 2) and knobs.experts == 100
+
+
+def test_images_keep_the_classes_of_those_they_began_as(run: RunFolder, small: RunConfig):
+    labels, classes = run.own_labels()
+    assert labels == load_file(run.synthetic)["labels"].tolist() == own_labels(run) and len(classes) == 10
+    run.synthetic.unlink()
+    assert own_labels(run) == labels and class_names(run) == classes

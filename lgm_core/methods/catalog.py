@@ -182,6 +182,7 @@ _MKDT = Method(
     memory_remedy="Set mkdt.segment (steps of the student in memory at once), or lower mkdt.batch or scratch.width.",
     loss="distance of the student from the expert, as a share of the way that the expert went",
     by=" by MKDT",
+    page_part="pages.parts.methods.mkdt:show",
     card_words=(
         "  and what networks are pre-trained on: `pixels` [N, K, S, S], the images with standardised channels;",
         "  `targets` [N, D], vectors to regress to; `rate`, the step size that they were learned with",

@@ -28,6 +28,7 @@ _REMEDIES = {
     "checkpoint.safetensors": "resume the run, which takes the checkpoint before it and keeps the damaged one",
     "neighbours.safetensors": "start the run anew to have its neighbours",
     "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
+    "labels.json": "resume the run, which writes it anew; until then its images are shown without their classes",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 

@@ -11,13 +11,14 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
@@ -183,6 +184,13 @@ class Recorder:
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""
         self._replace(self.run.choice, values)
+
+    def labels(self, labels: Int[Tensor, "n"], classes: Sequence[str]) -> None:
+        """The class of each image, where they are not equally many of each class, class by class."""
+        each, left = divmod(len(labels), len(classes))
+        usual = torch.arange(len(classes), device=labels.device).repeat_interleave(each)
+        if left or not torch.equal(labels, usual):
+            self._replace(self.run.labels_file, {"labels": labels.tolist(), "classes": list(classes)}, indent=None)
 
     def weights(self, network: str, values: dict[str, Any]) -> None:
         """Which weights the run works with; says so where they are not those that it began with.
