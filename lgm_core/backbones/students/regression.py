@@ -4,7 +4,8 @@ MKDT specification, sections 2 and 5: squared error, mean over images and entrie
 Legend: N images, K channels, R side, D entries of a target.
 
 >>> shape = target_shape("conv:instance", scratch, channels=3, size=512)
->>> network = pretrained(real.train.values, teacher.of_rows, shape, count=5000, ...)
+>>> recipe = RegressionRecipe(epochs=20)
+>>> pretrained(images, targets, shape, count=5000, recipe=recipe, random=generator("cpu", 0), device=device)
 """
 
 import math

@@ -4,8 +4,7 @@ MKDT specification, section 2: squared error, SGD with momentum and weight decay
 reference trains for 20 epochs, of which the first few are matched; here only these are trained, which are the same.
 Legend: G experts side by side, N images, B images of a step, D entries of a target, T epochs, P parameters.
 
->>> snapshots = train_experts([0, 1], student, real.train.values, teacher.of_rows, recipe=recipe, count=50_000, seed=0)
->>> snapshots.shape
+>>> train_experts([0, 1], student, images, targets, recipe=ExpertRecipe(epochs=3), count=50_000, seed=0).shape
 torch.Size([2, 4, 1348608])
 """
 

@@ -5,7 +5,7 @@ loss = |theta[K] - goal|^2 / |start - goal|^2. The steps are cut into segments: 
 at a time, and the gradient goes from one to the one before as the derivative in its first parameters.
 Legend: P parameters, M synthetic images, K channels, R side, D entries of a target, B images of a chunk.
 
->>> match(student, start, goal, Learnables(pixels, targets, rate), chunks, segment=0).loss
+>>> match(student, start, goal, learned, chunks, segment=0).loss
 1.07
 """
 
