@@ -36,8 +36,10 @@ def small(small_weights: str) -> RunConfig:
         "mkdt_preview", dataset="digits", steps=6, images_per_class=2,
         evaluate_on=("conv:instance",), label_fraction=(0.1, 0.5),
         data={"train_per_class": 12, "test_per_class": 6, "resize": 224}, device={"threads": 1, "device": "cpu"},
-        scratch={"resolution": 8, "width": 4}, pretrain={"teacher": small_weights, "seeds": 2, "epochs": 3},
-        mkdt={"experts": 2, "student_steps": 3, "batch": 8, "expert_batch": 40}, bank={"batch": 16},
+        scratch={"resolution": 8, "width": 4}, bank={"batch": 16},
+        pretrain={"teacher": small_weights, "seeds": 2, "epochs": 3, "learned_rate": True},
+        mkdt={"experts": 2, "student_steps": 3, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.1,
+              "target_rate": 1.0},
         live={"times": 2, "test_images": 30, "steps": 5}, record={"frames": 3, "checkpoint_seconds": 0.0},
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ class Key:
     @property
     def file_stem(self) -> str:
         """Name of the report's file, without its ending."""
-        share = "" if self.fraction == 1 else f"-{100 * self.fraction:g}"
+        share = "" if self.fraction == 1 else f"-{100 * self.fraction:07.3f}"  # so that files are in the shares' order
         network, dataset = file_name(self.network)[:80], file_name(self.dataset)[:60]  # both may hold whole paths
         return f"{network}-{self.protocol}{share}-on-{dataset}-{self.digest}"
 

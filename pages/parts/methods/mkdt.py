@@ -85,4 +85,4 @@ def loss_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
             text=[f"expert {line['expert'] + 1:.0f}" for line in found], hovertemplate="%{y:.3f}, %{text}",
         )  # fmt: skip
     figure.add_hline(y=1, line={"color": "rgba(127,127,127,0.5)", "dash": "dot"})
-    return figure.update_xaxes(title="step").update_yaxes(title="distance left / distance gone", rangemode="tozero")
+    return figure.update_xaxes(title="step").update_yaxes(title="distance left / distance gone")
