@@ -41,7 +41,7 @@ def test_the_panel_tells_loss_step_size_and_experts(tmp_path: Path, monkeypatch:
 
 def test_the_stages_are_one_line():
     def marked(phase: str, matched: bool = False, state: str = "running") -> tuple[int, str]:
-        words = stage_line(phase, 3, 10, matched, state).split(" → ")
+        words = stage_line(list(STAGES), phase, 3, 10, matched, state).split(" → ")
         assert len(words) == len(STAGES)
         now = [word for word in words if word.startswith("**")]
         return sum("✓" in word for word in words), now[0] if now else ""
@@ -51,6 +51,8 @@ def test_the_stages_are_one_line():
     assert marked("the hardest images")[0] == 2 and marked("distilling", True)[0] == 3
     assert marked("pre-training conv", True)[0] == 4 and marked("opening x", True)[0] == 3
     assert marked("", True, "finished") == (5, "")
+    without = [name for name in STAGES if name != "hardest images"]
+    assert "**matching** (distilling, 3 of 10)" in stage_line(without, "distilling", 3, 10, True, "running")
 
 
 def test_the_loss_has_a_colour_for_each_start_and_names_its_expert():

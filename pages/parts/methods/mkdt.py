@@ -18,10 +18,11 @@ _EVERY = 3.0  # seconds
 _RECENT = 20  # steps in the mean loss that is shown
 _READ = {"loss", "rate", "expert", "start_epoch"}
 _STARTS = ("#3f7fe0", "#e8833a", "#3fa34d", "#9158c9", "#d1495b", "#7f7f7f")  # one for each epoch of a start
+_HARDEST = "hardest images"  # a stage of runs that begin with them
 STAGES = {  # name -> how the phases of it begin
     "targets": ("opening", "fitting", "features of", "fetching", "the teacher"),
     "experts": ("experts",),
-    "hardest images": ("the hardest",),
+    _HARDEST: ("the hardest",),
     "matching": ("distilling",),
     "pre-training and probes": ("pre-training", "labels of"),
 }
@@ -37,10 +38,12 @@ def show(run: RunFolder) -> None:
 @panel("Stages and matching")
 def _panel(run: RunFolder) -> None:
     status, metrics = run.status(), [line for line in run.metrics() if line.keys() >= _READ]
-    st.markdown(stage_line(status.phase, status.phase_done, status.phase_total, bool(metrics), status.state))
+    config = settings(run).get("mkdt", {})
+    names = [name for name in STAGES if name != _HARDEST or config.get("initial") == "high-loss"]
+    st.markdown(stage_line(names, status.phase, status.phase_done, status.phase_total, bool(metrics), status.state))
     if not metrics:
         return
-    config, last = settings(run).get("mkdt", {}), metrics[-1]
+    last = metrics[-1]
     recent = metrics[-_RECENT:]
     mean = sum(line["loss"] for line in recent) / len(recent)
     used = f"{last.get('experts_used', 0):.0f} of {config.get('experts', '?')}"
@@ -62,11 +65,10 @@ def _panel(run: RunFolder) -> None:
         charts.show(figure, key=f"rate_{run.id}", legend=False)
 
 
-def stage_line(phase: str, done: int, total: int, matched: bool, state: str) -> str:
+def stage_line(names: Sequence[str], phase: str, done: int, total: int, matched: bool, state: str) -> str:
     """The stages in one line: those behind ticked, the present one with how far it is."""
-    names = list(STAGES)
-    found = next((place for place, begins in enumerate(STAGES.values()) if phase.startswith(begins)), 0)
-    now = len(names) if state == "finished" else max(found, 3) if matched else found
+    found = next((place for place, name in enumerate(names) if phase.startswith(STAGES[name])), 0)
+    now = len(names) if state == "finished" else max(found, names.index("matching")) if matched else found
     words = [f":green[✓] {name}" for name in names[:now]]
     if now < len(names):
         far = f" ({phase}{f', {done:,} of {total:,}' if total else ''})" if phase else ""
