@@ -78,7 +78,7 @@ def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
     distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
-    recorder.labels(distiller.export().labels, bench.train.classes)
+    _tell_classes(bench, distiller.export().labels)
     live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder):
         learn(bench, distiller, live, trail)
@@ -160,7 +160,7 @@ def baseline(bench: Workbench) -> None:
     )
     origins = [bench.train.origin(i) for i in indices.tolist()]
     recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
-    recorder.labels(chosen.labels, bench.train.classes)
+    _tell_classes(bench, chosen.labels)
     recorder.frame(0, chosen.images)
     recorder.result(chosen)
     _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
@@ -205,6 +205,13 @@ def embed(bench: Workbench) -> None:
 def align(bench: Workbench) -> None:
     """Compare how backbones see the test images."""
     comparison.align(bench, bench.config, bench.recorder)
+
+
+def _tell_classes(bench: Workbench, labels: Tensor) -> None:
+    """Record the class of each image, where they are not equally many of each class, class by class."""
+    each, left = divmod(len(labels), bench.classes)
+    if left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
+        bench.recorder.labels({"labels": labels.tolist(), "classes": list(bench.train.classes)})
 
 
 def _source(bench: Workbench, name: str) -> RunFolder:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from lgm_core.base.errors import ConfigError, Unavailable, UserError
 from lgm_core.base.interfaces import TargetSet
 from lgm_core.base.places import Places
+from lgm_core.base.tensor_files import save_tensors
 from lgm_core.cli.main import main
 from lgm_core.cli.measuring import measure
 from lgm_core.config import RunConfig, validate
@@ -37,7 +38,8 @@ def small(small_weights: str) -> RunConfig:
         evaluate_on=("conv:instance",), label_fraction=(0.1, 0.5),
         data={"train_per_class": 12, "test_per_class": 6, "resize": 224}, device={"threads": 1, "device": "cpu"},
         scratch={"resolution": 8, "width": 4}, bank={"batch": 16},
-        pretrain={"teacher": small_weights, "seeds": 2, "epochs": 3, "learned_rate": True},
+        pretrain={"teacher": small_weights, "seeds": 2, "epochs": 3, "steps": 0, "momentum": 0.9,
+                  "learning_rate": 0.1},
         mkdt={"experts": 2, "student_steps": 3, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.1,
               "target_rate": 1.0},
         live={"times": 2, "test_images": 30, "steps": 5}, record={"frames": 3, "checkpoint_seconds": 0.0},
@@ -64,8 +66,9 @@ def run(finished: Path, here: Places) -> RunFolder:
     return RunFolder(next(here.runs.iterdir()))
 
 
-def bits(run: RunFolder) -> list[bytes]:
-    return [run.synthetic.read_bytes(), run.checkpoint.read_bytes()]
+def bits(run: RunFolder) -> dict[str, bytes]:
+    tensors = load_file(run.checkpoint)
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()} | {"": run.synthetic.read_bytes()}
 
 
 def test_a_run_writes_images_targets_and_the_step_size(run: RunFolder):
@@ -172,7 +175,7 @@ def test_what_comes_to_no_number_fails_with_a_name(small: RunConfig, here: Place
 
 def test_a_set_without_class_numbers_refuses_judges_that_need_them(run: RunFolder, here: Places, small_weights: str):
     tensors = load_file(run.synthetic)
-    save_file(tensors | {"labels": torch.full((20,), -1)}, run.synthetic)
+    save_tensors(tensors | {"labels": torch.full((20,), -1)}, run.synthetic)
     asked = {"kind": "evaluate", "source": run.id, "name": ""}
     linear = start(change(run.config(), asked, {"protocol": ("scratch",)}), here)
     with pytest.raises(UserError, match="has no class numbers, which the protocol scratch needs; judge it by"):

@@ -11,14 +11,13 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
@@ -153,10 +152,7 @@ class Recorder:
         self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
 
     def checkpoint(self, next_step: int, state: State) -> None:
-        """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on.
-
-        Waits for the frames before it: a run that is killed and taken up here has them all.
-        """
+        """Replace the checkpoint by all that step number `next_step` depends on; the frames before it come first."""
         self._drawn.result()
         write_checkpoint(self.run, next_step, state)
         self._last_checkpoint = time.monotonic()
@@ -185,12 +181,9 @@ class Recorder:
         """Which real images a baseline chose."""
         self._replace(self.run.choice, values)
 
-    def labels(self, labels: Int[Tensor, "n"], classes: Sequence[str]) -> None:
-        """The class of each image, where they are not equally many of each class, class by class."""
-        each, left = divmod(len(labels), len(classes))
-        usual = torch.arange(len(classes), device=labels.device).repeat_interleave(each)
-        if left or not torch.equal(labels, usual):
-            self._replace(self.run.labels_file, {"labels": labels.tolist(), "classes": list(classes)}, indent=None)
+    def labels(self, values: dict[str, Any]) -> None:
+        """The class of each image."""
+        self._replace(self.run.labels_file, values, indent=None)
 
     def weights(self, network: str, values: dict[str, Any]) -> None:
         """Which weights the run works with; says so where they are not those that it began with.

@@ -27,17 +27,18 @@ def _paper(dataset: str, teacher: str, steps: int, per_class: int, side: int = 3
 
 PRESETS: dict[str, dict[str, Any]] = {
     # a first look: minutes on two cores. So few hardest images lead astray from the experts' way (docs/log.md); a step
-    # of 1 is SGD's 0.1 with a momentum of 0.9, as the experts have it
+    # of 1 is SGD's 0.1 with a momentum of 0.9, as the experts have it; networks are judged after as many plain steps as
+    # two epochs of an expert are matched by, where the set is better than real images
     "mkdt_preview": {
         **_RUN, "dataset": "cifar10", "steps": 300, "images_per_class": 10,
         "data": {"train_per_class": 500, "test_per_class": 200, "resize": 224},
         "scratch": {"width": 32},
-        "pretrain": {"teacher": "mobilenet_v3_small", "batch": 25, "learned_rate": False},
+        "pretrain": {"teacher": "mobilenet_v3_small", "batch": 25, "steps": 20, "momentum": 0.0, "learning_rate": 1.0},
         "mkdt": {
             "experts": 4, "expert_batch": 64, "expert_epochs": 1, "initial": "random", "student_steps": 10, "batch": 25,
             "rate": 1.0, "target_rate": 500.0,
         },
-        "live": {"times": 5, "steps": 80},
+        "live": {"times": 5, "steps": 20},
         "record": {"map_images": 0},
     },
     "mkdt_cifar10_2": _paper("cifar10", "cifar10", 5000, 100),
