@@ -18,6 +18,7 @@ from lgm_core.cli.main import main
 from lgm_core.cli.measuring import measure
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
+from lgm_core.evaluation.protocol import keys_of
 from lgm_core.jobs.estimate import estimate
 from lgm_core.jobs.forking import prepare_fork
 from lgm_core.methods.mkdt.presets import PRESETS
@@ -222,7 +223,7 @@ def test_time_and_memory_are_told_before_the_start(run: RunFolder, small: RunCon
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_valid_run(name: str):
     config = validate(preset(name))
-    assert config.method == "mkdt" and config.protocol == ("pretrain",)
+    assert config.method == "mkdt" and [key.protocol for key in keys_of(config)] == ["pretrain"] * 4
     if name != "mkdt_preview":  # spec, section 4
         tiny, five = "tiny" in name, name.endswith("5")
         images = config.images_per_class * {"cifar10": 10, "cifar100": 100, "tiny_imagenet": 200}[config.dataset]

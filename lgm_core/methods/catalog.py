@@ -170,8 +170,8 @@ _MKDT = Method(
     measure="lgm_core.methods.mkdt.measure:measure",
     estimate="lgm_core.methods.mkdt.estimate",
     tabs={
-        "mkdt": "MKDT", "pretrain": "Pre-training", "scratch": "Networks", "data": "Real data", "live": "Live network",
-        "record": "Recording", "device": "Device",
+        "mkdt": "MKDT", "pretrain": "Pre-training", "scratch": "Networks", "probe": "Heads on frozen backbones",
+        "data": "Real data", "live": "Live network", "record": "Recording", "device": "Device",
     },
     fork_tabs=("mkdt", "pretrain", "live", "record"),
     checkpoint_of=(

@@ -10,7 +10,7 @@ _RUN: dict[str, Any] = {
     "method": "mkdt",
     "backbone": "conv:instance",
     "evaluate_on": ("conv:instance",),
-    "protocol": ("pretrain",),
+    "protocol": ("nearest-mean", "pretrain"),  # the first for frozen backbones, the second for networks like its own
     "label_fraction": (0.01, 0.05, 0.1, 0.5),
     "live": {"times": 10},
     "record": {"map_images": 0, "checkpoint_seconds": 120.0},
