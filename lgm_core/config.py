@@ -16,8 +16,8 @@ from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.settings import ScratchConfig, SharedConfig
-from lgm_core.evaluation.protocol import check_protocols
-from lgm_core.methods.catalog import groups_of_methods, method_of, own_settings
+from lgm_core.evaluation.protocol import check_protocols, keys_of, transfers
+from lgm_core.methods.catalog import METHODS, groups_of_methods, method_of, own_settings
 
 if TYPE_CHECKING:
 
@@ -103,6 +103,24 @@ def validate(config: RunConfig) -> RunConfig:
     return config
 
 
+def _check_choice(config: RunConfig) -> None:
+    """Raise `ConfigError` for a choice of real images that lacks what it is made by."""
+    choice = config.baseline.choice if config.kind == "baseline" else ""
+    if choice == "indices" and not config.baseline.indices:
+        raise ConfigError("the choice indices needs baseline.indices, a file with numbers of training images")
+    if choice == "high-loss" and not method_of(config).high_loss:
+        known = [name for row in METHODS.values() if row.high_loss for name in row.preset_words]
+        raise ConfigError(
+            f"the hardest images are found by networks that learn a teacher's targets: lgm baseline high-loss DATASET "
+            f"conv:instance --preset NAME, one of {', '.join(known)}"
+        )
+    if choice == "none" and not all(transfers(key.protocol) for key in keys_of(config)):
+        raise ConfigError(
+            "networks without pre-training are judged by the protocol pretrain alone: lgm baseline none DATASET "
+            "conv:instance --protocol pretrain --evaluate-on conv:instance"
+        )
+
+
 def check_students(names: tuple[str, ...], scratch: ScratchConfig) -> None:
     """Raise `ConfigError` for a network trained from scratch that images of `scratch.resolution` px do not fit."""
     side = scratch.resolution
@@ -140,5 +158,6 @@ def _check_sources(config: RunConfig) -> None:
             "baseline.folder names the images of the choice given, and only of that one: lgm evaluate folder:PATH "
             "NETWORK [NETWORK ...] --dataset DATASET"
         )
+    _check_choice(config)
     if config.kind == "align" and len(set(config.evaluate_on)) < 2:
         raise ConfigError("an align run compares at least two backbones: name them in evaluate_on")

@@ -26,11 +26,12 @@ from lgm_core.analysis import comparison, embedding
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import Unmeasured, UserError
 from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
+from lgm_core.base.settings import WITHOUT_IMAGES
 from lgm_core.datasets import baselines
 from lgm_core.datasets.given import given_images, own_side
 from lgm_core.evaluation.catalog import PROTOCOLS
@@ -77,6 +78,7 @@ def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
     distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
+    _tell_classes(bench, distiller.export().labels)
     live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder, at_once=False):
         learn(bench, distiller, live, trail)
@@ -138,9 +140,10 @@ def baseline(bench: Workbench) -> None:
     """Choose real images, or take those of a folder, then judge them like distilled ones."""
     config, recorder = bench.config, bench.recorder
     choice = config.baseline.choice
-    if choice == "full":
-        recorder.choice({"choice": "full", "images": len(bench.train)})
-        _judge(bench, Judged(images=None, made=config, run=recorder.run.id))
+    if choice in WITHOUT_IMAGES:
+        recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})
+        none = HardSet(torch.zeros(0, 3, 8, 8), torch.zeros(0, dtype=torch.int64))
+        _judge(bench, Judged(images=None if choice == "full" else none, made=config, run=recorder.run.id))
         return
     if choice == "given":
         given = given_images(Path(config.baseline.folder), bench.train.classes)
@@ -157,17 +160,22 @@ def baseline(bench: Workbench) -> None:
     )
     origins = [bench.train.origin(i) for i in indices.tolist()]
     recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
+    _tell_classes(bench, chosen.labels)
     recorder.frame(0, chosen.images)
     recorder.result(chosen)
     _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
 
 
 def choose(bench: Workbench) -> Tensor:
-    """Indices of the training images that a baseline takes, class-major."""
+    """Indices of the training images that a baseline takes, class-major where it is the same number of each class."""
     config, labels = bench.config, torch.as_tensor(bench.train.labels)
     classes, per_class = bench.classes, config.images_per_class
     if config.baseline.choice == "random":
         return baselines.choose_random(labels, classes=classes, per_class=per_class, seed=config.seed)
+    if config.baseline.choice == "indices":
+        return baselines.read_indices(Path(config.baseline.indices), len(labels))
+    if config.baseline.choice == "high-loss":
+        return load(method_of(config).high_loss)(own_settings(config), config, bench)
     backbone = bench.backbone(config.networks()[0])
     features = bench.clean_bank(bench.train, backbone).features[:, 0]
     if config.baseline.choice == "centroids":
@@ -199,6 +207,13 @@ def align(bench: Workbench) -> None:
     comparison.align(bench, bench.config, bench.recorder)
 
 
+def _tell_classes(bench: Workbench, labels: Tensor) -> None:
+    """Record the class of each image, where they are not equally many of each class, class by class."""
+    each, left = divmod(len(labels), bench.classes)
+    if left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
+        bench.recorder.labels({"labels": labels.tolist(), "classes": list(bench.train.classes)})
+
+
 def _source(bench: Workbench, name: str) -> RunFolder:
     return open_source(RunStore(bench.places.runs), name)
 
@@ -207,11 +222,18 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     """All evaluations that the run asks for and has not done yet."""
     config, run = bench.config, bench.recorder.run
     done = {key_of_report(report, config).digest for report in run.eval_reports()}
+    failed = []
     for key in keys_of(config):
         if key.digest not in done:
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
-            report = judge(bench, config, judged, key)
+            try:
+                report = judge(bench, config, judged, key)
+            except Unmeasured as error:  # the others may well come to a number
+                failed.append(f"{key.column}: {error}")
+                continue
             bench.recorder.evaluation(key.file_stem, report | bench.weights_of(key.network))
+    if failed:
+        raise Unmeasured("; ".join(dict.fromkeys(failed)))
 
 
 _KINDS: dict[str, Callable[[Workbench], None]] = {

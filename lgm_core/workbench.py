@@ -99,22 +99,25 @@ class Workbench(Bench):
                 found.append(self.compute.features(backbone, views))
         return torch.cat(found)
 
+    def further(self, dataset: str) -> tuple[ImageSet, ImageSet]:
+        return self.once(f"data set {dataset}", lambda: self._open_data(dataset))
+
     @cached_property
     def _data(self) -> tuple[ImageSet, ImageSet]:
-        data = self.config.data
-        self.recorder.phase("opening the data set")
-        train, test = open_dataset(
-            self.config.dataset,
-            self.places.datasets,
-            train_per_class=data.train_per_class,
-            test_per_class=data.test_per_class,
-            seed=self.config.seed,
-        )
+        train, test = self._open_data(self.config.dataset)
         split = split_words(find_row(self.config.dataset))
         counts = {"train_images": len(train), "test_images": len(test), "split": split}
         logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
         self.recorder.data({**counts, "fingerprints": [train.fingerprint, test.fingerprint]})
         return train, test
+
+    def _open_data(self, name: str) -> tuple[ImageSet, ImageSet]:
+        self.recorder.phase("opening the data set")
+        each = self.config.data
+        return open_dataset(
+            name, self.places.datasets, train_per_class=each.train_per_class, test_per_class=each.test_per_class,
+            seed=self.config.seed,
+        )  # fmt: skip
 
     def _open_backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:

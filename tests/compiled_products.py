@@ -5,9 +5,9 @@ from functools import partial
 import torch
 
 from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.backbones.students.parameters import flatten
 from lgm_core.base.interfaces import generator
 from lgm_core.methods.rcig.linearised import Frozen, Jacobian
-from lgm_core.methods.rcig.parameters import flatten
 
 torch.set_num_threads(1)
 compile_really = torch.compile

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lgm_core.backbones.students.student_names import ARCHITECTURES
 from lgm_core.cli import compute
 from lgm_core.cli.flags import parse_config
 from lgm_core.cli.main import main
@@ -123,7 +124,7 @@ def test_rcig_brings_its_presets_networks_and_settings(page: Open):
     test = choose(page(), "Method", "rcig")
     presets = bar(test, "Preset")
     assert len(presets.options) == len(METHODS["rcig"].presets) and presets.value == "rcig_digits"
-    assert [word.split()[0] for word in several(test, "distil").options] == ["conv", "resnet", "vgg", "alexnet"]
+    assert [word.split()[0] for word in several(test, "distil").options] == list(ARCHITECTURES)
     assert [tab.label for tab in test.tabs][:2] == ["RCIG", "Networks from scratch"]
     assert not {"Matching", "Pyramid", "Views"} & {tab.label for tab in test.tabs}
     pool = field(test, "Pool")

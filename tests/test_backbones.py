@@ -16,7 +16,7 @@ from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import ALIASES, CATALOG, find_row
 from lgm_core.backbones.frozen import _memory_format, open_backbone
 from lgm_core.backbones.open_names import complete
-from lgm_core.backbones.row import HALF, IMAGENET, Hub, Wheel
+from lgm_core.backbones.row import HALF, IMAGENET, ByHand, Hub, Wheel
 from lgm_core.backbones.weights import LAYOUTS, read_tensors
 from lgm_core.base.errors import UnknownName, UserError
 from lgm_core.base.places import Places
@@ -27,6 +27,8 @@ REQUIRED = {
     *("dino_vits8", "dino_vits16", "dino_vitb8", "dino_vitb16", "dinov2_vits14", "dinov2_vitb14", "dinov2_vitl14"),
     *("dinov3_vitb16", "eva02_vitt", "eva02_vits", "eva02_vitb", "eva02_vitl", "mocov3_vitb", "mocov3_vitl"),
     *("mobilenet_v3_small", "mobilenet_v2", "tf_efficientnet_lite0"),
+    *("barlow_twins_resnet18_cifar10", "barlow_twins_resnet18_cifar100", "barlow_twins_resnet18_tinyimagenet"),
+    *("simclr_resnet18_cifar10", "simclr_resnet18_cifar100"),
 }
 
 
@@ -62,6 +64,8 @@ def test_a_row_is_true_to_its_network(row):
 
 @ROWS
 def test_a_row_has_the_mean_and_std_that_its_library_states(row):
+    if isinstance(row.source, ByHand):
+        pytest.skip("no library knows it: the mean and std are its data set's")
     if row.builder == "open_clip":
         stated = open_clip.get_pretrained_cfg(row.architecture, "openai")
         mean, std = stated["mean"], stated["std"]

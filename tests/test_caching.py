@@ -1,6 +1,7 @@
 """`lgm cache`: what can be had again is counted and dropped; what a run works with, and runs themselves, are left."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -61,6 +62,21 @@ def test_what_a_run_works_with_is_left(state: str, root: Path, capsys):
     assert ("mobilenet_v2_torchvision.safetensors" in left(root, "weights")) == works
     assert ("imagenette" in left(root, "datasets")) == works
     assert (root / "runs" / "one" / "config.json").exists() and left(root.parent, "mine")
+
+
+def test_experts_that_a_run_matches_are_left(root: Path, capsys):
+    file = root / "trajectories" / "digits-train-conv-03" / "expert-0000.npy"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
+    cases = (("running", "digits", True), ("running", "scenes", False), ("finished", "digits", False))
+    for state, dataset, kept in cases:
+        run = fake_distill(RunStore(root / "runs"), state, name=f"{state}-{dataset}", method="mkdt", dataset=dataset)
+        assert main(["cache", "drop", "trajectories"]) == 0
+        said = capsys.readouterr().out
+        assert file.exists() == kept and (f"the run {run.id}, which is running, works with it" in said) == kept
+        shutil.rmtree(run.path)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"x")
 
 
 def test_what_cannot_be_fetched_again_is_dropped_by_name_only(root: Path, capsys):

@@ -25,8 +25,9 @@ def _all_fields(cls: type, path: str = "") -> list[tuple[str, dataclasses.Field]
 def test_every_knob_has_help_and_its_default_keeps_the_limits(name: str, field: dataclasses.Field):
     assert field.metadata["help"], name
     low, high = field.metadata["low"], field.metadata["high"]
-    assert low is None or field.default >= low
-    assert high is None or field.default <= high
+    for value in field.default if isinstance(field.default, tuple) else (field.default,):
+        assert low is None or value >= low
+        assert high is None or value <= high
 
 
 def test_round_trip_through_plain_values():

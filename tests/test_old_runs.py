@@ -194,11 +194,11 @@ def test_the_index_is_another_for_another_schema(monkeypatch):
 
 
 def test_a_run_of_a_method_of_another_version_is_shown_and_reported(store, here):
-    run = _edited(store.create(RunConfig(name="later", study="s"), {}), method="mkdt")
+    run = _edited(store.create(RunConfig(name="later", study="s"), {}), method="krr_st")
     assert [found.id for found in store.study("s")] == ["later"] and run.notes() == [
-        "method = 'mkdt' is no method of this version"
+        "method = 'krr_st' is no method of this version"
     ]
     assert "method" in run.why_not_resumed()
-    assert show_run("later") == 0 and "mkdt" in run_report(run)
+    assert show_run("later") == 0 and "krr_st" in run_report(run)
     with pytest.raises(UserError, match="method"):
         local.resume(run, here)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.backbones.students.parameters import flatten, named
 from lgm_core.backbones.students.training import centred_targets
 from lgm_core.base.interfaces import generator
 from lgm_core.methods.rcig.autograd_problem import Literal
@@ -14,7 +15,6 @@ from lgm_core.methods.rcig.convexified import Convexified
 from lgm_core.methods.rcig.inner_problem import RealBatch, Setting, label_margin
 from lgm_core.methods.rcig.labelled import LabelledSet
 from lgm_core.methods.rcig.linearised import Frozen, Jacobian
-from lgm_core.methods.rcig.parameters import flatten, named
 from lgm_core.methods.rcig.tangents import is_chain
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 

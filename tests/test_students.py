@@ -23,7 +23,7 @@ def test_every_architecture_takes_its_images_and_ends_in_a_flat_vector(name: str
     features = student.eval().features(images)
     assert features.shape == (2, student.head.in_features) and student(images).shape == (2, 7)
     torch.testing.assert_close(student(images), student.head(features))
-    sizes = {"conv": 16 * 16, "resnet": 512 * 16, "vgg": 512, "alexnet": 192 * 16}
+    sizes = {"conv": 16 * 16, "resnet": 512 * 16, "resnet10": 512 * 16, "vgg": 512, "alexnet": 192 * 16}
     assert student.head.in_features == sizes[name]
 
 
@@ -62,6 +62,24 @@ def test_the_start_is_lecun_normal_and_a_function_of_the_generator():
         assert weight.var().item() == pytest.approx(1 / weight[0].numel(), rel=0.05)
         assert weight.abs().max() <= 2 / (0.8796 * math.sqrt(weight[0].numel())) and layer.bias.abs().sum() == 0
     assert torch.equal(one.head.weight, same.head.weight) and not torch.equal(one.head.weight, other.head.weight)
+
+
+def test_the_start_as_torch_has_it_fills_weights_and_biases_alike():
+    shape = StudentShape(side=32, channels=3, classes=64, width=16, norm="instance", doubling=False)
+    one, same = (build_student(shape, random=generator("cpu", 3), start="torch") for _ in range(2))
+    for layer in (one.body[4], one.head):
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        for value in (layer.weight, layer.bias):
+            assert 0.8 * bound < value.abs().max() <= bound
+        assert layer.weight.var().item() == pytest.approx(bound**2 / 3, rel=0.1)
+    assert torch.equal(one.head.bias, same.head.bias) and one.body[1].weight.eq(1).all()
+
+
+def test_mkdts_networks_have_as_many_parameters_as_published():
+    for side, count in ((32, 1_348_608), (64, 1_496_448)):
+        shape = StudentShape(norm="instance", side=side, channels=3, classes=512, width=128, doubling=False)
+        network = build_student(shape, random=generator("cpu", 0), start="torch")
+        assert sum(value.numel() for value in network.parameters()) == count
 
 
 @pytest.mark.parametrize("beta", [0.0, 60.0])

@@ -108,7 +108,7 @@ def with_row(catalog: str, row: str) -> str:
     imports, row = row.split("\n\n", 1)
     last = [line for line in catalog.splitlines() if line.startswith("from lgm_core.")][-1]
     for before, after in (
-        (last, f"{last}\n{imports}"), ("\nMETHODS:", f"\n{row.strip()}\n\nMETHODS:"), ("_RCIG)", "_RCIG, _TOY)"),
+        (last, f"{last}\n{imports}"), ("\nMETHODS:", f"\n{row.strip()}\n\nMETHODS:"), ("_MKDT)", "_MKDT, _TOY)"),
     ):  # fmt: skip
         assert catalog.count(before) == 1, f"{before!r} is no place in the catalogue"
         catalog = catalog.replace(before, after)

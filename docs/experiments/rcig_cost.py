@@ -18,12 +18,12 @@ from statistics import median
 import torch
 
 from lgm_core.backbones.students.networks import StudentShape, build_student
+from lgm_core.backbones.students.parameters import flatten
 from lgm_core.base.device import keep_freed_memory
 from lgm_core.base.interfaces import generator
 from lgm_core.methods.catalog import own_settings
 from lgm_core.methods.rcig.linearised import Frozen, Jacobian
 from lgm_core.methods.rcig.measure import noisy_rcig
-from lgm_core.methods.rcig.parameters import flatten
 from lgm_core.presets import preset
 
 SIZES = ((32, 1, 256), (32, 1, 1024), (64, 1, 256), (128, 1, 256), (128, 1, 1024), (32, 10, 256))

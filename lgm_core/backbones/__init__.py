@@ -1,6 +1,7 @@
 """Frozen, pre-trained vision models; and small ones that are trained here, from scratch.
 
 catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
+small_rows  rows of the ResNet-18s for 32 and 64 px that MKDT was published with (no torch)
 row         what a row holds, and the kinds of source (no torch)
 open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:` (no torch)
 open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table
@@ -15,6 +16,7 @@ augment     differentiable views of images: flip, crop, noise
 crop        many resized crops of a few images at once
 features    features of real images, computed once and kept: the banks
 bank_files  the file of a bank: written batch by batch, sealed, mapped
+representations  a backbone's features of real images as targets that a small network regresses to
 abstract_bench  what a run works with, as methods, evaluations and analyses see it
 precision   float32 or bfloat16, whichever is faster here
 fitting     how many views fit into memory at once

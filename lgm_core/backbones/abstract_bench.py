@@ -38,6 +38,10 @@ class Bench(ABC):
     @abstractmethod
     def test(self) -> ImageSet: ...
 
+    @abstractmethod
+    def further(self, dataset: str) -> tuple[ImageSet, ImageSet]:
+        """Training and test images of another data set, limited as the run's own are; opened once."""
+
     @property
     def classes(self) -> int:
         return len(self.train.classes)

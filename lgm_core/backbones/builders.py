@@ -55,10 +55,23 @@ def build_torchvision(row: BackboneRow, state: State | None) -> nn.Module:
     return network
 
 
+def build_small_resnet(row: BackboneRow, state: State | None) -> nn.Module:
+    """torchvision's network with a stem for 32 or 64 px: 3 x 3, stride 1, `padding` of the row, no max-pool.
+
+    Barlow Twins' checkpoints are used with a padding of 2, so that 32 px become 34. MKDT specification, section 1.
+    """
+    network = torchvision.models.get_model(row.architecture, weights=None)
+    network.conv1 = nn.Conv2d(3, 64, 3, padding=int(row.model_args["padding"]), bias=False)
+    network.maxpool = nn.Identity()
+    network.fc = nn.Identity()
+    return _loaded(network, state)
+
+
 BUILDERS: dict[str, Callable[[BackboneRow, State | None], nn.Module]] = {
     "timm": build_timm,
     "open_clip": build_open_clip,
     "torchvision": build_torchvision,
+    "small_resnet": build_small_resnet,
 }
 
 

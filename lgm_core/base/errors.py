@@ -23,6 +23,10 @@ class UserError(Exception):
     exit_code = 2
 
 
+class Unmeasured(UserError):
+    """An evaluation that came to no number worth the name: a training that diverged, a predictor that is constant."""
+
+
 class ConfigError(UserError):
     """A wrong name or value in a configuration."""
 

@@ -127,7 +127,24 @@ class SoftSet:
     log_temperature: Float[Tensor, ""]
 
 
-LearnedSet = HardSet | SoftSet
+@dataclass(frozen=True)
+class TargetSet:
+    """Images with learned target vectors, on which a network is pre-trained by regression.
+
+    labels   the classes of the real images that they began as; -1 where these are not known
+    values   the images as such a network sees them: channels of mean 0 and deviation 1 over the data set
+    targets  vectors to regress to, never class probabilities
+    rate     the step size that they were learned with
+    """
+
+    images: Float[Tensor, "n 3 r r"]
+    labels: Int[Tensor, "n"]
+    values: Float[Tensor, "n k s s"]
+    targets: Float[Tensor, "n d"]
+    rate: Float[Tensor, ""]
+
+
+LearnedSet = HardSet | SoftSet | TargetSet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,11 +123,10 @@ def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> A
             raise ConfigError(f"{name} is one of {', '.join(get_args(hint))}; {value!r} was given")
         return value
     if get_origin(hint) is tuple:
-        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-            raise ConfigError(f"{name} is a list of names; {value!r} was given")
-        for one in value:
-            _require_name(name, metadata, one)
-        return tuple(value)
+        item = get_args(hint)[0]
+        if not isinstance(value, list | tuple) or (item is str and not all(isinstance(v, str) for v in value)):
+            raise ConfigError(f"{name} is a list of {_NOUNS[item]}; {value!r} was given")
+        return tuple(_checked(name, item, metadata, one) for one in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
@@ -156,4 +155,5 @@ def limits_missed(metadata: Mapping[str, Any], value: Any) -> str:
     return f"{f'at least {low}' if high is None else f'between {low} and {high}'}{unit}"
 
 
+_NOUNS = {str: "names", float: "numbers"}
 _NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

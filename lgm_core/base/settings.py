@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lgm_core.base.knobs import knob
+from lgm_core.base.pretrain_settings import PretrainConfig
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
+WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
 LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's own network
@@ -67,11 +69,12 @@ class BankConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
-    """Images that are not learned here: chosen real ones, or what lies in a folder."""
+    """Images that are not learned here: chosen real ones, what lies in a folder, or none at all."""
 
-    choice: Literal["random", "centroids", "neighbours", "full", "given"] = knob(
-        "random", "how the images are chosen; given: those in baseline.folder"
+    choice: Literal["random", "centroids", "neighbours", "full", "given", "high-loss", "indices", "none"] = knob(
+        "random", "how they are chosen; given: in baseline.folder, indices: in baseline.indices, none: no pre-training"
     )
+    indices: str = knob("", "file of numbers of training images: .npy, .json, or text with one on each line")
     folder: str = knob("", "class folders of images, for the choice given: PATH/<class>/*.png")
 
 
@@ -191,6 +194,12 @@ class SharedConfig:
         "how it is judged: nearest-mean, paper, converged or 1-nn in frozen backbones, scratch in other networks",
         before=("paper", "scratch"),
     )
+    evaluate_data: tuple[str, ...] = knob(
+        (), "data sets that pre-trained networks are tested on (protocol pretrain); none: the run's own"
+    )
+    label_fraction: tuple[float, ...] = knob(
+        (1.0,), "shares of the labels that a probe on a pre-trained network is given", low=1e-6, high=1
+    )
     source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from", names="a run")
     fork_step: int = knob(0, "the step of the source at which this run takes over", low=0)
     sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)", names="a run")
@@ -203,6 +212,7 @@ class SharedConfig:
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     scratch: ScratchConfig = field(default_factory=ScratchConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)

@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 
 from lgm_core.backbones import catalog as backbones
-from lgm_core.backbones.row import BackboneRow
+from lgm_core.backbones.row import BackboneRow, ByHand
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.locks import is_held
@@ -27,12 +27,14 @@ from lgm_core.base.places import Places, places
 from lgm_core.cli.console import print_rows
 from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
+from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunStore
 
 _FOLDERS: dict[str, Callable[[Places], Path]] = {
     "weights": lambda here: here.weights[-1],
     "datasets": lambda here: here.datasets[-1],
     "features": lambda here: here.features,
+    "trajectories": lambda here: here.cache / "trajectories",
     "estimates": lambda here: here.estimates,
     "index": lambda here: here.cache / "index",
 }
@@ -117,7 +119,7 @@ def entries(kind: str, here: Places) -> list[Entry]:
 
 def why_kept(entry: Entry, here: Places, *, by_name: bool) -> str:
     """Why an entry may not be dropped now, "" where it may. `by_name`: the user has named it."""
-    if entry.kind == "features" and is_held(entry.path / "lock"):
+    if entry.kind in ("features", "trajectories") and is_held(entry.path / "lock"):
         return "it is being computed"
     measured = entry.kind == "estimates" and entry.path.name.startswith("precision-")
     for run in RunStore(here.runs).runs():
@@ -134,25 +136,32 @@ def why_kept(entry: Entry, here: Places, *, by_name: bool) -> str:
 def _reads(config: RunConfig, entry: Entry, here: Places) -> bool:
     """May a run with this config read the entry?"""
     data, _ = result_or_why(partial(datasets.find_row, config.dataset))
-    names = [name for name in (*config.networks(), *config.evaluate_on) if not is_student(name)]
+    asked = (*config.networks(), *config.evaluate_on, config.pretrain.teacher)
+    names = [name for name in asked if not is_student(name)]
     rows = [row for row in (result_or_why(partial(backbones.find_row, name))[0] for name in names) if row]
     if entry.kind == "weights":
         return any(_belongs(entry, row) for row in rows)
     if entry.kind == "datasets":
         return bool(data) and _holds(entry, data, here)
-    if entry.kind == "features" and data:
-        begun = entry.path.name.startswith(f"{data.name.replace('/', '-')}-")
+    begun = bool(data) and entry.path.name.startswith(f"{data.name.replace('/', '-')}-")
+    if entry.kind == "trajectories":
+        return begun and config.method in METHODS and bool(METHODS[config.method].high_loss)
+    if entry.kind == "features":
         return begun and any(f"-{row.name.replace('/', '-').replace(':', '-')}-" in entry.path.name for row in rows)
     return False
 
 
 def _can_be_fetched(entry: Entry, here: Places) -> bool:
     if entry.kind == "weights":
-        known = any(_belongs(entry, row) and not row.gated for row in backbones.ROWS)
+        known = any(_belongs(entry, row) and _fetchable(row) for row in backbones.ROWS)
         return known or entry.path.name.startswith(_OPEN_FORMS)
     if entry.kind == "datasets":
         return any(_holds(entry, row, here) and row.can_be_fetched for row in datasets.CATALOG.values())
     return True
+
+
+def _fetchable(row: BackboneRow) -> bool:
+    return not row.gated and not isinstance(row.source, ByHand)
 
 
 def _belongs(entry: Entry, row: BackboneRow) -> bool:

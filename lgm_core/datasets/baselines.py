@@ -1,10 +1,14 @@
-"""Four ways of choosing real images instead of learning synthetic ones: indices out, nothing stored.
+"""Some ways of choosing real images instead of learning synthetic ones: indices out, nothing stored.
 
 LGM specification, section 9. Legend: N real images, P picks per class, M synthetic images, D features.
 
 >>> choose_random(labels, classes=10, per_class=1, seed=0)  # [10] indices, class-major
 """
 
+import json
+from pathlib import Path
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -49,6 +53,28 @@ def choose_neighbours(
         similarity = normalize(features[members].float()) @ normalize(feature, dim=0)
         chosen.append(int(members[similarity.argmax()]))
     return torch.tensor(chosen)
+
+
+def read_indices(path: Path, count: int) -> Int[Tensor, "p"]:
+    """Numbers of training images, counted from 0, in the file's order: .npy, .json (a list), or a text of numbers.
+
+    Raises `UserError` where it cannot be read, or has a number that is not one of `count` images.
+    """
+    try:
+        if path.suffix == ".npy":
+            rows = np.load(path.expanduser(), allow_pickle=False).ravel()
+        else:
+            text = path.expanduser().read_text()
+            rows = np.array(json.loads(text) if path.suffix == ".json" else [int(word) for word in text.split()])
+        found = torch.from_numpy(rows.astype(np.int64))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as numbers of images ({error}); wanted: .npy, .json (a list) or text; write a "
+            "pickle of the authors as one of these first: it may hold programs"
+        ) from error
+    if not len(found) or found.min() < 0 or found.max() >= count or len(found.unique()) < len(found):
+        raise UserError(f"{path} should hold different numbers from 0 to {count - 1}, at least one")
+    return found
 
 
 def _with_enough(labels: Int[Tensor, "n"], classes: int, per_class: int) -> range:

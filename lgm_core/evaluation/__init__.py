@@ -9,6 +9,8 @@ nearest_image the protocol "1-nn": the nearest judged image
 converged     the protocol "converged": a regularised head at its optimum
 heads         the protocol "paper": linear heads on frozen backbones
 from_scratch  the protocol "scratch": networks trained from scratch
+pretraining   the protocol "pretrain": networks pre-trained on a set, then a linear head on few labels
+label_probe   that linear head, by L-BFGS
 probe         train linear heads, and score any classifier
 live          the live accuracy, measured during a distillation
 work          how long an evaluation takes (no torch)

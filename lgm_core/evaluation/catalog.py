@@ -24,6 +24,7 @@ class Protocol:
     further   settings that make another evaluation, but not another measure: how many are trained
     memory_remedy  what to do when the device runs out of memory meanwhile
     full      settings that count only where all real images are judged
+    transfers tests on `evaluate_data` with shares of their labels; needs no class numbers of the set, and no images
     """
 
     networks: Literal["frozen", "student"]
@@ -35,6 +36,7 @@ class Protocol:
     further: tuple[str, ...]
     memory_remedy: str
     full: tuple[str, ...] = ()
+    transfers: bool = False
 
     def suits(self, network: str) -> bool:
         """Can it judge in a network of this name?"""
@@ -104,6 +106,22 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         further=("scratch.seeds",),
         memory_remedy="Lower scratch.batch (images per step) or scratch.width, or judge by a smaller network.",
+    ),
+    "pretrain": Protocol(
+        networks="student",
+        words="linear heads, trained on few labels, on networks pre-trained on the set",
+        many="networks",
+        judge="lgm_core.evaluation.pretraining:judge",
+        seconds="lgm_core.evaluation.work:seconds_of_pretraining",
+        settings=(
+            "data.train_per_class", "data.test_per_class", "data.resize", "pretrain.teacher", "pretrain.scale",
+            "pretrain.epochs", "pretrain.steps", "pretrain.batch", "pretrain.optimiser", "pretrain.learning_rate",
+            "pretrain.learned_rate", "pretrain.momentum", "pretrain.weight_decay", "pretrain.probe",
+            "scratch.resolution", "scratch.depth", "scratch.width",
+        ),
+        further=("pretrain.seeds",),
+        memory_remedy="Lower pretrain.batch (images per step) or scratch.width, or judge by a smaller network.",
+        transfers=True,
     ),
 }  # fmt: skip
 HEADLINE = SharedConfig().protocol  # what judges unless a run says otherwise

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import LearnedSet
 from lgm_core.base.names import load
 from lgm_core.base.settings import SharedConfig
@@ -36,9 +37,23 @@ class Judged:
     seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
 
+def _require_classes(judged: Judged, key: Key) -> None:
+    """Raise `UserError` where a protocol needs images with class numbers, and the set has none."""
+    if PROTOCOLS[key.protocol].transfers or judged.images is None:
+        return
+    labels = judged.images.labels
+    if not len(labels) or int(labels.min()) < 0:
+        what = "class numbers" if len(labels) else "images"
+        raise UserError(
+            f"{judged.run!r} has no {what}, which the protocol {key.protocol} needs; judge it by pre-training: lgm "
+            f"evaluate {judged.run} conv:instance --protocol pretrain"
+        )
+
+
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
     """The report: the key, what was measured (as `probe.score` names it, in [0, 1]), and how long it took."""
     began = time.perf_counter()
+    _require_classes(judged, key)
     measured = load(PROTOCOLS[key.protocol].judge)(bench, config, judged, key)
     return {
         **key.facts(),

@@ -17,12 +17,13 @@ from lgm_core.backbones.features import view_features
 from lgm_core.backbones.students.real_data import open_real, shape_of
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks, with_flips
-from lgm_core.base.interfaces import LearnedSet
+from lgm_core.base.interfaces import LearnedSet, TargetSet
 from lgm_core.base.settings import LIVE_RATE, LIVE_SHARE, LIVE_VIEWS, SharedConfig
 from lgm_core.datasets.image_set import Subset
 from lgm_core.datasets.spread import spread_over_classes
 from lgm_core.evaluation.from_scratch import values_of
 from lgm_core.evaluation.nearest_mean import ClassMeans
+from lgm_core.evaluation.pretraining import live_accuracy
 from lgm_core.evaluation.seen import HeldOut, Seen
 
 
@@ -94,6 +95,8 @@ class LiveJudges:
 
     def _of_student(self, learned: LearnedSet) -> float:
         config, scratch, device = self._config, self._config.scratch, self._bench.compute.device
+        if isinstance(learned, TargetSet):
+            return live_accuracy(self._bench, config, learned, self._own)
         real = open_real(self._bench, scratch, config.dataset)
         values, targets = (part.to(device) for part in values_of(learned, real))
         if scratch.flip:

@@ -12,7 +12,7 @@ matrix, what a run still has to do, what another run waits for, and which accura
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lgm_core.backbones.students.student_names import student_name
@@ -37,6 +37,7 @@ class Key:
         """Its place in a table: the network's name, and what is unusual about how it is judged."""
         words = [self.network]
         words += [self.protocol] if self.protocol != usual_protocol(self.network) else []
+        words += [f"on {self.dataset}"] if transfers(self.protocol) else []
         words += [f"{100 * self.fraction:g} % of labels"] if self.fraction != 1 else []
         return ", ".join(words)
 
@@ -49,7 +50,7 @@ class Key:
     @property
     def file_stem(self) -> str:
         """Name of the report's file, without its ending."""
-        share = "" if self.fraction == 1 else f"-{100 * self.fraction:g}"
+        share = "" if self.fraction == 1 else f"-{100 * self.fraction:07.3f}"  # so that files are in the shares' order
         network, dataset = file_name(self.network)[:80], file_name(self.dataset)[:60]  # both may hold whole paths
         return f"{network}-{self.protocol}{share}-on-{dataset}-{self.digest}"
 
@@ -71,8 +72,25 @@ def keys_of(config: SharedConfig) -> list[Key]:
     """The evaluations that a run asks for, in order."""
     found = []
     for network in dict.fromkeys(config.evaluate_on):
-        found += [key_for(config, network, name) for name in config.protocol if PROTOCOLS[name].suits(network)]
+        for name in config.protocol:
+            if PROTOCOLS[name].suits(network):
+                found += _shares(config, key_for(config, network, name))
     return found
+
+
+def _shares(config: SharedConfig, key: Key) -> list[Key]:
+    """The key for each data set and share of labels that a run asks for; just itself where the protocol has none."""
+    if not transfers(key.protocol):
+        return [key]
+    data = dict.fromkeys(config.evaluate_data or (config.dataset,))
+    return [
+        replace(key, dataset=name, fraction=share) for name in data for share in dict.fromkeys(config.label_fraction)
+    ]
+
+
+def transfers(protocol: str) -> bool:
+    """Does a protocol test on several data sets, with shares of their labels?"""
+    return protocol in PROTOCOLS and PROTOCOLS[protocol].transfers
 
 
 def key_for(config: SharedConfig, network: str, protocol: str = "") -> Key:
@@ -101,7 +119,7 @@ def column_of(report: Mapping[str, Any]) -> str:
     """The column that a report belongs to."""
     network = report["backbone"]
     protocol, fraction = report.get("protocol") or first_protocol(network), report.get("fraction", 1.0)
-    return Key(network=network, protocol=protocol, dataset="", fraction=fraction).column
+    return Key(network=network, protocol=protocol, dataset=report.get("dataset", ""), fraction=fraction).column
 
 
 def network_of(column: str) -> str:
@@ -151,6 +169,8 @@ def judged_otherwise(key: Key, made: SharedConfig) -> str:
     Such as ", judged with scratch.flip False".
     """
     before = key_for(made, key.network, key.protocol).compared()
+    if transfers(key.protocol):  # columns tell these
+        before = before | {"data set": key.dataset, "label fraction": key.fraction}
     apart = [f"{name} {value}" for name, value in key.compared().items() if value != before.get(name, value)]
     return f", judged with {', '.join(apart)}" if apart else ""
 

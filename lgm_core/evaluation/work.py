@@ -57,6 +57,15 @@ def seconds_of_networks(key: Key, train_images: int, data: DataSize, per_image: 
     return get["scratch.seeds"] * (steps * each_step + data.test / 3) * per_image
 
 
+def seconds_of_pretraining(key: Key, train_images: int, data: DataSize, per_image: float) -> float:
+    """The pre-training of some networks, features of labelled and of test images, and the heads."""
+    get = key.settings
+    batch = min(get["pretrain.batch"], train_images)
+    steps = get["pretrain.steps"] or get["pretrain.epochs"] * -(-train_images // get["pretrain.batch"])
+    seen = (key.fraction * data.train + data.test) / 3
+    return get["pretrain.seeds"] * ((steps * batch + seen) * per_image + _PASSES * HEAD_SECONDS)
+
+
 def seconds_of_test_features(key: Key, data: DataSize, per_image: float) -> float:
     """Seconds for the features of the test images, which are kept once they are there."""
     return 0.0 if is_student(key.network) else data.test * (per_image + DECODE_SECONDS)
@@ -70,7 +79,7 @@ def guessed_per_image(key: Key, kind: str) -> float:
     told, get = student_name(key.network), key.settings
     side, before, operations = get["scratch.resolution"], 3, 0.0
     for block in range(told.depth or get["scratch.depth"] or usual_depth(side)):
-        width = (told.width or get["scratch.width"]) * 2**block
+        width = (told.width or get["scratch.width"]) * (1 if PROTOCOLS[key.protocol].transfers else 2**block)
         operations += 2 * 9 * before * width * side**2
         side, before = max(side // 2, 1), width
     return 3 * operations / _SPEED[kind]

@@ -2,5 +2,6 @@
 
 catalog  METHODS: a row each, with all that others have to know of a method (no torch)
 lgm      Linear Gradient Matching
+mkdt     matching knowledge distillation trajectories
 rcig     dataset distillation with convexified implicit gradients
 """

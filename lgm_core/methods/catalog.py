@@ -14,6 +14,8 @@ from lgm_core.base.names import require_known
 from lgm_core.base.settings import MethodSettings, SharedConfig
 from lgm_core.methods.lgm import presets as lgm_presets
 from lgm_core.methods.lgm.config import LGMSettings
+from lgm_core.methods.mkdt import presets as mkdt_presets
+from lgm_core.methods.mkdt.config import MKDTSettings
 from lgm_core.methods.rcig import presets as rcig_presets
 from lgm_core.methods.rcig.config import RCIGSettings
 
@@ -36,7 +38,9 @@ class Method:
     distils_by     further settings, of groups that judging shares, on which its images depend: "scratch.width"
     presets        by name, what each changes against the defaults; `preset_words` says what each is for
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
-    exports        what it learns: "images", or images with "labels"
+    exports        what it learns: "images", images with "labels", or images with "targets"
+    opens          settings that name further frozen backbones which its runs open: "pretrain.teacher"
+    high_loss      (own settings, shared settings, bench) -> the real images that are hardest for it, as rows
     assemble       (own settings, shared settings, bench) -> a distiller that is ready to step
     measure        (own settings, shared settings, classes, bench of noise) -> what a step costs here
     estimate       module with cost_of, from_past, from_measured, remedy (no torch)
@@ -62,7 +66,9 @@ class Method:
     networks: Literal["frozen", "student"]
     noun: str = "backbone"
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"
-    exports: Literal["images", "labels"] = "images"
+    exports: Literal["images", "labels", "targets"] = "images"
+    opens: tuple[str, ...] = ()
+    high_loss: str = ""
     assemble: str
     measure: str
     estimate: str
@@ -144,7 +150,46 @@ _RCIG = Method(
     ),
 )  # fmt: skip
 
-METHODS: dict[str, Method] = {row.name: row for row in (_LGM, _RCIG)}
+_MKDT = Method(
+    name="mkdt",
+    title="MKDT",
+    words="Images and targets on which a small network is pre-trained, so that few labels are enough afterwards.",
+    settings=MKDTSettings,
+    distils_by=("scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale"),
+    presets=mkdt_presets.PRESETS,
+    preset_words=mkdt_presets.WORDS,
+    default_preset="mkdt_preview",
+    networks="student",
+    noun="network",
+    judged="Each is pre-trained on the images with their targets; then a linear head is trained on few labelled real "
+    "images and tested on others",
+    exports="targets",
+    opens=("pretrain.teacher",),
+    high_loss="lgm_core.methods.mkdt.assembly:high_loss",
+    assemble="lgm_core.methods.mkdt.assembly:assemble",
+    measure="lgm_core.methods.mkdt.measure:measure",
+    estimate="lgm_core.methods.mkdt.estimate",
+    tabs={
+        "mkdt": "MKDT", "pretrain": "Pre-training", "scratch": "Networks", "probe": "Heads on frozen backbones",
+        "data": "Real data", "live": "Live network", "record": "Recording", "device": "Device",
+    },
+    fork_tabs=("mkdt", "pretrain", "live", "record"),
+    checkpoint_of=(
+        "backbone", "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale",
+    ),
+    fork_words="At the last checkpoint all goes on as it was. At another step the pictures are taken over, with the "
+    "teacher's targets of these; the step size and the optimiser begin anew.",
+    memory_remedy="Set mkdt.segment (steps of the student in memory at once), or lower mkdt.batch or scratch.width.",
+    loss="distance of the student from the expert, as a share of the way that the expert went",
+    by=" by MKDT",
+    page_part="pages.parts.methods.mkdt:show",
+    card_words=(
+        "  and what networks are pre-trained on: `pixels` [N, K, S, S], the images with standardised channels;",
+        "  `targets` [N, D], vectors to regress to; `rate`, the step size that they were learned with",
+    ),
+)  # fmt: skip
+
+METHODS: dict[str, Method] = {row.name: row for row in (_LGM, _RCIG, _MKDT)}
 
 
 def method_of(config: SharedConfig) -> Method:

@@ -26,6 +26,8 @@ def labels(run: RunFolder) -> list[int]:
     if run.has_images():
         with safe_open(run.synthetic, framework="numpy") as file:
             return [int(label) for label in file.get_tensor("labels")]
+    if known := run.own_labels()[0]:
+        return known
     names, frames = class_names(run), run.frame_list()
     if not frames or run.config().kind == "evaluate":
         return []
@@ -36,8 +38,12 @@ def labels(run: RunFolder) -> list[int]:
 
 def class_names(run: RunFolder) -> list[str]:
     """Names of the classes, as a report or the map of this run tells them; [] where neither is there yet."""
+    if known := run.own_labels()[1]:
+        return known
+    own = run.config().dataset
     for report in run.eval_reports():
-        return titles_of(report)
+        if report.get("dataset", own) == own:  # networks may be tested on other data
+            return titles_of(report)
     return [str(name) for name in run.map().get("classes", [])]
 
 

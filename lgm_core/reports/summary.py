@@ -7,6 +7,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -101,7 +102,10 @@ def row_label(config: RunConfig) -> str:
             "random": f"random real images{per_class}",
             "centroids": f"centroids of {config.backbone}{per_class}",
             "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
+            "high-loss": f"hardest real images{per_class}",
+            "indices": f"real images of {Path(config.baseline.indices).name}",
             "full": "all real images",
+            "none": "no pre-training",
             "given": f"images of {config.name or config.baseline.folder}",
         }[config.baseline.choice]
     method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
@@ -140,7 +144,17 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
     "bound."
 )
-CHOICES = ("distill", "random", "centroids", "neighbours", "given", "full")  # in the order of rows
+CHOICES = (
+    "distill",
+    "random",
+    "centroids",
+    "neighbours",
+    "high-loss",
+    "indices",
+    "given",
+    "full",
+    "none",
+)  # in the order of rows
 
 
 def percent(mean: float, spread: float, count: int) -> str:

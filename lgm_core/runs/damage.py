@@ -28,6 +28,7 @@ _REMEDIES = {
     "checkpoint.safetensors": "resume the run, which takes the checkpoint before it and keeps the damaged one",
     "neighbours.safetensors": "start the run anew to have its neighbours",
     "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
+    "labels.json": "resume the run, which writes it anew; until then its images are shown without their classes",
     "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
 }
 
@@ -115,12 +116,12 @@ def _words_of_tensors(path: Path) -> str:
 
 
 def _is_a_set(file: Any) -> bool:
-    """Are there images [N, 3, R, R] as floats, and labels [N] as whole numbers that are not negative?"""
+    """Are there images [N, 3, R, R] as floats, and labels [N] as whole numbers, -1 where the class is not known?"""
     images, labels = file.get_slice("images"), file.get_slice("labels")
     shape = images.get_shape()
     fits = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3] and labels.get_shape() == shape[:1]
     kinds = images.get_dtype().startswith("F") and labels.get_dtype()[0] in "IU"
-    return bool(fits and kinds and (file.get_tensor("labels") >= 0).all())
+    return bool(fits and kinds and (file.get_tensor("labels") >= -1).all())
 
 
 _WORDS_OF_JSON, _WORDS_OF_LINES = Remembered(_words_of_json), Remembered(_words_of_lines)

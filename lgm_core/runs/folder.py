@@ -20,6 +20,7 @@ from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
 from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
+from lgm_core.runs.shapes import LABELS, misfits
 from lgm_core.runs.status import Status, read_status
 
 
@@ -46,6 +47,7 @@ class RunFolder:
     checkpoint_before = _File("checkpoint.previous.safetensors")
     synthetic = _File("synthetic.safetensors")
     choice = _File("choice.json")
+    labels_file = _File("labels.json")
     weights_file = _File("weights.json")
     data_file = _File("data.json")
     evals = _File("evals")
@@ -94,13 +96,20 @@ class RunFolder:
         """What is recorded of the images that the run read; {} in runs of earlier versions."""
         return read_or_empty(self.data_file)
 
+    def own_labels(self) -> tuple[list[int], list[str]]:
+        """The class of each image, and the classes' names, of a run whose images are not equally many of each class,
+        class by class; else ([], []).
+        """
+        found = read_or_empty(self.labels_file)
+        return ([], []) if misfits(found, LABELS) else (found["labels"], found["classes"])
+
     def problems(self) -> list[str]:
         """A sentence for each damaged file, with what to do."""
         reports = sorted(self.evals.glob("*.json"))
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
-        records = [self.status_file, self.choice, self.weights_file, self.data_file, self.map_file, self.alignment_file]
+        records = [self.status_file, self.choice, self.labels_file, self.weights_file, self.data_file, self.map_file]
         return problems_in(
-            [*records, self.marks_file, *reports],
+            [*records, self.alignment_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])

@@ -7,18 +7,21 @@ True
 from typing import Any
 
 from lgm_core.base.knobs import flat, to_dict
+from lgm_core.base.settings import WITHOUT_IMAGES
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
-from lgm_core.methods.catalog import known_method
+from lgm_core.methods.catalog import METHODS
 
 _RECORD = ("name", "study", "record", "live")  # what a run is called, and what is written of it
-_JUDGING = ("evaluate_on", "protocol", "probe", "scratch")
+JUDGING = ("evaluate_on", "evaluate_data", "label_fraction", "protocol", "probe", "scratch", "pretrain")
 
 
 def without_effect(config: RunConfig) -> tuple[str, ...]:
     """Groups that do not change a run's result; for a set of images, also those that only judge it."""
-    makes_images = config.kind == "distill" or (config.kind == "baseline" and config.baseline.choice != "full")
-    return _RECORD + (_JUDGING if makes_images else ())
+    makes_images = config.kind == "distill" or (
+        config.kind == "baseline" and config.baseline.choice not in WITHOUT_IMAGES
+    )
+    return _RECORD + (JUDGING if makes_images else ())
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
@@ -28,8 +31,8 @@ def identity(config: RunConfig) -> dict[str, Any]:
         del values[name]
     if "probe" not in values:
         del values["data"]["test_per_class"]
-    if config.kind == "distill":
-        row = known_method(config)
+    if config.kind == "distill" or config.baseline.choice == "high-loss":
+        row = METHODS.get(config.method)
         values |= {name: setting_of(config, name) for name in (row.distils_by if row else ())}
     if config.kind == "embed":  # for evaluate and align runs, the list is what the run is about
         del values["evaluate_on"]

@@ -152,10 +152,7 @@ class Recorder:
         self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
 
     def checkpoint(self, next_step: int, state: State) -> None:
-        """Replace the checkpoint atomically. `state` is all that step number `next_step` depends on.
-
-        Waits for the frames before it: a run that is killed and taken up here has them all.
-        """
+        """Replace the checkpoint by all that step number `next_step` depends on; the frames before it come first."""
         self._drawn.result()
         write_checkpoint(self.run, next_step, state)
         self._last_checkpoint = time.monotonic()
@@ -183,6 +180,10 @@ class Recorder:
     def choice(self, values: dict[str, Any]) -> None:
         """Which real images a baseline chose."""
         self._replace(self.run.choice, values)
+
+    def labels(self, values: dict[str, Any]) -> None:
+        """The class of each image."""
+        self._replace(self.run.labels_file, values, indent=None)
 
     def weights(self, network: str, values: dict[str, Any]) -> None:
         """Which weights the run works with; says so where they are not those that it began with.

@@ -52,6 +52,7 @@ THUMBS = {
     "dataset": str, "split": str, "count": int, "side": _count, "columns": _count, "per_page": _count, "pages": [_file],
     "classes": list, "labels": [int],
 }  # fmt: skip
+LABELS = {"labels": [int], "classes": [str]}
 FRAME = {"file": _file, "columns": _count, "rows": _count, "side": _count, "count?": int}
 LINES: Mapping[str, Mapping[str, Any]] = {
     "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]}

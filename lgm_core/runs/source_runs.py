@@ -10,7 +10,7 @@ The type of a set follows from the method that made it (methods/catalog.py), not
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State
+from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State, TargetSet
 from lgm_core.base.tensor_files import load_tensors
 from lgm_core.methods.catalog import known_method
 from lgm_core.runs.damage import problems_in
@@ -36,6 +36,8 @@ def read_set(run: RunFolder) -> LearnedSet:
     row = known_method(config)
     if row is not None and row.exports == "labels":
         return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
+    if row is not None and row.exports == "targets":
+        return TargetSet(images, labels, tensors["pixels"], tensors["targets"], tensors["rate"])
     return HardSet(images, labels)
 
 
@@ -50,5 +52,7 @@ def tensors_of(learned: LearnedSet) -> State:
     tensors: State = {}
     if isinstance(learned, SoftSet):
         tensors = {"pixels": learned.values, "targets": learned.targets, "log_temperature": learned.log_temperature}
+    if isinstance(learned, TargetSet):
+        tensors = {"pixels": learned.values, "targets": learned.targets, "rate": learned.rate}
     tensors |= {"images": learned.images.float(), "labels": learned.labels}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

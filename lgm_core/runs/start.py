@@ -16,11 +16,12 @@ from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
+from lgm_core.base.settings import WITHOUT_IMAGES
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
-from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
+from lgm_core.evaluation.protocol import Key, key_of_report, keys_of, setting_of, transfers
 from lgm_core.methods.catalog import METHODS, method_of
-from lgm_core.runs.identity import differences, identity
+from lgm_core.runs.identity import JUDGING, differences, identity
 from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -45,9 +46,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)
     if config.kind == "baseline":  # how chosen images are judged does not change which are chosen
-        known, asked = (
-            {**one, "evaluate_on": (), "protocol": (), "probe": (), "scratch": ()} for one in (known, asked)
-        )
+        known, asked = ({name: value for name, value in one.items() if name not in JUDGING} for one in (known, asked))
     if known != asked:
         lines = "\n  ".join(differences(there, config)[:8])
         raise ConfigError(
@@ -83,7 +82,9 @@ def judged_further(run: RunFolder, config: RunConfig, store: RunStore) -> RunCon
     missing = tuple(dict.fromkeys(key.network for key in keys))
     if not missing:
         return None
-    if config.kind == "baseline" and config.baseline.choice == "full":  # has no images that could be judged further
+    if (
+        config.kind == "baseline" and config.baseline.choice in WITHOUT_IMAGES
+    ):  # has no images that could be judged further
         return replace(config, evaluate_on=missing, name=_further_name(config, keys, store) if config.name else "")
     return replace(config, kind="evaluate", source=run.id, evaluate_on=missing, name="")
 
@@ -153,19 +154,28 @@ def _same(find_row: Callable[[str], object], name: str, other: str) -> bool:
 
 def require_here(config: RunConfig, places: Places) -> None:
     """Raise `Unavailable` where the data set is not here, or a backbone that the worker cannot fetch."""
-    data = datasets.find_row(config.dataset)
-    if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
-        raise Unavailable(datasets.not_here(data, places.datasets))
+    for name in dict.fromkeys((config.dataset, *(key.dataset for key in keys_of(config)))):
+        data = datasets.find_row(name)
+        if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
+            raise Unavailable(datasets.not_here(data, places.datasets))
     _require_features(config)
     chosen = config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours")
     own = config.networks() if chosen or config.kind in ("distill", "embed") else ()
-    for name in dict.fromkeys(own + config.evaluate_on):
+    for name in dict.fromkeys(own + config.evaluate_on + _teachers(config)):
         if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
             student_name(name)
             continue
         row = backbones.find_row(name)
-        if backbones.status(row, places) == "missing":
-            raise Unavailable(f"the weights of {name} are not here: the file does not exist; check the path")
+        if backbones.status(row, places) in ("missing", "manual"):
+            raise Unavailable(backbones.how_to_get(row, places))
+
+
+def _teachers(config: RunConfig) -> tuple[str, ...]:
+    """Frozen backbones that a run opens besides those by which it distils and judges."""
+    if config.kind == "distill" or config.baseline.choice == "high-loss":
+        return tuple(str(setting_of(config, name)) for name in method_of(config).opens)
+    asks = config.kind in ("baseline", "evaluate") and any(transfers(key.protocol) for key in keys_of(config))
+    return (config.pretrain.teacher,) if asks else ()
 
 
 def _require_features(config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""Small networks that are trained here: ConvNet, ResNet-18, VGG-11, AlexNet, for images of 8 to 128 px.
+"""Small networks that are trained here: ConvNet, ResNet-18 and -10, VGG-11, AlexNet, for images of 8 to 128 px.
 
 Each is a `body` (a sequence of layers that ends in a flat feature vector) and a linear `head`. RCIG specification,
 sections 4.1 and 6. Legend: N images, K channels, R side, D features, C classes.
@@ -11,6 +11,7 @@ sections 4.1 and 6. Legend: N images, K channels, R side, D features, C classes.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -94,8 +95,11 @@ class Student(nn.Module):
         return self.head(self.body(images))
 
 
-def build_student(shape: StudentShape, *, random: torch.Generator) -> Student:
-    """A freshly initialised network, on the CPU. Raises `ConfigError` where the images are too small for it."""
+def build_student(shape: StudentShape, *, random: torch.Generator, start: str = "lecun") -> Student:
+    """A freshly initialised network, on the CPU; `start`: "lecun" (RCIG) or "torch" (MKDT).
+
+    Raises `ConfigError` where the images are too small for it.
+    """
     require_known(shape.architecture, _BODIES, "network")
     try:
         student = Student(shape, _BODIES[shape.architecture](shape))
@@ -104,8 +108,18 @@ def build_student(shape: StudentShape, *, random: torch.Generator) -> Student:
             f"{shape.architecture} does not fit images of {shape.side} px ({error}); take a larger resolution, another "
             f"architecture{', or fewer blocks' if shape.architecture == 'conv' else ''}"
         ) from error
-    initialise(student, random)
+    _STARTS[start](student, random)
     return student
+
+
+@torch.no_grad()
+def initialise_as_torch(student: Student, random: torch.Generator) -> None:
+    """torch's own start: weights and biases uniform within 1 / sqrt(fan-in)."""
+    for module in student.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            for value in module.parameters():
+                value.uniform_(-bound, bound, generator=random)
 
 
 @torch.no_grad()
@@ -117,6 +131,9 @@ def initialise(student: Student, random: torch.Generator) -> None:
             nn.init.trunc_normal_(module.weight, std=scale, a=-2 * scale, b=2 * scale, generator=random)
             if module.bias is not None:
                 module.bias.zero_()
+
+
+_STARTS = {"lecun": initialise, "torch": initialise_as_torch}
 
 
 def _conv(shape: StudentShape) -> nn.Sequential:
@@ -155,12 +172,14 @@ def _alexnet(shape: StudentShape) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten())
 
 
-def _resnet(shape: StudentShape) -> nn.Sequential:
+def _resnet(shape: StudentShape, further: int = 1) -> nn.Sequential:
+    """`further`: blocks of each width after its first one."""
     layers: list[nn.Module] = [nn.Conv2d(shape.channels, 64, 3, padding=1, bias=False), *_norm(shape.norm, 64)]
     layers.append(Activation(shape.softplus))
     before = 64
     for width, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
-        layers += [_Residual(before, width, stride, shape), _Residual(width, width, 1, shape)]
+        layers.append(_Residual(before, width, stride, shape))
+        layers += [_Residual(width, width, 1, shape) for _ in range(further)]
         before = width
     return nn.Sequential(*layers, nn.Flatten())
 
@@ -209,6 +228,7 @@ _NORMS: dict[str, Callable[[int], list[nn.Module]]] = {
 _BODIES: dict[str, Callable[[StudentShape], nn.Sequential]] = {
     "conv": _conv,
     "resnet": _resnet,
+    "resnet10": partial(_resnet, further=0),
     "vgg": _vgg,
     "alexnet": _alexnet,
 }

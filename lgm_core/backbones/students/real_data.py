@@ -5,6 +5,8 @@
 3
 """
 
+from dataclasses import replace
+
 import torch
 
 from lgm_core.backbones.abstract_bench import Bench
@@ -20,6 +22,12 @@ _LARGEST = 12_288  # values of a whitened tile, 64 px in colour: a matrix of 1.2
 def open_real(bench: Bench, scratch: ScratchConfig, dataset: str) -> Whitened:
     """Both splits of a run's data set, fitted and transformed as `scratch` asks; opened once per run."""
     return bench.once("whitened", lambda: _open(bench, scratch, grey=find_row(dataset).grey))
+
+
+def open_standardised(bench: Bench, scratch: ScratchConfig, dataset: str) -> Whitened:
+    """Both splits with channels of mean 0 and deviation 1, whatever `scratch.transform` says; opened once per run."""
+    plain = replace(scratch, transform="standardise")
+    return bench.once("standardised", lambda: _open(bench, plain, grey=find_row(dataset).grey))
 
 
 def shape_of(name: str, scratch: ScratchConfig, real: Whitened, *, softplus: float = 0.0) -> StudentShape:

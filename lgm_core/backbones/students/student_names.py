@@ -17,8 +17,9 @@ from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import unknown
 
 ARCHITECTURES = {
-    "conv": "3 x 3 convolutions whose width doubles per block, each with average pooling",
+    "conv": "3 x 3 convolutions, each with average pooling; the width doubles per block, but for pre-training",
     "resnet": "ResNet-18 with a 3 x 3 stem, flattened instead of pooled at the end",
+    "resnet10": "ResNet-10, the same with one block of each width",
     "vgg": "VGG-11, flattened",
     "alexnet": "five convolutions of AlexNet's kind for small images, flattened",
 }

@@ -8,7 +8,6 @@ autograd_problem   by autograd alone: the oracle of the tests, and the ablations
 linearised         a network at fixed parameters, and products with its Jacobian
 tangents           the quick way to such products, for plain chains of layers
 splices            the same for subsets of many images
-parameters         a network's parameters as one flat vector
 pool               the partly trained networks of which each step takes one
 rate_search        learning rates, searched for and adapted
 adam               Adam and AdaBelief on flat tensors

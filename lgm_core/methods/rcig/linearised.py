@@ -21,7 +21,7 @@ from torch.func import functional_call, jvp
 from torch.nn.functional import linear
 
 from lgm_core.backbones.students.networks import Student
-from lgm_core.methods.rcig.parameters import named
+from lgm_core.backbones.students.parameters import named
 from lgm_core.methods.rcig.tangents import Chain, compiled, is_chain
 
 # with the first dual number, torch loads rules that call a torch function which is deprecated

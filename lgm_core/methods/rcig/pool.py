@@ -17,10 +17,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from lgm_core.backbones.students.networks import Student, build_student
+from lgm_core.backbones.students.parameters import flatten, named
 from lgm_core.base.interfaces import State, generator
 from lgm_core.methods.rcig.adam import Adam
 from lgm_core.methods.rcig.linearised import Frozen
-from lgm_core.methods.rcig.parameters import flatten, named
 
 
 class _Member:

@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, linear, pad
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from lgm_core.backbones.students.networks import Activation, Student
-from lgm_core.methods.rcig.parameters import named, stacked
+from lgm_core.backbones.students.parameters import named, stacked
 
 Values = Mapping[str, Tensor]  # parameters, buffers or displacements by name
 

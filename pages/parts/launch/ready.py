@@ -73,6 +73,8 @@ def show_backbones(names: Sequence[str], dataset: str) -> bool:
                 _fetch_button(row.name, f"Fetch ({row.megabytes} MB)" if row.megabytes else "Fetch")
         if status == "gated":
             st.caption(_GATED)
+        if status == "manual":
+            st.caption(plain(backbones.how_to_get(backbones.find_row(name), places())))
         if status == "unknown" and (why := result_or_why(partial(backbones.find_row, name))[1]):
             st.error(plain(why), icon=":material/error:")
         _fetch_progress(name)

@@ -1,1 +1,1 @@
-"""What only one method shows, a file each: `rcig` (learned labels, loss traces, gradients)."""
+"""What only one method shows: `rcig` (learned labels, loss traces, gradients), `mkdt` (stages, matching)."""

@@ -99,7 +99,9 @@ const Hands = {
   },
 
   makeLook() {
-    const style = getComputedStyle(this.box), data = this.data, label = (image) => Math.floor(image / data.per_class);
+    const style = getComputedStyle(this.box), data = this.data;
+    const label = (image) => data.owners[image] ?? Math.floor(image / data.per_class);
+    const within = (image) => 1 + data.owners.slice(0, image).filter((other) => other === data.owners[image]).length;
     const ink = style.getPropertyValue("--st-text-color").trim() || style.color;
     const paper = style.getPropertyValue("--st-background-color").trim() || "white";
     const className = (index) => data.classes[index] ?? `class ${index}`;
@@ -116,7 +118,8 @@ const Hands = {
       selected: this.selected,
       hovered: this.hovered,
       colour: (image) => classColour(label(image)),
-      name: (image) => className(label(image)) + (data.per_class > 1 ? ` ${1 + (image % data.per_class)}` : ""),
+      name: (image) => className(label(image))
+        + (data.owners.length ? ` ${within(image)}` : data.per_class > 1 ? ` ${1 + (image % data.per_class)}` : ""),
       labelOf: (index) => this.feed.map?.labels[this.map.places().get(index)],
     };
   },

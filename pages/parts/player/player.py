@@ -47,7 +47,7 @@ def player(run: RunFolder, key: str = "player", fork: bool = False) -> int | Non
 def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
     """All that the browser is told at once; the rest it asks for by URL."""
     status, config, found = run.status(), settings(run), run_map(run)
-    classes = class_titles(run)
+    classes, owners = class_titles(run), run.own_labels()[0]
     per_class = int(config.get("images_per_class") or 1)
     thumbs = thumb_index(found.get("thumbs", ""))
     return {
@@ -59,8 +59,9 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "steps": int(config.get("steps") or 1),
         "classes": [str(name) for name in classes],
         "colours": class_colours(max(len(classes), 10)),
-        "per_class": per_class,
-        "images": len(classes) * per_class,
+        "per_class": 1 if owners else per_class,
+        "owners": owners,
+        "images": len(owners) or len(classes) * per_class,
         "judges": judges_of(config),
         "loss": loss_words(config.get("method", "lgm")),
         "map_words": f"({pca_words(found.get('explained', []), 'their features')})",
@@ -81,7 +82,9 @@ def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def class_titles(run: RunFolder) -> list[str]:
     """Names of the classes: from the map, an evaluation, or an earlier run's small pictures of the data set; or []."""
-    known = run_map(run).get("classes") or next((report["classes"] for report in run.eval_reports()), [])
+    own = settings(run).get("dataset", "")
+    reports = [report["classes"] for report in run.eval_reports() if report.get("dataset", own) == own]
+    known = run.own_labels()[1] or run_map(run).get("classes") or next(iter(reports), [])
     if known:
         return known
     keys = thumb_keys(settings(run).get("dataset", ""))

@@ -12,6 +12,7 @@ import streamlit as st
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.protocol import column_of, judged_by, protocol_of
 from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
+from lgm_core.reports.pictures import class_names, labels
 from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import tiles_html
@@ -98,10 +99,8 @@ def _images(run: RunFolder, names: list[str]) -> None:
     if not frames:
         st.caption("This run trains on the real images themselves, so it has no images of its own.")
         return
-    per_class = run.config().images_per_class
-    count = min(len(names) * per_class, _MOST_TILES)
+    owners, names = labels(run)[:_MOST_TILES], class_names(run) or names
     st.markdown("**Evaluated images**")
-    owners = [place // per_class for place in range(count)]
     st.html(tiles_html([synthetic_tile(run, place, names[label], label) for place, label in enumerate(owners)]))
 
 

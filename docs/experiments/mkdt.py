@@ -1,0 +1,157 @@
+"""What docs/mkdt.md and docs/results.md say of MKDT's sets, as Markdown: python docs/experiments/mkdt.py WHAT
+
+cifar10   the preset mkdt_preview against choices of real images, all of them and none, by share of labels
+updates   the same sets, pre-trained on for more steps
+settings  other settings of the distillation: rates, number of images, a longer way of the student
+teachers  the same with targets of another backbone
+cost      a step beside as many plain training steps, and its memory, by mkdt.segment
+paper     the paper's size on CIFAR-10, with a teacher of the catalogue: for a GPU
+
+Runs that are there already, finished, are not done again.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lgm_core.base.device import peak_memory
+from lgm_core.base.places import places
+from lgm_core.config import RunConfig
+from lgm_core.engine import work
+from lgm_core.methods.catalog import own_settings
+from lgm_core.methods.mkdt.experts import regression_loss
+from lgm_core.methods.mkdt.measure import noisy_mkdt
+from lgm_core.presets import change, preset
+from lgm_core.runs.source_runs import read_set
+from lgm_core.runs.store import RunFolder
+
+FRACTIONS = (0.01, 0.05, 0.1, 0.5)
+CHOICES = ("none", "random", "high-loss", "full")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "as mkdt_preview": {},
+    "images from the hardest": {"mkdt": {"initial": "high-loss"}},
+    "step size 0.1": {"mkdt": {"rate": 0.1}},
+    "image rate 10,000": {"mkdt": {"image_rate": 10_000.0}},
+    "targets fixed": {"mkdt": {"target_rate": 0.0}},
+    "target rate 1, the paper's": {"mkdt": {"target_rate": 1.0}},
+    "step size learned faster": {"mkdt": {"rate_rate": 1e-3}},
+    "200 images": {"images_per_class": 20},
+    "two epochs of the expert, 20 steps": {"mkdt": {"expert_epochs": 2, "student_steps": 20}},
+}
+
+
+def cifar10() -> None:
+    """One draw of images, three networks each."""
+    _table(_preview())
+
+
+def updates() -> None:
+    """How many steps a network is pre-trained for."""
+    for steps, momentum, rate in ((10, 0.0, 1.0), (20, 0.0, 1.0), (80, 0.9, 0.1), (400, 0.9, 0.1)):
+        print(f"\n{steps} steps of 25 images at a rate of {rate}, momentum {momentum}\n")
+        judged = {"steps": steps, "momentum": momentum, "learning_rate": rate, "learned_rate": False}
+        _table(_preview(pretrain=judged))
+
+
+def teachers() -> None:
+    """Targets of the other small backbones of the catalogue."""
+    for teacher in ("mobilenet_v3_small", "dinov2_vits14"):
+        print(f"\ntargets of {teacher}\n")
+        _table(_preview(pretrain={"teacher": teacher}))
+
+
+def settings() -> None:
+    """MKDT alone, one setting changed at a time."""
+    _head("MKDT", "last loss", "step size")
+    for name, changes in SETTINGS.items():
+        run = _done(_preview(**changes))
+        loss = sum(line["loss"] for line in run.metrics()[-20:]) / 20
+        print(f"| {name} | {_cells(run)} | {loss:.3f} | {float(read_set(run).rate):.4f} |", flush=True)  # type: ignore[union-attr]
+
+
+def paper() -> None:
+    """1,000 images of CIFAR-10 and the paper's network, 20 experts, with a backbone of the catalogue as teacher."""
+    mkdt = {"experts": 20, "segment": 4}
+    _table(preset("mkdt_cifar10_2", pretrain={"teacher": "dinov2_vits14", "scale": "unit"}, mkdt=mkdt))
+
+
+def cost() -> None:
+    """Noise of the run's own size; the quickest of three, each after one that is not timed."""
+    print("| width | steps x images | segment | step, s | plain steps, s | ratio | peak memory, GB |")
+    print("|" + "---|" * 7)
+    for width, batch in ((32, 25), (128, 25)):  # the paper: 128, 256
+        for segment in (1, 5, 0):  # on a CPU, memory is the most so far
+            config = _preview(scratch={"width": width}, mkdt={"batch": batch, "segment": segment})
+            took, plain, memory = _timed(config)
+            words = (
+                f"| {width} | {config.mkdt.student_steps} x {batch} | {segment or 'all'} | {took:.2f} | {plain:.2f} "
+            )
+            print(f"{words}| {took / plain:.1f} | {memory / 1e9:.2f} |", flush=True)
+
+
+def _timed(config: RunConfig) -> tuple[float, float, int]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        mkdt, student = noisy_mkdt(own_settings(config), config, 10, device, Path(folder))
+        flat = mkdt._store.snapshot(0, 0).requires_grad_()
+
+        def plain(step: int) -> None:
+            for rows in mkdt.chunks(step):
+                loss = regression_loss(student, flat, mkdt.learned.pixels[rows], mkdt.learned.targets[rows])
+                torch.autograd.grad(loss, flat)[0].sum().item()
+
+        ours, bare = [], []
+        for turn in range(4):
+            for times, run in ((ours, mkdt.step), (bare, plain)):
+                began = time.perf_counter()
+                run(turn)
+                times.append(time.perf_counter() - began)
+    return min(ours[1:]), min(bare[1:]), peak_memory(device)
+
+
+def _preview(**changes: Any) -> RunConfig:
+    return change(preset("mkdt_preview", label_fraction=FRACTIONS), changes)
+
+
+def _table(config: RunConfig) -> None:
+    _head("pre-trained on", "images")
+    runs: Mapping[str, Callable[[], RunFolder]] = {
+        choice: partial(_done, change(config, {"kind": "baseline", "baseline": {"choice": choice}}))
+        for choice in CHOICES
+    }
+    for name, make in {**runs, "MKDT": partial(_done, config)}.items():
+        run = make()
+        print(f"| {name} | {_cells(run)} | {run.eval_reports()[0]['train_images']:,} |", flush=True)
+
+
+def _head(*names: str) -> None:
+    heads = [names[0], *(f"{100 * share:g} % of labels" for share in FRACTIONS), *names[1:]]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
+
+
+def _cells(run: RunFolder) -> str:
+    """Mean and spread of the newest reports, in %."""
+    found = {report["fraction"]: report for report in run.eval_reports()}
+    return " | ".join(f"{100 * found[s]['top1']:.1f} ± {100 * found[s]['top1_std']:.1f}" for s in FRACTIONS)
+
+
+def _done(config: RunConfig) -> RunFolder:
+    """The finished run of a config; judging with other settings is a run of its own."""
+    from lgm_core.runs.start import start_all
+
+    for run in start_all(config, places()):
+        if run.status().state != "finished" and work(run, places()) != "finished":
+            raise SystemExit(run.log_tail())
+    return run
+
+
+if __name__ == "__main__":
+    for what in sys.argv[1:]:
+        print(f"\n## {what}\n", flush=True)
+        globals()[what]()

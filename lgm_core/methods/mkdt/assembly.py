@@ -1,0 +1,161 @@
+"""From the settings to MKDT, ready to step. What comes before the first step is kept, and taken up where it was left.
+
+The teacher's representations lie among the features; experts and losses of images in the folder `trajectories` of the
+cache, under a key of all that their bits depend on.
+
+>>> distiller = assemble(own_settings(config), config, bench)
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from jaxtyping import Int
+from torch import Tensor
+
+from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.backbones.representations import Teacher, open_teacher
+from lgm_core.backbones.students.networks import Student, build_student
+from lgm_core.backbones.students.parameters import flatten
+from lgm_core.backbones.students.real_data import open_standardised
+from lgm_core.backbones.students.regression import target_shape
+from lgm_core.base.errors import UserError
+from lgm_core.base.interfaces import generator
+from lgm_core.base.settings import SharedConfig
+from lgm_core.datasets.baselines import choose_random, read_indices
+from lgm_core.datasets.whitened import Whitened, whitened_pictures
+from lgm_core.methods.mkdt.config import MKDTSettings
+from lgm_core.methods.mkdt.experts import ExpertRecipe, train_experts
+from lgm_core.methods.mkdt.hardest import hardest, image_losses, kept_losses
+from lgm_core.methods.mkdt.step import MKDT
+from lgm_core.methods.mkdt.trajectories import Trajectories
+from lgm_core.methods.mkdt.unrolled import Learnables
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the steps stand on."""
+
+    real: Whitened
+    teacher: Teacher
+    student: Student
+    store: Trajectories
+
+
+def assemble(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> MKDT:
+    """MKDT as the settings describe it; trains the experts that are not there yet."""
+    stages = open_stages(own, shared, bench)
+    rows = first_rows(own, shared, bench, stages)
+    real, teacher, device = stages.real, stages.teacher, bench.compute.device
+    if bench.start:
+        pictures = bench.start["images"].float() / 255
+        pixels, targets = whitened_pictures(pictures, real), teacher.of_images(pictures)
+        bench.note(
+            "forked from a picture: images in 0 .. 1 as it shows them, the teacher's targets of these; step size and "
+            "momentum begin anew (a fork at the checkpoint's own step keeps them)"
+        )
+    else:
+        pixels, targets = real.train.values(rows), teacher.of_rows(rows)
+    return MKDT(
+        own.mkdt,
+        learned=Learnables(pixels, targets, torch.tensor(own.mkdt.rate, device=device)),
+        labels=real.train.labels[rows].to(device),
+        decode=real.transform.inverse,
+        student=stages.student,
+        store=stages.store,
+        seed=shared.seed,
+    )
+
+
+def open_stages(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Stages:
+    """Targets and experts, complete."""
+    knobs, (network,) = own.mkdt, shared.networks()
+    bench.phase("the teacher's targets")
+    real = open_standardised(bench, own.scratch, shared.dataset)
+    teacher = open_teacher(bench, own.pretrain.teacher, own.pretrain.scale)
+    shape = target_shape(network, own.scratch, channels=real.train.pixels.shape[1], size=teacher.size)
+    student = build_student(shape, random=generator("cpu", shared.seed), start="torch").to(bench.compute.device)
+    store = Trajectories(
+        bench.cache / "trajectories" / _key(own, shared, bench, stages=(teacher, student)),
+        snapshots=knobs.epochs + 1, size=flatten(student).numel(), half=knobs.half, device=bench.compute.device,
+    )  # fmt: skip
+    store.require_room(knobs.experts, knobs.store_gigabytes)
+    stages = Stages(real, teacher, student, store)
+    _train_missing(own, shared, bench, stages)
+    return stages
+
+
+def first_rows(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages) -> Int[Tensor, "m"]:
+    """The real images that the set begins with: of a class as many as there happen to be."""
+    count, labels = shared.images_per_class * bench.classes, stages.real.train.labels
+    if own.mkdt.initial == "random":
+        return choose_random(labels, classes=bench.classes, per_class=shared.images_per_class, seed=shared.seed)
+    if own.mkdt.initial == "indices":
+        return read_indices(Path(shared.baseline.indices), len(labels))[:count]
+    return _hardest(own, bench, stages)[:count]
+
+
+def high_loss(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "m"]:
+    """The hardest training images, as many as the set has: a choice of real images to compare with."""
+    count = shared.images_per_class * bench.classes
+    return _hardest(own, bench, open_stages(own, shared, bench))[:count]
+
+
+def _hardest(own: MKDTSettings, bench: Bench, stages: Stages) -> Int[Tensor, "n"]:
+    store, train, losses = stages.store, stages.real.train, []
+    for expert in range(own.mkdt.experts):
+        bench.phase("the hardest images", expert, own.mkdt.experts)
+
+        def made(expert: int = expert) -> Tensor:
+            flat = store.snapshot(expert, 1)
+            return image_losses(stages.student, flat, train.values, stages.teacher.of_rows, len(train))
+
+        losses.append(kept_losses(store.folder / f"losses-{expert:04d}.npy", made))
+    return hardest(losses)
+
+
+def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages) -> None:
+    """Train the experts that are not in the store, group by group: one that was cut short begins anew."""
+    knobs, store, train = own.mkdt, stages.store, stages.real.train
+    recipe = _recipe(own)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    for first in range(0, knobs.experts, knobs.side_by_side):
+        group = range(first, first + knobs.side_by_side)
+        with FileLock(store.folder / "lock", fallback_to_soft=False):
+            if all(map(store.has, group)):
+                continue
+            name = f"experts: {first + 1} of {knobs.experts}" if len(group) == 1 else f"experts up to {group[-1] + 1}"
+
+            def progress(done: int, total: int, name: str = name) -> None:
+                bench.phase(name, done, total)
+
+            snapshots = train_experts(
+                group, stages.student, train.values, stages.teacher.of_rows, recipe=recipe, count=len(train),
+                seed=shared.seed, progress=progress,
+            )  # fmt: skip
+            for expert, one in zip(group, snapshots, strict=True):
+                store.add(expert, one)
+
+
+def _recipe(own: MKDTSettings) -> ExpertRecipe:
+    knobs = own.mkdt
+    return ExpertRecipe(
+        epochs=knobs.epochs, rate=knobs.expert_rate, momentum=knobs.expert_momentum, decay=knobs.expert_decay,
+        batch=knobs.expert_batch,
+    )  # fmt: skip
+
+
+def _key(own: MKDTSettings, shared: SharedConfig, bench: Bench, *, stages: tuple[Teacher, Student]) -> str:
+    """The folder of the experts: equal for runs whose experts have equal bits."""
+    teacher, student = stages
+    if not len(bench.train):
+        raise UserError(f"{shared.dataset} has no training images; name one that has")
+    facts = [
+        bench.train.fingerprint, own.side, *teacher.facts, asdict(student.shape), asdict(_recipe(own)), shared.seed,
+        own.mkdt.side_by_side, own.mkdt.half, bench.compute.device.type,
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{bench.train.name.replace('/', '-').replace(':', '-')}-{student.shape.architecture}-{digest}"

@@ -1,0 +1,66 @@
+"""Time and memory of MKDT: from runs of the same cost on this machine, else from measured steps. Needs no torch.
+
+>>> cost_of(own, config, data) == cost_of(own, replace(config, seed=1, steps=10), data)
+True
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from lgm_core.base.costs import DECODE_SECONDS, Cost, DataSize, Measured, Past, Room
+from lgm_core.base.settings import SharedConfig
+from lgm_core.methods.mkdt.config import MKDTSettings
+
+_COSTLESS = {
+    "experts", "expert_rate", "expert_momentum", "expert_decay", "expert_batch", "side_by_side", "start_epochs",
+    "expert_epochs", "half", "store_gigabytes", "one_expert", "initial", "image_rate", "target_rate", "rate",
+    "rate_rate", "momentum",
+}  # fmt: skip
+_TEACHER_SECONDS = {"cpu": 0.02, "cuda": 0.001}  # per image: a guess
+
+
+def cost_of(own: MKDTSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
+    """All that a step's cost depends on: where it is equal, the cost of one run predicts that of the other."""
+    knobs = {name: value for name, value in vars(own.mkdt).items() if name not in _COSTLESS}
+    scratch, device = own.scratch, shared.device
+    return (
+        data.classes, data.grey, shared.backbone, shared.images_per_class, own.pretrain.teacher, *knobs.values(),
+        scratch.resolution, scratch.width, scratch.depth, device.threads,
+    )  # fmt: skip
+
+
+def measured_by(own: MKDTSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
+    """What measured steps depend on, besides network and device."""
+    return [str(cost_of(own, shared, data))]
+
+
+def from_past(own: MKDTSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
+    """The cost, from the newest runs with an equal `cost_of`; their experts are likely to be there."""
+    step = statistics.median(one.seconds_per_step for one in past)
+    return _cost(own, shared, data, room, step, max(one.bytes for one in past), per_image=0.0)
+
+
+def from_measured(own: MKDTSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
+    """The cost, from measured steps and the seconds per image of a training step."""
+    return _cost(own, shared, data, room, found.seconds[-1], found.bytes[-1], per_image=found.forward_seconds)
+
+
+def remedy(cost: Cost) -> str:
+    """What to do where this does not fit into memory."""
+    return "Set mkdt.segment (steps of the student in memory at once), or lower mkdt.batch or scratch.width."
+
+
+def _cost(
+    own: MKDTSettings, shared: SharedConfig, data: DataSize, room: Room, step: float, memory: int, per_image: float
+) -> Cost:
+    """`per_image`: seconds of a training step of the network, per image; 0 where that, and the experts, are known."""
+    knobs, images = own.mkdt, shared.images_per_class * data.classes
+    teacher = data.train * (_TEACHER_SECONDS[room.kind] + DECODE_SECONDS) if per_image else 0.0
+    experts = knobs.experts * data.train * per_image * (knobs.epochs + (knobs.initial == "high-loss") / 3)
+    batch = min(own.pretrain.batch, images)
+    live = shared.live.times * (shared.live.steps * batch + min(shared.live.test_images, data.test) / 3) * per_image
+    return Cost(
+        seconds_per_step=step, seconds_prepare=teacher + experts, seconds_beside=live, bytes=memory,
+        seconds_per_image=per_image,
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""The experts' snapshots on disk: a file per expert, written once, memory-mapped, bounded in number and size.
+
+Legend: T epochs of an expert, P parameters.
+
+>>> store = Trajectories(folder, snapshots=4, size=1_348_608, half=False, device=device)
+>>> store.add(0, snapshots)
+>>> start, goal = store.pair(0, 1, 3)
+"""
+
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import replacing
+
+
+@final
+class Trajectories:
+    """Append-only: an expert that is there stays as it is, whatever is added; a file appears only when it is whole."""
+
+    def __init__(self, folder: Path, *, snapshots: int, size: int, half: bool, device: torch.device) -> None:
+        self.folder, self.snapshots, self.size = folder, snapshots, size
+        self._dtype, self._device = np.dtype(np.float16 if half else np.float32), device
+
+    def bytes_of(self, experts: int) -> int:
+        """Disk that so many experts take."""
+        return experts * self.snapshots * self.size * self._dtype.itemsize
+
+    def require_room(self, experts: int, gigabytes: float) -> None:
+        """Raise `UserError` where so many experts take more than `gigabytes`."""
+        if self.bytes_of(experts) > gigabytes * 1e9:
+            raise UserError(
+                f"{experts} experts with {self.snapshots} snapshots of {self.size:,} parameters take "
+                f"{self.bytes_of(experts) / 1e9:.3g} GB, mkdt.store_gigabytes allows {gigabytes:g}: raise it, take "
+                "fewer mkdt.experts, a smaller scratch.width, or mkdt.half"
+            )
+
+    def has(self, expert: int) -> bool:
+        return self._file(expert).exists()
+
+    def add(self, expert: int, snapshots: Float[Tensor, "t p"]) -> None:
+        """Keep an expert's snapshots, from its start to its last epoch."""
+        assert snapshots.shape == (self.snapshots, self.size), (snapshots.shape, self.snapshots, self.size)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._file(expert)) as new, new.open("wb") as file:
+            np.save(file, snapshots.cpu().numpy().astype(self._dtype))
+
+    def snapshot(self, expert: int, epoch: int) -> Float[Tensor, "p"]:
+        """Parameters after so many epochs, float32, on the device; a copy."""
+        mapped = np.load(self._file(expert), mmap_mode="r")
+        return torch.from_numpy(np.array(mapped[epoch], dtype=np.float32)).to(self._device)
+
+    def pair(self, expert: int, start: int, end: int) -> tuple[Float[Tensor, "p"], Float[Tensor, "p"]]:
+        """Parameters after `start` and after `end` epochs."""
+        return self.snapshot(expert, start), self.snapshot(expert, end)
+
+    def _file(self, expert: int) -> Path:
+        return self.folder / f"expert-{expert:04d}.npy"

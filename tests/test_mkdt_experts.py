@@ -1,0 +1,115 @@
+"""MKDT's experts: their trajectories, the store that keeps them, and the images that are hardest for them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lgm_core.backbones.students.networks import Student, StudentShape, build_student
+from lgm_core.backbones.students.parameters import flatten, layout
+from lgm_core.backbones.students.regression import RegressionRecipe, pretrained
+from lgm_core.base.errors import Unmeasured, UserError
+from lgm_core.base.interfaces import generator
+from lgm_core.methods.mkdt.experts import ExpertRecipe, fresh, train_experts
+from lgm_core.methods.mkdt.hardest import hardest, image_losses, kept_losses
+from lgm_core.methods.mkdt.trajectories import Trajectories
+from tests.one_thread import one_thread  # noqa: F401 (a fixture)
+
+N, D = 22, 5
+RECIPE = ExpertRecipe(epochs=3, batch=8)
+SHAPE = StudentShape(norm="instance", side=8, channels=3, classes=D, width=4, doubling=False)
+IMAGES = torch.randn(N, 3, 8, 8, generator=generator("cpu", 1))
+TARGETS = torch.randn(N, D, generator=generator("cpu", 2))
+
+
+def _student() -> Student:
+    return build_student(SHAPE, random=generator("cpu", 0), start="torch")
+
+
+def _trained(experts: list[int], **changes: object) -> Tensor:
+    recipe = ExpertRecipe(**{**vars(RECIPE), **changes})  # type: ignore[arg-type]
+    return train_experts(
+        experts, _student(), lambda rows: IMAGES[rows], lambda rows: TARGETS[rows], recipe=recipe, count=N, seed=7
+    )
+
+
+def test_an_expert_is_trained_as_torchs_own_sgd_trains_it():
+    network, seed, expert = _student(), 7, 2
+    start, place = fresh(network, seed, expert), 0
+    for name, shape in layout(network):
+        network.get_parameter(name).data = start[place : place + shape.numel()].view(shape).clone()
+        place += shape.numel()
+    optimiser, wanted = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4), [start]
+    for epoch in range(3):
+        order = torch.randperm(N, generator=generator("cpu", seed, expert, epoch, 0x6F726472))
+        for rows in order.split(8):
+            optimiser.zero_grad()
+            nn.functional.mse_loss(network(IMAGES[rows]), TARGETS[rows]).backward()
+            optimiser.step()
+        wanted.append(flatten(network))
+    torch.testing.assert_close(_trained([expert])[0], torch.stack(wanted), rtol=1e-4, atol=1e-6)
+
+
+def test_snapshots_are_distinct_and_the_first_epochs_of_a_longer_training_are_the_same():
+    short, long = _trained([0]), _trained([0], epochs=5)
+    assert short.shape == (1, 4, flatten(_student()).numel())
+    for one in range(3):
+        assert (long[0, one + 1] - long[0, one]).norm() > 1e-2
+    assert torch.equal(long[:, :4], short)
+
+
+def test_experts_side_by_side_are_those_that_are_trained_alone():
+    together, alone = _trained([4, 1]), torch.cat([_trained([4]), _trained([1])])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    assert (alone[0, 0] - alone[1, 0]).norm() > 1
+
+
+def test_a_training_that_diverges_says_so():
+    with pytest.raises(UserError, match=r"an expert diverged in epoch 1 .*lower mkdt.expert_rate"):
+        _trained([0], rate=1e6)
+    recipe = RegressionRecipe(learning_rate=1e6)
+    with pytest.raises(Unmeasured, match="pre-training diverged: the loss is (inf|nan) at step"):
+        pretrained(lambda rows: IMAGES[rows], lambda rows: TARGETS[rows], SHAPE, count=N, recipe=recipe,
+                   random=generator("cpu", 0), device=torch.device("cpu"))  # fmt: skip
+
+
+def test_the_store_keeps_what_it_was_given_and_never_changes_it(tmp_path: Path):
+    for half in (False, True):
+        snapshots = _trained([0])[0]
+        store = Trajectories(
+            tmp_path / str(half), snapshots=4, size=snapshots.shape[1], half=half, device=snapshots.device
+        )
+        assert not store.has(0)
+        store.add(0, snapshots)
+        start, goal = store.pair(0, 1, 3)
+        exact = {"rtol": 1e-3, "atol": 1e-4} if half else {"rtol": 0, "atol": 0}
+        torch.testing.assert_close(start, snapshots[1], **exact)
+        torch.testing.assert_close(goal, snapshots[3], **exact)
+        start.zero_()  # a copy
+        assert store.snapshot(0, 1).abs().sum() > 0 and start.dtype == torch.float32
+        file = tmp_path / str(half) / "expert-0000.npy"
+        assert file.stat().st_size == pytest.approx(store.bytes_of(1), abs=200)
+    assert store.bytes_of(10) == 10 * 4 * snapshots.shape[1] * 2
+    with pytest.raises(UserError, match=r"10 experts with 4 snapshots .*mkdt.store_gigabytes allows 1e-06"):
+        store.require_room(10, 1e-6)
+
+
+def test_the_ranking_is_by_mean_loss_and_a_smaller_set_begins_a_larger_one(tmp_path: Path):
+    student, flats = _student(), _trained([0, 1])[:, 1]
+    losses = [image_losses(student, flat, lambda r: IMAGES[r], lambda r: TARGETS[r], N) for flat in flats]
+    outputs = torch.stack([torch.func.functional_call(student, _named(student, flat), (IMAGES,)) for flat in flats])
+    mean = (outputs - TARGETS).square().mean(dim=(0, 2))
+    order = hardest(losses)
+    assert order.tolist() == mean.argsort(descending=True).tolist() and sorted(order.tolist()) == list(range(N))
+    assert hardest([torch.ones(6)]).tolist() == list(range(6))  # equal losses: in the set's order
+    path = tmp_path / "losses.npy"
+    assert torch.equal(kept_losses(path, lambda: losses[0]), losses[0])
+    assert torch.equal(kept_losses(path, lambda: losses[1]), losses[0]) and np.load(path).shape == (N,)
+
+
+def _named(student: Student, flat: Tensor) -> dict[str, Tensor]:
+    from lgm_core.backbones.students.parameters import named
+
+    return named(student, flat)

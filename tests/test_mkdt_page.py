@@ -1,0 +1,74 @@
+"""The panel of MKDT on the Watch page: its stages in one line, the matching loss by expert and epoch, the step size."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from lgm_core.base.files import append_line, write_json
+from lgm_core.runs.store import RunStore
+from pages.parts.methods.mkdt import STAGES, loss_figure, stage_line
+from pages.parts.player.player import player_data
+from tests.fake_runs import fake_distill
+
+ROOT = Path(__file__).parent.parent
+
+
+def _watch(run_id: str) -> AppTest:
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=300)
+    test.query_params["run"] = run_id
+    return test.switch_page("pages/watch.py").run()
+
+
+def _line(step: int) -> dict:
+    return {"step": step, "loss": 1 - 0.1 * step, "rate": 0.09, "expert": 2.0, "start_epoch": float(step % 2),
+            "experts_used": 3.0}  # fmt: skip
+
+
+def test_the_panel_tells_loss_step_size_and_experts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    run = fake_distill(RunStore(tmp_path / "runs"), name="theirs", method="mkdt", backbone="conv:instance")
+    assert not _watch(run.id).exception
+    run.metrics_file.unlink()
+    for step in range(4):
+        append_line(run.metrics_file, _line(step))
+    test = _watch(run.id)
+    shown = {metric.label: metric.value for metric in test.metric}
+    assert not test.exception and shown["Matching loss"] == "0.850" and shown["Step size"] == "0.09"
+    assert shown["Experts visited"] == "3 of 100"
+    assert any("✓] experts" in words.value for words in test.markdown)
+
+
+def test_the_stages_are_one_line():
+    def marked(phase: str, matched: bool = False, state: str = "running") -> tuple[int, str]:
+        words = stage_line(list(STAGES), phase, 3, 10, matched, state).split(" → ")
+        assert len(words) == len(STAGES)
+        now = [word for word in words if word.startswith("**")]
+        return sum("✓" in word for word in words), now[0] if now else ""
+
+    assert marked("features of cifar10/train in x")[0] == 0
+    assert marked("experts: 2 of 4") == (1, "**experts** (experts: 2 of 4, 3 of 10)")
+    assert marked("the hardest images")[0] == 2 and marked("distilling", True)[0] == 3
+    assert marked("pre-training conv", True)[0] == 4 and marked("opening x", True)[0] == 3
+    assert marked("", True, "finished") == (5, "")
+    without = [name for name in STAGES if name != "hardest images"]
+    assert "**matching** (distilling, 3 of 10)" in stage_line(without, "distilling", 3, 10, True, "running")
+
+
+def test_the_loss_has_a_colour_for_each_start_and_names_its_expert():
+    figure = loss_figure([_line(step) for step in range(5)])
+    assert [trace.name for trace in figure.data] == ["from epoch 0", "from epoch 1"]
+    assert list(figure.data[0].x) == [1, 3, 5] and figure.data[1].text[0] == "expert 3"
+
+
+def test_images_of_unequal_classes_are_named_by_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    run = fake_distill(RunStore(tmp_path / "runs"), name="theirs", method="mkdt", backbone="conv:instance")
+    usual = player_data(run)
+    write_json(run.labels_file, {"labels": [1, 1, 0], "classes": ["cat", "dog"]})
+    found = player_data(run)
+    assert usual["owners"] == [] and usual["images"] == len(usual["classes"]) * usual["per_class"]
+    assert found["owners"] == [1, 1, 0] and found["images"] == 3 and found["classes"] == ["cat", "dog"]
+    assert not run.problems()
+    run.labels_file.write_text("{")
+    assert player_data(run)["owners"] == [] and any("labels.json" in words for words in run.problems())
