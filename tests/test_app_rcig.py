@@ -135,7 +135,9 @@ def test_rcig_brings_its_presets_networks_and_settings(page: Open):
 
 def test_a_preset_brings_its_network_and_data_set(page: Open):
     test = choose(choose(page(), "Method", "rcig"), "Preset", "rcig_depth_3_bn")
-    assert several(test, "distil").value == ["conv:batch"] and several(test, "judge").value == ["conv:batch:augmented"]
+    assert several(test, "distil").value == ["conv:batch"] and several(test, "to evaluate on").value == [
+        "conv:batch:augmented"
+    ]
     assert parsed(test) == preset("rcig_depth_3_bn", dataset="digits")
     test = choose(test, "Preset", "rcig_preview")
     assert parsed(test) == preset("rcig_preview") and given(test, "dataset") == ["cifar10"]

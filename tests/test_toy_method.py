@@ -140,7 +140,7 @@ def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: RunFolde
     before, after, known = (found[name] for name in ("before", "after", "known"))
     assert before["bars"]["Method"][1] == "lgm" and "Toy" in before["bars"]["Method"][0]
     assert after["bars"]["Method"][1] == "toy" and after["bars"]["Preset"] == [["First"], "toy_first"]
-    assert "Toy" in after["tabs"] and "Matching" not in after["tabs"] and after["numbers"]["rate"] == 0.2
+    assert "Toy" in after["tabs"] and "Matching" not in after["tabs"] and after["numbers"]["Rate"] == 0.2
     assert any("--preset toy_first" in words for words in after["words"])
     assert any(words.startswith("Estimated from 1 earlier run") for words in known["words"]), known["words"]
     assert any("--preset toy_first" in words for words in found["watch"]["words"])

@@ -72,7 +72,7 @@ def test_launch_says_that_weights_are_a_stand_in_and_offers_to_fetch_the_publish
     test = open_page("launch", dataset="scenes", backbones="clip_vitb16", preset="preview")
     assert not test.exception
     text = "\n".join(element.value for element in test.markdown).replace("\\", "")
-    assert f"CLIP ViT-B/16 ({STAND_IN})" in text and "stand in for the published ones, which Fetch gets" in text
+    assert f"CLIP ViT-B/16 ({STAND_IN})" in text and "stand in for the published ones; Fetch downloads those" in text
     assert "Fetch (599 MB)" in [button.label for button in test.button]
 
 

@@ -3,9 +3,7 @@
 The digest lies in the file's metadata, where a program that knows nothing of it reads the tensors all the same. Files
 of earlier versions have none and pass. Needs no torch.
 
->>> with replacing(path, durable=True) as new:
-...     save_file(tensors, new, metadata=UNSEALED | {"next_step": "40"})
-...     seal(new)
+>>> seal(path)  # a file that was saved with UNSEALED in its metadata
 >>> require_whole(path)  # raises DamagedFile where a byte has changed since
 {'next_step': '40', 'sha256': '9f86d08...'}
 """

@@ -5,7 +5,7 @@ waits dies, and where the one that computes does.
 
 >>> attend(places())  # starts `python -m lgm_core wait SLOT` where somebody waits for the slot and no process does
 >>> with attending(places()):  # looks every two seconds, and at the end
-...     compute(run, here, slot, heart, listener, stop)
+...     do(run, places())
 """
 
 import subprocess

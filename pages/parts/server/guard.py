@@ -2,7 +2,7 @@
 
 Streamlit lets in the websocket of any page of this machine, whatever its port, and a websocket can press every button.
 
->>> st.App(__file__, routes=ROUTES, middleware=[Middleware(Guard, allowed=["https://gate.example"])])
+>>> Guard(st.App(__file__), allowed=["https://gate.example"])
 """
 
 from collections.abc import Sequence
