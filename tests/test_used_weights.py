@@ -72,7 +72,7 @@ def test_launch_says_that_weights_are_a_stand_in_and_offers_to_fetch_the_publish
     test = open_page("launch", dataset="scenes", backbones="clip_vitb16", preset="preview")
     assert not test.exception
     text = "\n".join(element.value for element in test.markdown).replace("\\", "")
-    assert f"CLIP ViT-B/16 ({STAND_IN})" in text and "stand in for the published ones, which Fetch gets" in text
+    assert f"CLIP ViT-B/16 ({STAND_IN})" in text and "stand in for the published ones; Fetch downloads those" in text
     assert "Fetch (599 MB)" in [button.label for button in test.button]
 
 
@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_with_other_weights_says_so(small_run, here):
     known = {small_run.backbone: WEIGHTS}
     run.weights_file.write_text(json.dumps(known))
     work(run, here)
-    assert any("has other weights than when the run began" in note for note in run.status().notes)
+    assert any("have changed since the run began: " in note for note in run.status().notes)
 
 
 def test_what_stood_in_for_a_judge_is_said_wherever_its_accuracy_is_shown(here):
