@@ -42,8 +42,8 @@ else:
 RENAMED = {f"rcig.{name}": f"scratch.{name}" for name in ("resolution", "width", "depth", "transform", "flip")}
 TWO_WIDTHS = {"rcig.width", "scratch.width"}
 WHY_NOT_BOTH = (
-    "rcig.width is scratch.width now, and holds for all networks: give one of them; a network of another width says so "
-    "in its name, such as conv:width32"
+    "rcig.width is now scratch.width, for all networks: give one of them; for a network of another width, put it in "
+    "its name, such as conv:width32"
 )
 
 
@@ -130,17 +130,17 @@ def check_students(names: tuple[str, ...], scratch: ScratchConfig) -> None:
         depth = told.depth or scratch.depth
         if told.architecture == "vgg" and side < 28:
             raise ConfigError(
-                f"{name} halves its images five times and needs 32 px, scratch.resolution is {side}; take conv, "
+                f"{name} halves its images five times and needs 32 px, but scratch.resolution is {side}; use conv, "
                 "resnet or alexnet"
             )
         if told.architecture == "conv" and depth and halved % 2**depth:
             raise ConfigError(
                 f"{name}: a depth of {depth} halves the images {depth} times, and {side} px cannot be halved so "
-                f"often; take a scratch.resolution that {2**depth} divides, or fewer blocks"
+                f"often; use a scratch.resolution that {2**depth} divides, or fewer blocks"
             )
         if side % 2 and scratch.kind_of_transform(grey=False) == "block_zca":
             raise ConfigError(
-                f"block_zca takes images apart into four grids, and {side} px is odd; take an even scratch.resolution, "
+                f"block_zca splits images into four grids, but {side} px is odd; use an even scratch.resolution, "
                 "or another scratch.transform"
             )
 
@@ -155,7 +155,7 @@ def _check_sources(config: RunConfig) -> None:
         raise ConfigError("the neighbours baseline needs a source: the distilled run whose neighbours are chosen")
     if config.kind == "baseline" and (config.baseline.choice == "given") != bool(config.baseline.folder):
         raise ConfigError(
-            "baseline.folder names the images of the choice given, and only of that one: lgm evaluate folder:PATH "
+            "baseline.folder is for the choice given, and only for that one: lgm evaluate folder:PATH "
             "NETWORK [NETWORK ...] --dataset DATASET"
         )
     _check_choice(config)

@@ -106,8 +106,8 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
         seconds = time.perf_counter() - began
         if not math.isfinite(result.loss):
             raise UserError(
-                f"the loss is {result.loss} at step {step + 1}, and was a number before; take a lower learning rate or "
-                "--device.precision float32 under another --name (weights or images that are damaged do this too)"
+                f"the loss became {result.loss} at step {step + 1}; use a lower learning rate or "
+                "--device.precision float32 under another --name (damaged weights or images cause this too)"
             )
         recorder.pace(seconds)
         for note in result.notes:

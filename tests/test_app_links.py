@@ -83,7 +83,7 @@ def test_what_a_link_gets_wrong_is_left_out(page: Open):
 
 def test_an_old_link_with_two_widths_says_that_it_cannot_have_both(page: Open):
     test = page("launch", method="rcig", preset="rcig_digits", set=["rcig.width:64", "scratch.width:24", "seed:4"])
-    assert len(test.toast) == 2 and all("holds for all networks" in toast.value for toast in test.toast)
+    assert len(test.toast) == 2 and all("for all networks" in toast.value for toast in test.toast)
     assert "width" not in command(test) and given(test, "set") == ["seed:4"]
 
 
@@ -126,7 +126,7 @@ def test_a_fork_of_the_last_step_is_offered_further_steps(store: RunStore):
     fake_distill(store, name="one", method="rcig", backbone="conv", steps=13)
     test = AppTest.from_function(_dialog, default_timeout=300).run()
     assert number(test, "Steps").value == 26 and not test.exception
-    assert any("labels and temperature come along" in caption.value for caption in test.caption)
+    assert any("labels and temperature are kept" in caption.value for caption in test.caption)
 
 
 def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pytest.MonkeyPatch):

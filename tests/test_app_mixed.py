@@ -37,7 +37,7 @@ def test_compare_keeps_losses_and_recipes_apart(show, store):  # noqa: F811
     assert said.count("charts show different quantities") == 2 and r"differ in scratch\.learning" in said
     assert table["conv"]["networks − heads"] == "not comparable"
     assert table["MobileNetV2"]["networks − heads"].startswith("+0.0")
-    assert "Not judged alike" in words(show("cross_model", study="dataset:imagenette"))
+    assert "Judged differently" in words(show("cross_model", study="dataset:imagenette"))
 
 
 def test_settings_that_a_run_does_not_look_at_are_not_shown_as_its_own(show, store):  # noqa: F811

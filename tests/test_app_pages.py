@@ -217,8 +217,8 @@ def test_launch_says_what_is_wrong(page: Open):
         ("imagenette", "mobilenet_v2", "Fetch (342 MB)"),
         ("scenes", "dinov3_vitb16", "gated"),
         ("imagenet-1k", "mobilenet_v2", "Register at"),
-        ("scenes", "no_such_net", "is not known"),
-        ("no-such-data", "mobilenet_v2", "is not known"),
+        ("scenes", "no_such_net", "unknown"),
+        ("no-such-data", "mobilenet_v2", "unknown"),
     ],
 )
 def test_launch_says_what_is_here(page: Open, dataset: str, backbone: str, words: str):

@@ -92,9 +92,9 @@ def test_aliases_are_not_ambiguous():
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UnknownName, match=r"did you mean 'dinov2_vits14'.*timm:NAME"):
         find_row("dinov2_vits41")
-    with pytest.raises(UnknownName, match="'nonsense:thing' is not known"):
+    with pytest.raises(UnknownName, match="unknown backbone 'nonsense:thing'"):
         find_row("nonsense:thing")
-    with pytest.raises(UnknownName, match="lacks a tag"):
+    with pytest.raises(UnknownName, match="has no tag"):
         find_row("open_clip:ViT-B-32")
     with pytest.raises(UnknownName, match=r"only \?timm=NAME"):
         find_row("file:weights.pth?tim=resnet18")
@@ -159,7 +159,7 @@ def test_a_backbone_normalises_and_gives_float32(toys):
         with torch.autocast("cpu", torch.bfloat16):
             assert native(images).dtype == torch.float32
     assert native.feature_size == expected.shape[1]
-    with pytest.raises(UserError, match="normalisation 'clip' is not known"):
+    with pytest.raises(UserError, match="unknown normalisation 'clip'"):
         toy(toys, normalisation="clip")
 
 

@@ -49,4 +49,4 @@ def test_the_share_of_a_known_devices_peak():
 @pytest.mark.parametrize("flag", ["--views", "--classes", "--rounds"])
 def test_nothing_to_measure_is_a_mistake_in_plain_words(flag, cache, capfd):
     assert main(["bench", "mobilenet_v2", flag, "0"]) == 2
-    assert f"{flag} is at least 1; 0 was given" in capfd.readouterr().err
+    assert f"{flag} must be at least 1; 0 was given" in capfd.readouterr().err

@@ -57,7 +57,7 @@ def test_what_a_run_works_with_is_left(state: str, root: Path, capsys):
     for kind in ("features", "weights", "datasets"):
         assert main(["cache", "drop", kind]) == 0
     said, works = capsys.readouterr().out, state != "finished"
-    assert (f"the run one, which is {state}, works with it" in said) == works
+    assert (f"the run one, which is {state}, uses it" in said) == works
     assert left(root, "features") == ["imagenette-train:9-per-class-seed-0-mobilenet_v2-02"] * works
     assert ("mobilenet_v2_torchvision.safetensors" in left(root, "weights")) == works
     assert ("imagenette" in left(root, "datasets")) == works
@@ -82,7 +82,7 @@ def test_experts_that_a_run_matches_are_left(root: Path, capsys):
 def test_what_cannot_be_fetched_again_is_dropped_by_name_only(root: Path, capsys):
     assert main(["cache", "drop", "datasets"]) == main(["cache", "drop", "weights"]) == 0
     assert left(root, "datasets") == ["imagenet"] and left(root, "weights") == ["own.safetensors"]
-    assert "left datasets/imagenet: it cannot be fetched for you again" in capsys.readouterr().out
+    assert "left datasets/imagenet: it cannot be fetched automatically" in capsys.readouterr().out
     assert main(["cache", "drop", "datasets", "imagenet"]) == main(["cache", "drop", "weights", "own"]) == 0
     assert left(root, "datasets") == left(root, "weights") == []
 
@@ -113,6 +113,6 @@ def test_what_lies_behind_a_link_is_left(root: Path, tmp_path: Path):
 
 def test_wrong_names_are_answered_in_plain_words(root: Path, capsys):
     assert main(["cache", "drop", "runs"]) == 2
-    assert "kind of cache 'runs' is not known" in capsys.readouterr().err
+    assert "unknown kind of cache 'runs'" in capsys.readouterr().err
     assert main(["cache", "drop", "features", "scene"]) == 2
-    assert "entry of features 'scene' is not known" in capsys.readouterr().err
+    assert "unknown entry of features 'scene'" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def test_a_folder_with_a_split_of_its_own_keeps_it(tmp_path):
 def test_what_cannot_be_split_is_named(pets, tmp_path):
     for i in range(2):
         (pets / "dogs" / f"dogs_{i}.jpg").unlink()
-    with pytest.raises(UserError, match="pets/dogs has one image, and a split needs two. Remedy: "):
+    with pytest.raises(UserError, match="pets/dogs has one image, but a split needs two. Remedy: "):
         open_dataset(f"folder:{pets}", [])
     (pets / "dogs" / "dogs_2.jpg").unlink()
     with pytest.raises(UserError, match="pets/dogs has no images"):
@@ -72,7 +72,7 @@ def test_what_cannot_be_split_is_named(pets, tmp_path):
 def test_an_unreadable_image_is_named(pets):
     train, _ = open_dataset(f"folder:{pets}", [])
     (pets / train.files[0]).write_bytes(b"no image")
-    with pytest.raises(UserError, match=f"{train.files[0]} is corrupt or no image"):
+    with pytest.raises(UserError, match=f"{train.files[0]} is corrupt or not an image"):
         train.picture(0)
 
 
@@ -90,7 +90,7 @@ def test_the_split_is_said_in_the_log_by_show_and_in_the_card(pets, small_run, h
         image(pets / "dogs" / f"{i}.jpg", i)
     run.checkpoint.unlink()
     work(run, here)
-    assert any("other images than when the run began" in note for note in run.status().notes)
+    assert any("the images of the data set have changed since" in note for note in run.status().notes)
 
 
 def test_launch_says_how_a_folder_is_split(pets, here, monkeypatch):

@@ -40,7 +40,7 @@ def lgm(*words: str) -> int:
     ("words", "code", "text"),
     [
         (["distill", "digits", "conv", "--preset", "rcig_digits", "--lgm.views", "3"], 2, "--lgm.views belongs to"),
-        (["distil"], 2, "the verb 'distil' is not known; did you mean 'distill'"),
+        (["distil"], 2, "unknown verb 'distil'; did you mean 'distill'"),
         (["distill", "cifra10", "mobilenet_v2", "--preset", "preview"], 2, "did you mean 'cifar10'"),
         (["distill", "digits", "mobilnet_v2", "--preset", "preview"], 2, "did you mean 'mobilenet_v2'"),
         (["distill", "digits", "mobilenet_v2", "--preset", "papr"], 2, "did you mean 'paper'"),
@@ -52,18 +52,18 @@ def lgm(*words: str) -> int:
         (["distill", "digits", "mobilenet_v2", "--lgm.vews", "3"], 2, "--lgm.views"),
         (["distill", "digits", "mobilenet_v2", "--steps", "4"], 2, "raise steps above"),
         (["distill", "imagenet-100", "mobilenet_v2"], 3, "register"),
-        (["distill", "digits", "mobilenet_v2", "--device.device", "cuda:9"], 2, "this machine shows 0 CUDA devices"),
+        (["distill", "digits", "mobilenet_v2", "--device.device", "cuda:9"], 2, "this machine has 0 CUDA devices"),
         (
             ["baseline", "medoid", "digits", "mobilenet_v2"],
             2,
             "random, centroids, neighbours, full, given, high-loss, indices, none; 'medoid' was given",
         ),
-        (["evaluate", "nothing", "mobilenet_v2"], 2, "there is no run in"),
-        (["show", "nothing"], 2, "there is no run in"),
+        (["evaluate", "nothing", "mobilenet_v2"], 2, "there are no runs in"),
+        (["show", "nothing"], 2, "there are no runs in"),
         (["list", "backbone"], 2, "backbones, datasets, runs, presets; 'backbone' was given"),
         (["fetch", "mobilenet_v4"], 2, "did you mean 'mobilenet_v2'"),
         (["study", "", "digits"], 2, "a study needs a name"),
-        (["distill", "digits", "mobilenet_v2", "--name", "a/b"], 2, "that of a folder: 'a/b' holds"),
+        (["distill", "digits", "mobilenet_v2", "--name", "a/b"], 2, "that of a folder: 'a/b' contains"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
@@ -94,7 +94,7 @@ def test_what_cannot_be_paused_is_said(here, small_run, capfd):
     assert lgm("pause", run.id) == 0
     assert f"{run.id} is paused now" in capfd.readouterr().err
     assert lgm("stop", run.id) == 0
-    assert f"{run.id} is paused: left as it is" in capfd.readouterr().err
+    assert f"{run.id} is paused: nothing to do" in capfd.readouterr().err
 
 
 def test_flags_come_from_the_config_and_presets_lie_under_them():
@@ -123,7 +123,7 @@ def test_distil_evaluate_show_and_the_same_command_twice(small_weights, capfd):
     assert lgm(*words) == 0
     assert "one: finished" in capfd.readouterr().err
     assert lgm(*words) == 0
-    assert "finished before" in capfd.readouterr().err
+    assert "already finished" in capfd.readouterr().err
     assert lgm(*words, "--seed", "3") == 2
     assert "exists with other settings" in capfd.readouterr().err
     assert lgm("evaluate", "one", small_weights) == 0

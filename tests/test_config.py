@@ -42,14 +42,14 @@ def test_missing_keys_take_the_default_so_that_old_runs_open():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"lgm": {"vews": 3}}, "setting of lgm 'vews' is not known; did you mean 'views'?"),
-        ({"stepz": 3}, "setting of the run 'stepz' is not known; did you mean 'steps'"),
+        ({"lgm": {"vews": 3}}, "unknown setting of lgm 'vews'; did you mean 'views'?"),
+        ({"stepz": 3}, "unknown setting of the run 'stepz'; did you mean 'steps'"),
         ({"lgm": {"views": 0}}, "lgm.views must be between 1 and 1000; 0 was given"),
-        ({"lgm": {"target": "bnak"}}, "lgm.target is one of mean, bank, batch; 'bnak' was given"),
-        ({"steps": "many"}, "steps is a whole number; 'many' was given"),
-        ({"steps": True}, "steps is a whole number; True was given"),
+        ({"lgm": {"target": "bnak"}}, "lgm.target must be one of mean, bank, batch; 'bnak' was given"),
+        ({"steps": "many"}, "steps must be a whole number; 'many' was given"),
+        ({"steps": True}, "steps must be a whole number; True was given"),
         ({"data": {"resize": 4}}, "data.resize must be between 224 and 1024 px; 4 was given"),
-        ({"evaluate_on": "clip_vitb16"}, "evaluate_on is a list of names; 'clip_vitb16' was given"),
+        ({"evaluate_on": "clip_vitb16"}, "evaluate_on must be a list of names; 'clip_vitb16' was given"),
         ({"lgm": 3}, "lgm is a group of settings, 3 was given"),
     ],
 )
@@ -60,13 +60,13 @@ def test_wrong_values_are_answered_with_the_limits(values: dict, words: str):
 
 
 def test_a_network_that_images_are_too_small_for_is_refused():
-    with pytest.raises(ConfigError, match="vgg:batch halves its images .* 32 px, scratch.resolution is 8"):
+    with pytest.raises(ConfigError, match="vgg:batch halves its images .* 32 px, but scratch.resolution is 8"):
         validate(preset("rcig_digits", evaluate_on=("conv", "vgg:batch")))
     assert validate(preset("rcig_depth_3_no_flip", dataset="mnist", evaluate_on=("vgg",)))
 
 
 def test_automatic_growth_with_fewer_steps_than_levels_is_refused():
-    with pytest.raises(ConfigError, match="full 128 px at step 7 only, but the run has 7 steps; raise steps above"):
+    with pytest.raises(ConfigError, match="full 128 px only at step 7, but the run has 7 steps; raise steps above"):
         validate(RunConfig(steps=7))
     assert validate(RunConfig(steps=8))
 
@@ -101,7 +101,7 @@ def test_paper_preset_is_the_papers():
 
 
 def test_unknown_preset_is_answered_with_the_nearest():
-    with pytest.raises(UnknownName, match="'papr' is not known; did you mean 'paper'"):
+    with pytest.raises(UnknownName, match="unknown preset 'papr'; did you mean 'paper'"):
         preset("papr")
 
 

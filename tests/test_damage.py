@@ -83,7 +83,7 @@ def test_a_damaged_report_is_named_wherever_results_are_shown(run, junk, capsys)
     (run.evals / "mobilenet_v2-on-imagenette.json").write_bytes(junk)
     assert before == 2 and len(run.eval_reports()) == 1
     (problem,) = run.problems()
-    assert "evals/mobilenet_v2-on-imagenette.json is damaged" in problem and "evaluate once more" in problem
+    assert "evals/mobilenet_v2-on-imagenette.json is damaged" in problem and "evaluate again" in problem
     assert show_run("one") == 0 and problem in capsys.readouterr().out
     assert "mobilenet_v2-on-imagenette.json is damaged" in run_report(run)
     assert "mobilenet_v2-on-imagenette.json is damaged" in study_report("s", [run])

@@ -31,6 +31,6 @@ def test_numbers_of_an_unknown_range_are_refused_with_a_sentence(values, tmp_pat
         name="x", folder=tmp_path, files=["scan.tif"], labels=[0], classes="c", remedy="save it as 8-bit PNG"
     )
     with pytest.raises(
-        UserError, match=r"scan.tif holds .* cannot be told what is white; scale it .* save it as 8-bit PNG"
+        UserError, match=r"scan.tif holds .* its white point is unknown; scale it .* save it as 8-bit PNG"
     ):
         images.picture(0)

@@ -56,7 +56,7 @@ def test_folders_that_are_not_there_or_not_writable_are_named(tmp_path: Path, mo
     monkeypatch.setenv("LGM_WEIGHTS", str(tmp_path / "no weights"))
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
-    assert "no weights does not exist" in said and "take it out of LGM_WEIGHTS" in said
+    assert "no weights does not exist" in said and "remove it from LGM_WEIGHTS" in said
     assert "file cannot be written to" in said and "another folder: LGM_CACHE" in said
 
 

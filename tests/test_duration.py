@@ -34,7 +34,7 @@ def test_a_run_of_that_many_steps_takes_that_long(minutes: float, past: RunConfi
 
 
 def test_too_short_a_time_is_refused(past: RunConfig, here: Places):
-    with pytest.raises(UserError, match=r"0\.01 minutes are too short: features and judges take .* more --minutes"):
+    with pytest.raises(UserError, match=r"0\.01 minutes is too short: features and judges take .* more --minutes"):
         steps_within(replace(past, seed=5), 0.01, here, print)
 
 
@@ -42,7 +42,7 @@ def test_the_same_command_goes_on_with_what_has_begun(past: RunConfig, here: Pla
     fake_distill(RunStore(here.runs), "stopped", name="half", steps=77, seed=5)
     said: list[str] = []
     assert steps_within(replace(past, name="", seed=5, steps=1000), 20.0, here, said.append) == 77
-    assert "has begun: it goes on to its 77 steps" in said[0]
+    assert "has already started: it continues to its 77 steps" in said[0]
     assert steps_within(replace(past, name="", seed=6, steps=1000), 20.0, here, said.append) != 77
 
 

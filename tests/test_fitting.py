@@ -43,8 +43,8 @@ def test_a_device_that_runs_out_of_memory_gets_half_the_chunk(error, toy, comput
     assert sizes[:2] == [12, 6] and set(sizes[2:]) == {3} and short.chunk == 3
     assert second.loss == pytest.approx(first.loss, rel=1e-6)
     assert [note.split(";")[1].split(":")[0] for note in second.notes] == [
-        " going on with lgm.chunk 6",
-        " going on with lgm.chunk 3",
+        " continuing with lgm.chunk 6",
+        " continuing with lgm.chunk 3",
     ]
     for one, other in zip(_gradients(whole), _gradients(short), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-8)

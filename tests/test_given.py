@@ -41,7 +41,7 @@ def test_images_of_several_sizes_have_no_side_of_their_own(tmp_path: Path):
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (["a", "c"], "c: no class of the data set; no folder for b. Its classes are: a, b"),
+        (["a", "c"], "c: not a class of the data set; no folder for b. Its classes are: a, b"),
         (["a"], "no folder for b"),
         (["a", "A ", "b"], "several folders for one class"),
         ([], "has no class folders"),
@@ -66,7 +66,7 @@ def test_an_export_is_judged_and_other_images_are_another_run(small_weights, tmp
     words = ["evaluate", f"folder:{tmp_path / 'set'}", small_weights]
     written(tmp_path / "set" / "images", [f"000{digit}_{digit}" for digit in range(10)], size=(32, 32))
     settings = [*SMALL, "--dataset", "digits"]
-    assert main(words) == 2 and "of which data set" in capsys.readouterr().err
+    assert main(words) == 2 and "which data set" in capsys.readouterr().err
     for _ in range(2):  # the same images are the same run
         assert main([*words, *settings]) == 0
     (run,) = store.runs()
@@ -84,7 +84,7 @@ def test_an_export_is_judged_and_other_images_are_another_run(small_weights, tmp
 def test_the_folder_of_a_choice_that_has_none_is_refused(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setenv("LGM_CACHE", str(tmp_path))
     assert main(["baseline", "random", "digits", "--baseline.folder", "x"]) == 2
-    assert "baseline.folder names the images of the choice given" in capsys.readouterr().err
+    assert "baseline.folder is for the choice given" in capsys.readouterr().err
     assert main(["evaluate", f"folder:{tmp_path / 'gone'}", "mobilenet_v2", "--dataset", "digits"]) == 3
     assert "gone does not exist" in capsys.readouterr().err
 

@@ -59,7 +59,7 @@ def _pth(folder: Path, content: object) -> Path:
 
 def test_a_small_file_makes_no_large_tensor(tmp_path: Path):
     for tensor in (torch.ones(1).expand(1 << 20, 1 << 20), torch.ones(1).as_strided((1 << 30,), (0,))):
-        with pytest.raises(UserError, match="a has the shape .* the file holds less of it"):
+        with pytest.raises(UserError, match="a has the shape .* the file holds fewer values"):
             read_tensors(_pth(tmp_path, {"a": tensor}))
     file = _pth(tmp_path, {"a": torch.zeros(1 << 20)})
     with ZipFile(file) as stored, ZipFile(tmp_path / "packed.pth", "w", ZIP_DEFLATED) as packed:
@@ -71,7 +71,7 @@ def test_a_small_file_makes_no_large_tensor(tmp_path: Path):
 
 @pytest.mark.parametrize("content", [{"a": torch.eye(2).to_sparse()}, {"a": torch.ones([1] * 9)}, [1, 2], 3])
 def test_what_is_no_weights_is_a_sentence(content: object, tmp_path: Path):
-    with pytest.raises(UserError, match="cannot be opened as weights|holds no named tensors"):
+    with pytest.raises(UserError, match="cannot be opened as weights|instead of named tensors"):
         read_tensors(_pth(tmp_path, content))
 
 
@@ -95,7 +95,7 @@ def test_damaged_pth_is_weights_or_a_sentence(seed: int, tmp_path: Path):
 def test_pipes_and_folders_are_no_weights(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.pth")
     for file in (tmp_path / "pipe.pth", tmp_path):
-        with pytest.raises(UserError, match="no regular file"):
+        with pytest.raises(UserError, match="not a regular file"):
             read_tensors(file)
     with pytest.raises(UserError, match="give the path of a file"):
         read_published(tmp_path / "pipe.pth")
@@ -127,7 +127,7 @@ TREES |= {f"pixels {i}": msgpack.packb({"params": GOOD | {"x_proto": one}, "step
 def test_malformed_published_sets_are_a_sentence(name: str, tmp_path: Path):
     file = tmp_path / "checkpoint_1"
     file.write_bytes(TREES[name])
-    with pytest.raises(UserError, match="checkpoint_1 is no RCIG checkpoint"):
+    with pytest.raises(UserError, match="checkpoint_1 is not an RCIG checkpoint"):
         read_published(file)
     file.write_bytes(msgpack.packb({"params": GOOD, "step": 4}))
     assert read_published(file).values["pixels"].shape == (1, 1, 2, 2)

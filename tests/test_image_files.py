@@ -41,7 +41,7 @@ def test_another_program_is_never_started_whatever_the_suffix(tmp_path: Path, mo
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was called"))
     (tmp_path / "x.png").write_bytes(EPS)
     for file in (tmp_path / "x.png", BytesIO(EPS)):
-        assert "is corrupt or no image (cannot identify" in _why(file)
+        assert "is corrupt or not an image (cannot identify" in _why(file)
 
 
 def test_a_pipe_a_device_and_a_folder_are_no_images(tmp_path: Path):
@@ -49,12 +49,12 @@ def test_a_pipe_a_device_and_a_folder_are_no_images(tmp_path: Path):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "link.png").symlink_to("/dev/zero")
     for name in ("pipe.png", "folder.png", "link.png"):
-        assert "x.png is no regular file" in _why(tmp_path / name)
+        assert "x.png is not a regular file" in _why(tmp_path / name)
     assert "is listed but missing" in _why(tmp_path / "gone.png")
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
     os.mkfifo(tmp_path / "set" / "a" / "pipe.png")
-    with pytest.raises(UserError, match=r"pipe.png is no regular file; replace or remove it"):
+    with pytest.raises(UserError, match=r"pipe.png is not a regular file; replace or remove it"):
         count_and_digest(tmp_path / "set")
 
 
@@ -105,13 +105,13 @@ def test_a_frame_is_a_webp_of_its_run_and_no_link(tmp_path: Path):
     Image.new("RGB", (8, 8)).save(tmp_path / "secret.webp")
     (frames / "a.webp").symlink_to(tmp_path / "secret.webp")
     Image.new("RGB", (8, 8)).save(frames / "b.webp", format="PNG")
-    for name, words in (("a.webp", "is a link"), ("b.webp", "is corrupt or no image"), ("c.webp", "is listed but")):
+    for name, words in (("a.webp", "is a link"), ("b.webp", "is corrupt or not an image"), ("c.webp", "is listed but")):
         with pytest.raises(DamagedFile, match=f"run: the picture frames/{name} {words}"):
             open_frame(frames, {"file": name})
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b.png", "a\0.png"])
 def test_a_list_of_images_leads_nowhere_else(name: str, tmp_path: Path):
-    with pytest.raises(UserError, match="its list names .* which is no file in it"):
+    with pytest.raises(UserError, match="its list names .* which is not a file in it"):
         listed_split(find_row("cub2011"), tmp_path, "train", [name], [0], ["a"], classes=["a"])
     listed_split(find_row("cub2011"), tmp_path, "train", ["a..b/c.png"], [0], ["a"], classes=["a"])

@@ -52,7 +52,7 @@ def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
     until(lambda: first.status().step > 3, first)
     assert os.getsid(first.status().pid) != os.getsid(0)  # outlives this terminal
     second = local.submit(replace(long_run, seed=1), here)
-    assert [(run.id, words) for run, words in local.queue(here)] == [(second.id, f"cpu-0, where {first.id} computes")]
+    assert [(run.id, words) for run, words in local.queue(here)] == [(second.id, f"cpu-0, where {first.id} is running")]
 
     local.pause(first)
     until(lambda: first.status().state == "paused", first)
@@ -63,7 +63,7 @@ def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):
     until(lambda: second.status().state == "lost", second)
     until(lambda: first.status().state == "running", first)  # the dead left its device
 
-    with pytest.raises(UserError, match="is running; only a failed or lost one"):
+    with pytest.raises(UserError, match="is running; only a failed or lost run"):
         local.retry(first, here)
     local.retry(second, here)
     assert [run.id for run, _ in local.queue(here)] == [second.id]
@@ -88,7 +88,7 @@ def test_a_worker_that_is_leaving_is_waited_for(here, monkeypatch):
     spawned = []
     monkeypatch.setattr(local, "_queue", lambda run, here: spawned.append(run.has_writer()))
     monkeypatch.setattr(local, "LEAVES_WITHIN", 0.2)
-    with pytest.raises(UserError, match="has not left yet"):
+    with pytest.raises(UserError, match="has not ended yet"):
         local.resume(run, here)
     monkeypatch.setattr(local, "LEAVES_WITHIN", 60.0)
     threading.Timer(0.3, leaving.__exit__, (None, None, None)).start()
@@ -110,7 +110,7 @@ def test_what_is_not_here_is_said_before_a_folder_is_made(long_run, here):
         ({"backbone": "file:/nowhere.safetensors?timm=test_efficientnet"}, "nowhere.safetensors"),
         ({"evaluate_on": ("file:/nowhere.safetensors?timm=test_efficientnet",)}, "nowhere.safetensors"),
         ({"dataset": "imagenette"}, "lgm_core fetch imagenette"),
-        ({"dataset": gone}, "does not exist. Remedy: make"),
+        ({"dataset": gone}, "does not exist. Remedy: create"),
         ({"dataset": "imagenet"}, "Register"),
     ):
         with pytest.raises(Unavailable, match=words):

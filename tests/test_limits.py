@@ -26,7 +26,7 @@ def test_a_folder_holds_so_many_runs(here, monkeypatch: pytest.MonkeyPatch):
         start(replace(DIGITS, name=name), here)
     (here.runs / ".trash").mkdir()
     assert start(replace(DIGITS, name="a"), here).id == "a"  # what is there already is no new run
-    with pytest.raises(UserError, match="holds 2 runs, and 2 are the limit: put some away"):
+    with pytest.raises(UserError, match="holds 2 runs, and the limit is 2: delete some"):
         start(replace(DIGITS, name="c"), here)
     assert not (here.runs / "c").exists()
 
@@ -35,7 +35,7 @@ def test_a_full_disk_is_said_before_the_work(here, monkeypatch: pytest.MonkeyPat
     here.runs.mkdir(parents=True)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(limits.shutil, "disk_usage", lambda path: usage(2**40, 2**40 - 2**29, 2**29))
-    with pytest.raises(UserError, match="has 0.50 GB left, and a new run is begun with 1 GB at least"):
+    with pytest.raises(UserError, match="has 0.50 GB left, and a new run needs at least 1 GB"):
         start(replace(DIGITS, name="a"), here)
     assert not (here.runs / "a").exists()
 
@@ -47,7 +47,7 @@ def test_so_many_runs_wait(here, monkeypatch: pytest.MonkeyPatch):
     runs = [fake_distill(RunStore(here.runs), "paused", name=name, steps=4) for name in "abcd"]
     for run in runs[:3]:
         local.resume(run, here)
-    with pytest.raises(UserError, match="3 runs wait already, and 3 are the limit"):
+    with pytest.raises(UserError, match="3 runs are waiting already, and the limit is 3"):
         local.resume(runs[3], here)
     assert runs[3].status().state == "paused" and len(list(here.queue.glob("*.json"))) == 3
 

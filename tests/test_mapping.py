@@ -207,7 +207,7 @@ def test_an_embed_run_places_sources_among_the_real_images(small_run, distilled,
 def test_an_embed_run_without_sources_or_with_wrong_ones(small_run, here):
     run = finish(change(small_run, {"kind": "embed", "embed": {"umap_neighbours": 5}}), here)
     assert run.map()["wrong"] is None and run.map()["sources"] == {}
-    with pytest.raises(UserError, match="there is no run|not known"):
+    with pytest.raises(UserError, match="there are no runs|unknown"):
         work(start(change(small_run, {"kind": "embed", "sources": ["nothing"]}), here), here)
 
 

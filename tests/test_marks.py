@@ -36,7 +36,7 @@ def test_what_is_said_is_kept_until_it_is_changed(run: RunFolder, capsys):
     assert main(["note", "one"]) == 0 and main(["show", "one"]) == 0
     assert capsys.readouterr().out.count("green parachutes #figure 2") == 4 and not run.problems()
     assert main(["note", "one", "", "--untag", "figure 2"]) == 0
-    assert "nothing is said of it" in capsys.readouterr().out
+    assert "no note, star or tags" in capsys.readouterr().out
 
 
 def test_runs_are_listed_by_tag_and_star(run: RunFolder, capsys):

@@ -60,8 +60,8 @@ def test_what_a_user_gives_is_checked_and_what_a_disk_holds_is_read():
     config, notes = read_dict(RunConfig, values)
     assert config == RunConfig(steps=7, protocol=("paper", "scratch"))  # as versions without that setting judged
     assert set(notes) == {"lgm.sharpness", "lgm.views", "future", "probe"}
-    assert notes["lgm.sharpness"] == "lgm.sharpness = 2 is no setting of this version: left out"
-    assert notes["lgm.views"] == "lgm.views is a whole number; 'many' was given: read as 5"
+    assert notes["lgm.sharpness"] == "lgm.sharpness = 2 is not a setting of this version: ignored"
+    assert notes["lgm.views"] == "lgm.views must be a whole number; 'many' was given: using 5"
 
 
 def test_a_better_default_changes_no_old_run():
@@ -89,7 +89,7 @@ def test_a_renamed_setting_is_found_under_its_new_name(monkeypatch):
 def test_a_run_of_another_version_is_shown_and_not_gone_on_with(newer, here, capsys):
     assert newer.config() == RunConfig(name="newer", study="s") and len(newer.notes()) == 2
     why = newer.why_not_resumed()
-    assert "9.1" in why and "lgm.sharpness, lgm.target" in why and "start it anew" in why
+    assert "9.1" in why and "lgm.sharpness, lgm.target" in why and "start it again" in why
     for act in (
         lambda: local.resume(newer, here),
         lambda: work(newer, here),
@@ -99,7 +99,7 @@ def test_a_run_of_another_version_is_shown_and_not_gone_on_with(newer, here, cap
             act()
     assert show_run("newer") == 0
     shown = capsys.readouterr().out
-    assert "lgm.sharpness = 2 is no setting" in shown and "start it anew" in shown
+    assert "lgm.sharpness = 2 is not a setting" in shown and "start it again" in shown
 
 
 def test_what_only_writes_or_judges_is_in_nobody_s_way(store):
@@ -138,7 +138,7 @@ def test_one_bad_folder_is_named_and_blocks_nothing(text, store, here, newer, ca
     assert start.start(RunConfig(steps=8), here).id not in (good.id, newer.id)
     (problem,) = store.unreadable()
     assert str(bad.config_file) in problem
-    assert list_runs(here)[1][-1][:2] == ["left out", problem]
+    assert list_runs(here)[1][-1][:2] == ["unreadable", problem]
     with pytest.raises(UserError, match="config"):
         show_run("bad")
 
@@ -196,7 +196,7 @@ def test_the_index_is_another_for_another_schema(monkeypatch):
 def test_a_run_of_a_method_of_another_version_is_shown_and_reported(store, here):
     run = _edited(store.create(RunConfig(name="later", study="s"), {}), method="krr_st")
     assert [found.id for found in store.study("s")] == ["later"] and run.notes() == [
-        "method = 'krr_st' is no method of this version"
+        "method = 'krr_st' is not a method of this version"
     ]
     assert "method" in run.why_not_resumed()
     assert show_run("later") == 0 and "krr_st" in run_report(run)

@@ -163,7 +163,7 @@ def _both(toy: ToyBackbone, initial: str, every: int) -> tuple[LinearGradientMat
     [
         ("noise", 5, [1, 2, 4, 8, 16, 32], []),
         ("zero", 5, [1, 2, 4, 8, 16, 32], []),
-        ("noise", 8, [1, 2, 4, 8], ["The pyramid ends 2 of its levels short of 32 px: it grows every 8 steps"]),
+        ("noise", 8, [1, 2, 4, 8], ["The pyramid ends 2 levels short of 32 px: it grows every 8 steps"]),
     ],
     ids=["noise", "zero", "fewer steps than the pyramid wants"],
 )

@@ -153,5 +153,5 @@ def test_an_unreadable_image_is_named_with_its_row(pets):
     train, _ = open_dataset(f"folder:{pets}", [])
     assert np.asarray(train.picture(0)).max() == 1 and torch.equal(train.labels[:3], torch.tensor([0, 1, 1]))
     for index in (1, 2):
-        with pytest.raises(UserError, match=rf"train-00000-of-00002.parquet, row {index} is corrupt or no image"):
+        with pytest.raises(UserError, match=rf"train-00000-of-00002.parquet, row {index} is corrupt or not an image"):
             train.picture(index)

@@ -84,9 +84,9 @@ def test_a_report_without_a_protocol_keeps_its_place():
 
 
 def test_protocols_that_do_not_fit_are_refused_by_name():
-    with pytest.raises(UnknownName, match="'papr' is not known; did you mean 'paper'"):
+    with pytest.raises(UnknownName, match="unknown protocol 'papr'; did you mean 'paper'"):
         validate(change(MIXED, {"protocol": ("papr",)}))
-    with pytest.raises(ConfigError, match=r"conv:depth2 cannot be judged by paper; .* suits it \(scratch, pretrain\)"):
+    with pytest.raises(ConfigError, match=r"conv:depth2 cannot judge by paper; .* suits it \(scratch, pretrain\)"):
         validate(change(MIXED, {"protocol": ("paper",)}))
     both = validate(change(MIXED, {"protocol": ("scratch", "paper")}))
     assert [key.protocol for key in keys_of(both)] == ["paper", "scratch"]

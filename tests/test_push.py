@@ -93,14 +93,14 @@ def test_what_cannot_be_pushed_is_a_sentence_with_a_remedy(store, hub, capsys, m
     fake_distill(store, "stopped", name="half", evaluate_on=[])
     chosen = next(run.id for run in fake_study(store) if run.config().kind == "baseline")
     for words, said in (
-        (["nothing", "me/x"], "is not known"),
+        (["nothing", "me/x"], "unknown"),
         (["half", "me/x"], "is stopped; let it finish first (`lgm resume half`)"),
         ([chosen, "me/x"], "chose real images, and the terms of most data sets forbid"),
         (["one", "nette"], "write owner/name"),
     ):
         assert main(["push", *words]) == 2 and said in capsys.readouterr().err
     for error, code, said in (
-        (refusal(409), 2, "has a data set me/x already; take another name, or --replace"),
+        (refusal(409), 2, "already has a data set me/x; use another name, or --replace"),
         (refusal(403), 2, "does not let you write to me/x"),
         (OSError("no route"), 3, "cannot be reached (no route)"),
     ):
@@ -108,5 +108,5 @@ def test_what_cannot_be_pushed_is_a_sentence_with_a_remedy(store, hub, capsys, m
         assert main(["push", "one", "me/x"]) == code and said in capsys.readouterr().err
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     assert main(["push", "one", "me/x"]) == 2
-    assert "nobody is logged in to the hub here: run `hf auth login`" in capsys.readouterr().err
+    assert "you are not logged in to the hub: run `hf auth login`" in capsys.readouterr().err
     assert not hub.files

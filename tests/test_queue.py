@@ -59,7 +59,7 @@ def test_one_process_waits_whatever_the_length_and_the_order_is_that_of_asking(o
     first = local.submit(replace(on_cpu, name="z", seed=9), here, first=True)
     queue = local.queue(here)
     assert [run.id for run, _ in queue] == ["z", "c", "a", "b"]
-    assert {words for _, words in queue} == {"cpu-0, where another computes"}
+    assert {words for _, words in queue} == {"cpu-0, where another is running"}
     assert len(waiters(here)) == 1 and not any(run.has_writer() for run in runs)
     held()
     for run in (first, *runs):
@@ -136,7 +136,7 @@ def test_the_foreground_takes_its_turn_and_says_for_whom_it_waits(on_cpu, here, 
     assert run.status().state == "queued" and [other.id for other, _ in local.queue(here)] == ["before", "after"]
     held()
     thread.join(timeout=120)
-    assert said[0] == "waiting for cpu-0, where another computes"
+    assert said[0] == "waiting for cpu-0, where another is running"
     assert before.status().state == "finished" == run.status().state
     assert before.synthetic.stat().st_mtime < run.synthetic.stat().st_mtime
     assert slot_lock(here.slots, "cpu-0").read_text() == run.id

@@ -192,7 +192,7 @@ def test_images_that_are_no_numbers_end_in_a_sentence():
     rcig = _rcig()
     with torch.no_grad():
         rcig.synthetic.pixels[0, 0, 0, 0] = math.nan
-    with pytest.raises(UserError, match="no finite numbers any more. Lower rcig.image_rate"):
+    with pytest.raises(UserError, match="no longer finite. Lower rcig.image_rate"):
         rcig.step(0)
 
 

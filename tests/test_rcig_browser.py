@@ -82,8 +82,8 @@ def results(page, address: str, run: RunFolder) -> None:
     said = {
         f"report?run={run.id}": "Download the report",
         "cross_model?study=dataset:digits": "over the networks",
-        f"neighbours?run={run.id}&backbones=conv": "so without features",
-        "embeddings?dataset=digits&backbones=conv": "so without features",
+        f"neighbours?run={run.id}&backbones=conv": "have no features to",
+        "embeddings?dataset=digits&backbones=conv": "have no features to",
     }
     for link, words in said.items():
         page.goto(f"{address}/{link}")

@@ -61,7 +61,7 @@ def test_a_published_checkpoint_is_read_as_it_was_written(tmp_path: Path):
     np.testing.assert_array_equal(found.values["pixels"], arrays["x_proto"].transpose(0, 3, 1, 2))
     np.testing.assert_allclose(found.second["targets"], arrays["y_proto"] ** 2)
     (tmp_path / "other").write_bytes(msgpack.packb({"params": {}}))
-    for name, words in (("other", "no RCIG checkpoint"), ("missing", "give the path of a file")):
+    for name, words in (("other", "not an RCIG checkpoint"), ("missing", "give the path of a file")):
         with pytest.raises(UserError, match=words):
             read_published(tmp_path / name)
     (tmp_path / "text").write_text("{'a': 1}")

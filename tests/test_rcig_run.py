@@ -175,7 +175,7 @@ def test_a_fork_from_a_picture_takes_labels_and_temperature_along(run: RunFolder
     assert (torch.tensor(before["labels"]) - one_hot).abs().max() > 0.01
     assert made["log_temperature"].exp().item() == pytest.approx(before["temperature"], rel=1e-4)
     (note,) = fork.status().notes
-    labels = "labels as they were published" if learn_labels else "labels one-hot again"
+    labels = "labels as they were published" if learn_labels else "labels reset to one-hot"
     assert f"{labels}, temperature as it was published; optimiser" in note
 
 

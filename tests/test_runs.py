@@ -123,9 +123,9 @@ def test_frames_are_dense_early_sparse_late_and_have_both_ends():
 def test_runs_are_found_by_id_prefix_and_the_unknown_is_answered(store, run):
     store.create(RunConfig(name="two-words"), {})
     assert store.open("two").id == "two-words" and store.open("one").id == "one"
-    with pytest.raises(UserError, match="'ome' is not known; did you mean 'one'"):
+    with pytest.raises(UserError, match="unknown run 'ome'; did you mean 'one'"):
         store.open("ome")
-    with pytest.raises(UserError, match="no run in"):
+    with pytest.raises(UserError, match="no runs in"):
         RunStore(store.root / "nowhere").open("x")
 
 

@@ -76,7 +76,7 @@ def test_the_transform_follows_the_data(dataset: str, side: int, asked: str, kin
 
 @pytest.mark.parametrize(("kind", "channels", "side"), [("block_zca", 3, 256), ("zca", 3, 128), ("zca", 1, 112)])
 def test_whitening_beyond_what_can_be_computed_is_said(kind: str, channels: int, side: int):
-    with pytest.raises(ConfigError, match="eigenvectors of a matrix"):
+    with pytest.raises(ConfigError, match="eigenvectors of a"):
         check_whitening(kind, channels, side)
     check_whitening(kind, channels, side // 2 - 2)
     check_whitening("standardise", channels, side)

@@ -97,7 +97,7 @@ def test_a_matrix_asks_only_for_what_can_be_distilled(tmp_path, method: str, mad
      {"kind": "baseline", "backbone": "conv", "baseline": {"choice": "centroids"}}],
 )  # fmt: skip
 def test_what_needs_features_is_not_asked_of_networks_from_scratch(values: dict, here: Places):
-    with pytest.raises(ConfigError, match="trained from scratch, so without features to"):
+    with pytest.raises(ConfigError, match="trained from scratch have no features to"):
         require_here(preset("standard", dataset="digits", **values), here)
     require_here(preset("rcig_digits"), here)
 

@@ -31,7 +31,7 @@ def test_a_run_goes_to_the_trash_and_comes_back_whole(store: RunStore):
     before = files(run.path)
     assert trash.put("one") == [] and store.runs() == [] and store.unreadable() == []
     assert trash.names() == ["one"] and files(store.root / ".trash" / "one") == before
-    with pytest.raises(UserError, match="there is no run"):
+    with pytest.raises(UserError, match="there are no runs"):
         store.open("one")
     assert files(trash.restore("one").path) == before and [found.id for found in store.runs()] == ["one"]
     assert trash.names() == []
@@ -44,7 +44,7 @@ def test_runs_of_one_name_are_kept_apart_and_the_last_comes_back_first(store: Ru
         trash.put("one")
     assert trash.names() == ["one"]
     assert [trash.restore("one").config().steps, trash.put("one"), trash.restore("one").config().steps] == [7, [], 7]
-    with pytest.raises(UserError, match="there is a run 'one' again"):
+    with pytest.raises(UserError, match="a run 'one' exists again"):
         trash.restore("one")
     (store.root / "one").rename(store.root / "seven")
     assert trash.restore("one").config().steps == 6
@@ -69,7 +69,7 @@ def test_runs_that_look_at_it_are_told(store: RunStore):
     trash, source = Trash(store), fake_distill(store, name="one", frames=2)
     fake_embed(store, source, name="map", backbone="mobilenet_v2")
     fork = fake_distill(store, "running", name="fork", source="one", frames=2)
-    with pytest.raises(UserError, match="source of fork, not finished yet"):
+    with pytest.raises(UserError, match="source of fork, still unfinished"):
         trash.put("one")
     write_json(fork.status_file, asdict(Status(state="finished")))
     (note,) = trash.put("one")
@@ -79,7 +79,7 @@ def test_runs_that_look_at_it_are_told(store: RunStore):
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".trash", "../runs/one", "on", "one/."])
 def test_only_a_whole_name_is_taken(store: RunStore, name: str):
     fake_distill(store, name="one", frames=2)
-    with pytest.raises(UserError, match="not known"):
+    with pytest.raises(UserError, match="unknown run"):
         Trash(store).put(name)
     assert [run.id for run in store.runs()] == ["one"]
 
@@ -91,7 +91,7 @@ def test_the_command_line_says_what_became_of_each(store: RunStore, capsys: pyte
     told = capsys.readouterr()
     assert "one is in the trash" in told.out and "three is in the trash" in told.out
     assert "'two' is running" in told.err and "did you mean" in told.err
-    assert main(["delete", "--restore", "three"]) == 0 and "three is back" in capsys.readouterr().out
+    assert main(["delete", "--restore", "three"]) == 0 and "three is restored" in capsys.readouterr().out
     assert main(["delete", "--empty"]) == 2 and "1 run (one)" in capsys.readouterr().err
     assert Trash(store).names() == ["one"]
     assert main(["delete", "--empty", "--yes"]) == 0 and Trash(store).names() == []

@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_with_other_weights_says_so(small_run, here):
     known = {small_run.backbone: WEIGHTS}
     run.weights_file.write_text(json.dumps(known))
     work(run, here)
-    assert any("has other weights than when the run began" in note for note in run.status().notes)
+    assert any("have changed since the run began: " in note for note in run.status().notes)
 
 
 def test_what_stood_in_for_a_judge_is_said_wherever_its_accuracy_is_shown(here):

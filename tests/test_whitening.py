@@ -64,6 +64,6 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
 
 
 def test_a_fresh_batch_has_no_bank_to_whiten_by():
-    with pytest.raises(ConfigError, match="lgm.whiten looks at the bank of real features, which lgm.target batch"):
+    with pytest.raises(ConfigError, match="lgm.whiten needs the bank of real features, which lgm.target batch"):
         validate(preset("paper", lgm={"whiten": 1.0}))
     assert validate(preset("paper")).lgm.whiten == 0 and preset("paper").lgm.distance == "whole"

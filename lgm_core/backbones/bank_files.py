@@ -48,9 +48,9 @@ def is_whole(path: Path, note: Callable[[str], object]) -> bool:
     try:
         if "sha256" in _require_whole(path, (found.st_size, found.st_mtime_ns, found.st_ino)):
             return True
-        note(f"{path} is of an earlier version, without a digest; it is computed again")
+        note(f"{path} is from an earlier version and has no digest; recomputing it")
     except DamagedFile as error:
-        note(f"{error}; it is computed again")
+        note(f"{error}; recomputing it")
     path.unlink()
     return False
 

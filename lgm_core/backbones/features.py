@@ -178,7 +178,7 @@ def _require_finite(features: Tensor, images: ImageSet, batch: range, backbone: 
     if len(wrong):
         precision = compute.precision_of(backbone)
         raise UserError(
-            f"{backbone.name} ({precision}) gives features that are not finite or above 65,504 for "
+            f"{backbone.name} ({precision}) gives features that are not finite or exceed 65,504 for "
             f"{images.origin(batch[int(wrong[0])])}; "
             + (
                 "try --device.precision float32"

@@ -118,7 +118,7 @@ def _network(row: BackboneRow, path: Path) -> nn.Module:
 def _statistics(row: BackboneRow, normalisation: str) -> tuple[Triple, Triple]:
     tables = {"native": (row.mean, row.std), "imagenet": IMAGENET}
     if normalisation not in tables:
-        raise UserError(f"the normalisation {normalisation!r} is not known; known are: {', '.join(tables)}")
+        raise UserError(f"unknown normalisation {normalisation!r}; known are: {', '.join(tables)}")
     return tables[normalisation]
 
 

@@ -56,16 +56,17 @@ def fetch(source: Hub, folder: Path, progress: Progress | None = None) -> Path:
 def remedy(row: BackboneRow, source: Hub, folder: Path, error: Exception) -> str:
     """What to tell the user when the file cannot be had from here."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    place = f"save it as {folder / row.file} (or under that name in a folder that LGM_WEIGHTS names)"
+    place = f"save it as {folder / row.file} (or under that name in a folder listed in LGM_WEIGHTS)"
     if isinstance(error, HubRefused) or row.gated:
         return (
-            f"the weights of {row.title} need your consent to their licence ({row.licence}): log in to the hub, accept "
-            f"it on the page of the repository {source.repo}, run `hf auth login` here and try again; or download "
-            f"{source.file} there and {place}. The hub said: {reason}"
+            f"the weights of {row.title} require you to accept their licence ({row.licence}): log in to the hub, "
+            f"accept it on the page of the repository {source.repo}, run `hf auth login` on this machine, try again; "
+            f"or download {source.file} there and {place}. The hub said: {reason}"
         )
     return (
-        f"the weights of {row.title} are not here and the hub cannot be reached ({reason}): on a machine that reaches "
-        f"it, download the file {source.file} of the repository {source.repo} (revision {source.revision}) and {place}"
+        f"the weights of {row.title} are not on this machine and the hub cannot be reached ({reason}): on a "
+        f"machine with access, download {source.file} of the repository {source.repo} (revision {source.revision}) and "
+        f"{place}"
     )
 
 

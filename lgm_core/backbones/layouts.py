@@ -44,7 +44,7 @@ def same_order(state: State, row: BackboneRow) -> State:
     if state.keys() == wanted.keys():
         return state
     if [tensor.shape for tensor in state.values()] != [tensor.shape for tensor in wanted.values()]:
-        raise UserError(f"these weights are not {row.architecture}: their shapes or their order are different")
+        raise UserError(f"these weights are not {row.architecture}: their shapes or their order differ")
     return dict(zip(wanted, state.values(), strict=True))
 
 

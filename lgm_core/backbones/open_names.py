@@ -86,10 +86,10 @@ def _stated_architecture(path: Path) -> str:
             with safe_open(path, framework="numpy") as file:
                 header = file.metadata() or {}
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} cannot be opened as weights ({error}); put a whole file in its place") from error
+            raise UserError(f"{path} cannot be opened as weights ({error}); replace it with an intact file") from error
     if architecture := header.get("architecture"):
         return architecture
     raise UserError(
-        f"{path} does not say which network it belongs to: name timm's architecture, as in file:{path}?timm=resnet18, "
+        f"{path} does not say which network it is for: name the timm architecture, as in file:{path}?timm=resnet18, "
         "or store it in the header of a safetensors file under `architecture`"
     )

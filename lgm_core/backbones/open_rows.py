@@ -29,7 +29,7 @@ def _timm_row(name: str, architecture: str) -> BackboneRow:
 def _open_clip_row(name: str, rest: str) -> BackboneRow:
     if not all(rest.partition("/")):
         raise UnknownName(
-            f"{name!r} lacks a tag: write open_clip:NAME/TAG, such as open_clip:ViT-B-32/laion2b_s34b_b79k"
+            f"{name!r} has no tag: write open_clip:NAME/TAG, such as open_clip:ViT-B-32/laion2b_s34b_b79k"
         )
     return _row(name, rest, "open_clip", f"open_clip_{rest}.safetensors".replace("/", "_"), layout="clip_visual")
 

@@ -45,7 +45,7 @@ def open_own(row: BackboneRow) -> tuple[BackboneRow, nn.Module, str]:
     network, facts = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, {})
     if not isinstance(network, nn.Module) or not isinstance(facts, Mapping):
         raise UserError(
-            f"{row.name}: the function returned {type(answer).__name__}; a torch.nn.Module is wanted, or (module, "
+            f"{row.name}: the function returned {type(answer).__name__}; expected a torch.nn.Module or (module, "
             '{"input_size": 224, "mean": (r, g, b), "std": (r, g, b)})'
         )
     row = replace(row, **_facts(row, network, facts))
@@ -94,7 +94,7 @@ def _tried(row: BackboneRow, run: Callable[[], Any]) -> Any:
 
 def _facts(row: BackboneRow, network: nn.Module, told: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(told) - set(_FACTS):
-        raise UserError(f"{row.name} tells {', '.join(sorted(unknown))}; known are {', '.join(_FACTS)}")
+        raise UserError(f"{row.name} returned unknown {', '.join(sorted(unknown))}; known are {', '.join(_FACTS)}")
     usual = {"input_size": _USUAL_SIZE, "mean": row.mean, "std": row.std}
     found = {name: told.get(name, getattr(network, name, value)) for name, value in usual.items()}
     size = found["input_size"]
@@ -114,12 +114,12 @@ def _check_features(row: BackboneRow, network: nn.Module) -> None:
     said = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
     if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != 2:
         raise UserError(
-            f"{row.name}: of images [2, 3, {row.input_size}, {row.input_size}] the network made {said}; features "
-            "[2, D] are wanted, one row per image: leave out its classifier, and pool or flatten"
+            f"{row.name}: for images [2, 3, {row.input_size}, {row.input_size}] the network returned {said}; "
+            "features [2, D] are expected, one row per image: leave out its classifier, and pool or flatten"
         )
     if not features.requires_grad:
         raise UserError(
-            f"{row.name}: the features cannot be differentiated with respect to the images; take away torch.no_grad() "
+            f"{row.name}: the features cannot be differentiated with respect to the images; remove torch.no_grad() "
             "and detach() from its forward"
         )
 

@@ -83,7 +83,7 @@ def read_tensors(path: Path) -> State:
     No tensor is larger than what the file holds of it, so that a small file cannot fill the memory.
     """
     if not path.is_file():
-        raise UserError(f"{path} cannot be opened as weights (no regular file); fetch it again")
+        raise UserError(f"{path} cannot be opened as weights (not a regular file); fetch it again")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -95,7 +95,7 @@ def read_tensors(path: Path) -> State:
         if isinstance(content, dict) and isinstance(content.get(name), dict):
             content = content[name]
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds no named tensors but a {type(content).__name__}")
+        raise UserError(f"{path} holds a {type(content).__name__} instead of named tensors")
     found = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
     for name, tensor in found.items():
         if wrong := _why_not_stored(tensor):
@@ -116,7 +116,7 @@ def _why_not_stored(tensor: Tensor) -> str:
     if tensor.layout != torch.strided or tensor.is_quantized:
         return "is sparse or quantised"
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        return f"has the shape {list(tensor.shape)}, and the file holds less of it"
+        return f"has the shape {list(tensor.shape)}, but the file holds fewer values"
     return f"has {tensor.ndim} dimensions" if tensor.ndim > _MOST_DIMENSIONS else ""
 
 

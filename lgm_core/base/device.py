@@ -101,11 +101,11 @@ def _device_name(wanted: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-        raise ConfigError(f"device.device is auto, cpu, cuda or cuda:N; {wanted!r} was given")
+        raise ConfigError(f"device.device must be auto, cpu, cuda or cuda:N; {wanted!r} was given")
     count = torch.cuda.device_count()
     if kind == "cuda" and int(index or 0) >= count:
         raise ConfigError(
-            f"device {wanted!r} was asked for, but this machine shows {count} CUDA devices; use device.device=cpu"
+            f"device {wanted!r} was requested, but this machine has {count} CUDA devices; use device.device=cpu"
         )
     return wanted
 

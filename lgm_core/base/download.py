@@ -57,7 +57,7 @@ def download(
         _fetch(url, target, part, progress, timeout)
     if wrong := _mismatch(part, sha256, md5):
         part.unlink()
-        raise Unavailable(_remedy(url, target, f"its contents are not the expected ones: {wrong}"))
+        raise Unavailable(_remedy(url, target, f"its contents are not as expected: {wrong}"))
     part.replace(target)
     return target
 
@@ -92,7 +92,7 @@ def extract(archive: Path, member: str, target: Path, *, sha256: str = "") -> Pa
         try:
             with zipfile.ZipFile(archive) as opened:
                 if opened.getinfo(member).file_size > MOST_UNPACKED:
-                    raise ValueError(f"it has more than the {MOST_UNPACKED >> 30} GB that are the limit")
+                    raise ValueError(f"it exceeds the limit of {MOST_UNPACKED >> 30} GB")
                 with opened.open(member) as packed, part.open("wb") as file:
                     shutil.copyfileobj(packed, file, CHUNK)
         except (KeyError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
@@ -156,7 +156,7 @@ def _chunks(url: str, part: Path, timeout: float):
                 have += len(chunk)
                 yield have, total
     if total is not None and have < total:
-        raise ConnectionError(f"the connection broke off after {have} of {total} bytes")
+        raise ConnectionError(f"the connection was lost after {have} of {total} bytes")
 
 
 def _run_pip(requirement: str, folder: Path, progress: Progress | None) -> tuple[list[str], int]:

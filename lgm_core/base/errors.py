@@ -50,18 +50,18 @@ def disk_words(error: OSError) -> str:
     file = error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"the disk is full ({file}); free some space (`lgm cache` shows what lies where), "
-            "then the same command goes on"
+            f"the disk is full ({file}); free some space (`lgm cache` shows what fills it), "
+            "then run the same command again"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{file} cannot be written or read ({error.strerror}); check the permissions of its folder, or set "
-            "LGM_CACHE to a folder that can be written"
+            "LGM_CACHE to a writable folder"
         )
     if error.errno == errno.EIO:
-        return f"the disk reports an error at {file}; check the disk, then the same command goes on"
+        return f"the disk reports an error at {file}; check the disk, then run the same command again"
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and error.filename:
-        return f"{file} is not there any more: its folder was moved or deleted while it was in use"
+        return f"{file} no longer exists: its folder was moved or deleted while in use"
     return ""
 
 

@@ -87,12 +87,10 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = _object(text)
         if values.pop(_SEAL, None) not in (None, _digest(values)):
-            raise ValueError("its values are not those that were written")
+            raise ValueError("its values differ from those written")
         return values
     except ValueError as error:
-        raise DamagedFile(
-            f"{path} is damaged ({error}); move it away, or copy it back from where it is still whole"
-        ) from None
+        raise DamagedFile(f"{path} is damaged ({error}); move it away, or restore an intact copy") from None
 
 
 def write_json(
@@ -151,7 +149,7 @@ def forget_from(path: Path, step: int) -> str:
     if found.damaged:
         aside = _free_name(path)
         shutil.copyfile(path, aside)
-        note = f"{path.name} had {count_of_lines(found.damaged)}, now left out; the file as it was is {aside.name}."
+        note = f"{path.name} had {count_of_lines(found.damaged)}, now left out; the original is kept as {aside.name}."
     with replacing(path) as new:
         new.write_text("".join(json.dumps(line) + "\n" for line in found.good if line["step"] < step))
     return note
@@ -173,7 +171,7 @@ def set_aside(path: Path) -> str:
     """Rename a damaged file, so that nothing is lost; returns a sentence that says so."""
     aside = _free_name(path)
     path.rename(aside)
-    return f"{path.name} was damaged and is written anew; what it held is kept as {aside.name}."
+    return f"{path.name} was damaged and has been rewritten; the old file is kept as {aside.name}."
 
 
 def _free_name(path: Path) -> Path:
@@ -209,7 +207,7 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         values = json.loads(text.decode())
     except UnicodeDecodeError:
-        raise ValueError("not text in UTF-8") from None
+        raise ValueError("not UTF-8 text") from None
     except (ValueError, RecursionError):
         raise ValueError("not JSON" if text.strip() else "empty") from None
     if not isinstance(values, dict):

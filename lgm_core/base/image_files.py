@@ -31,7 +31,7 @@ def open_image(file: Path | BytesIO, formats: Sequence[str] = FORMATS) -> Iterat
     start another program, is no image.
     """
     if isinstance(file, Path) and not file.is_file():
-        raise Unusable("is no regular file" if file.exists() else "is listed but missing")
+        raise Unusable("is not a regular file" if file.exists() else "is listed but missing")
     try:
         with Image.open(file, formats=list(formats)) as image:
             _require_few(image.size)
@@ -39,9 +39,9 @@ def open_image(file: Path | BytesIO, formats: Sequence[str] = FORMATS) -> Iterat
     except Unusable:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Unusable(f"has far more than the {MOST_PIXELS // 10**6} million pixels that are the limit") from error
+        raise Unusable(f"has far more pixels than the limit of {MOST_PIXELS // 10**6} million") from error
     except Exception as error:  # a decoder that meets garbage raises whatever it likes
-        raise Unusable(f"is corrupt or no image ({error or type(error).__name__})") from error
+        raise Unusable(f"is corrupt or not an image ({error or type(error).__name__})") from error
 
 
 def orientation(image: Image.Image) -> int:
@@ -68,5 +68,5 @@ _WAYS = {
 
 def _require_few(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MOST_PIXELS:
-        limit = f"{MOST_PIXELS // 10**6} million are the limit"
+        limit = f"the limit is {MOST_PIXELS // 10**6} million"
         raise Unusable(f"has {size[0]} x {size[1]} pixels, and {limit}; scale it down")

@@ -81,7 +81,7 @@ def read_dict(cls: type, values: Mapping[str, Any], path: str = "") -> tuple[Any
     hints, fields = _hints(cls), {f.name: f for f in dataclasses.fields(cls)}
     names = {key: f"{path}.{key}" if path else key for key in [*values, *fields]}
     notes = {
-        names[key]: f"{names[key]} = {_shortly(value)} is no setting of this version: left out"
+        names[key]: f"{names[key]} = {_shortly(value)} is not a setting of this version: ignored"
         for key, value in values.items()
         if key not in fields
     }
@@ -97,14 +97,14 @@ def _read(name: str, hint: Any, one: dataclasses.Field, values: Mapping[str, Any
     if dataclasses.is_dataclass(hint) and isinstance(given, Mapping):
         return read_dict(hint, given, name)  # type: ignore[arg-type]
     if dataclasses.is_dataclass(hint):
-        note = f"{name} is a group of settings, {_shortly(given)} was given: read as the defaults"
+        note = f"{name} is a group of settings, {_shortly(given)} was given: using the defaults"
         return read_dict(hint, {}, name)[0], {name: note}  # type: ignore[arg-type]
     if one.name not in values:
         return one.metadata.get("before", one.default), {}
     try:
         return _checked(name, hint, one.metadata, given), {}
     except (ConfigError, OverflowError) as error:
-        return one.default, {name: f"{error}: read as {one.default!r}"}
+        return one.default, {name: f"{error}: using {one.default!r}"}
 
 
 def _shortly(value: Any) -> str:
@@ -120,17 +120,17 @@ def _hints(cls: type) -> dict[str, Any]:
 def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> Any:
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            raise ConfigError(f"{name} is one of {', '.join(get_args(hint))}; {value!r} was given")
+            raise ConfigError(f"{name} must be one of {', '.join(get_args(hint))}; {value!r} was given")
         return value
     if get_origin(hint) is tuple:
         item = get_args(hint)[0]
         if not isinstance(value, list | tuple) or (item is str and not all(isinstance(v, str) for v in value)):
-            raise ConfigError(f"{name} is a list of {_NOUNS[item]}; {value!r} was given")
+            raise ConfigError(f"{name} must be a list of {_NOUNS[item]}; {value!r} was given")
         return tuple(_checked(name, item, metadata, one) for one in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise ConfigError(f"{name} is {_NOUN[hint]}; {value!r} was given")
+        raise ConfigError(f"{name} must be {_NOUN[hint]}; {value!r} was given")
     if isinstance(value, str):
         _require_name(name, metadata, value)
     if limits := limits_missed(metadata, value):

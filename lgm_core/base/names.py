@@ -1,7 +1,7 @@
 """Names: how an unknown one is answered, how "module:name" is loaded, what can be the name of a file, of a run.
 
 >>> unknown("papr", ["paper", "preview"], "preset")
-"the preset 'papr' is not known; did you mean 'paper'?"
+"unknown preset 'papr'; did you mean 'paper'?"
 """
 
 from collections.abc import Callable, Iterable
@@ -36,21 +36,21 @@ def why_no_name(name: str, longest: int = LONGEST_NAME) -> str:
     The one rule for all names, whether typed or read from disk. `longest`: bytes in UTF-8.
 
     >>> why_no_name("../x")
-    'holds "/" or "\\\\"'
+    'contains "/" or "\\\\"'
     """
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        return "is not text in UTF-8"
+        return "is not UTF-8 text"
     if not name:
         return "is empty"
     if set(name) & {"/", "\\"}:
-        return 'holds "/" or "\\"'
+        return 'contains "/" or "\\"'
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        return "holds a control character"
+        return "contains a control character"
     if name.startswith("."):
-        return 'begins with "."'
-    return f"has {size} bytes, and {longest} is the limit" if size > longest else ""
+        return 'starts with "."'
+    return f"has {size} bytes, and the limit is {longest}" if size > longest else ""
 
 
 def require_known(name: str, known: Iterable[str], noun: str) -> None:
@@ -65,6 +65,6 @@ def unknown(name: str, known: Iterable[str], noun: str) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.55)
     if near:
-        return f"the {noun} {name!r} is not known; did you mean {' or '.join(map(repr, near))}?"
+        return f"unknown {noun} {name!r}; did you mean {' or '.join(map(repr, near))}?"
     shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")
-    return f"the {noun} {name!r} is not known; known are: {shown}"
+    return f"unknown {noun} {name!r}; known are: {shown}"

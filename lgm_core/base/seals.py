@@ -52,7 +52,7 @@ def require_whole(path: Path) -> dict[str, str]:
 def _header(file: IO[bytes], path: Path) -> bytes:
     size, length = path.stat().st_size, int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-        raise DamagedFile(f"{path} is damaged (no tensors, or cut short)")
+        raise DamagedFile(f"{path} is damaged (no tensors, or truncated)")
     return file.read(length)
 
 

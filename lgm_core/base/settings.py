@@ -23,10 +23,10 @@ LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's 
 class DataConfig:
     """How much of the data set is read, and how."""
 
-    train_per_class: int = knob(0, "real training images per class; 0 takes all", low=0)
-    test_per_class: int = knob(0, "real test images per class; 0 takes all", low=0)
+    train_per_class: int = knob(0, "real training images per class; 0: all", low=0)
+    test_per_class: int = knob(0, "real test images per class; 0: all", low=0)
     resize: int = knob(
-        256, "short side of real images, for an input of 224 px; scaled with it", low=224, high=1024, unit="px"
+        256, "short side of real images, for an input of 224 px; scales with the input", low=224, high=1024, unit="px"
     )
 
 
@@ -39,10 +39,10 @@ class DeviceConfig:
         "auto", "autocast of the backbone; auto: whichever is faster here, measured once"
     )
     compile: bool = knob(
-        False, "the steps' network through torch.compile, on a GPU with CUDA graphs: slow at first, then quicker"
+        False, "torch.compile the network of the steps, with CUDA graphs on a GPU: slow to start, then faster"
     )
     threads: int = knob(
-        0, "CPU threads; 0: as many as cores are idle when the run begins, which it keeps to its end", low=0, high=1024
+        0, "CPU threads; 0: as many as there are idle cores at the start, kept for the whole run", low=0, high=1024
     )
 
 
@@ -69,7 +69,7 @@ class BankConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
-    """Images that are not learned here: chosen real ones, what lies in a folder, or none at all."""
+    """Images that are not learned: chosen real ones, those in a folder, or none at all."""
 
     choice: Literal["random", "centroids", "neighbours", "full", "given", "high-loss", "indices", "none"] = knob(
         "random", "how they are chosen; given: in baseline.folder, indices: in baseline.indices, none: no pre-training"
@@ -80,7 +80,7 @@ class BaselineConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """The linear head that says what a set of images is worth."""
+    """The linear head that measures what a set of images is worth."""
 
     epochs: int = knob(1000, "epochs on distilled or chosen images", low=1)
     full_epochs: int = knob(100, "epochs on the full data", low=1)
@@ -90,15 +90,15 @@ class ProbeConfig:
     views: int = knob(100, "cached augmented views per chosen image, from which the epochs draw", low=1, high=1000)
     full_views: int = knob(4, "cached augmented views per image of the full data", low=1, high=1000)
     seeds: int = knob(5, "heads trained, each with its own start and order", low=1, high=100)
-    select: Literal["last", "best"] = knob("last", "best: the best test accuracy on the way; biased")
+    select: Literal["last", "best"] = knob("last", "best: the best test accuracy during training; biased")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScratchConfig:
-    """Networks trained from scratch on a set, tested on real images: what conv, resnet, vgg, alexnet mean."""
+    """Networks trained from scratch on a set, tested on real images: conv, resnet, vgg, alexnet."""
 
     resolution: int = knob(
-        32, "side of the images; real ones are cropped and averaged to it", low=8, high=256, unit="px"
+        32, "side of the images; real ones are cropped and averaged down to it", low=8, high=256, unit="px"
     )
     width: int = knob(
         128, "channels of a ConvNet's first block, where its name has no width; they double per block", low=1, high=1024
@@ -107,16 +107,16 @@ class ScratchConfig:
         0, "blocks of a ConvNet, where its name has no depth; 0: 2 at 8 px, 3 at 32, 4 at 64, 5 at 128", low=0, high=7
     )
     transform: Literal["auto", "identity", "standardise", "zca", "block_zca"] = knob(
-        "auto", "what real images go through; auto: standardise grey ones, whiten colour, in four tiles from 128 px"
+        "auto", "preprocessing of real images; auto: standardise grey ones, whiten colour, in four tiles from 128 px"
     )
-    flip: bool = knob(True, "learn from the mirror images too")
+    flip: bool = knob(True, "also train on the mirrored images")
     learning_rate: float = knob(1e-4, "Adam's peak learning rate", low=1e-8, high=1)
-    steps: int = knob(0, "training steps; 0: 1000 for 10 images, 2000 for others", low=0, high=1_000_000)
-    warmup: int = knob(500, "steps in which the rate rises from 0; at most half of all", low=0)
+    steps: int = knob(0, "training steps; 0: 1000 for 10 images, otherwise 2000", low=0, high=1_000_000)
+    warmup: int = knob(500, "steps over which the rate rises from 0; at most half of all", low=0)
     tail: float = knob(
-        0.0, "further steps at the last rate without augmentation, as a share; reference: 1.5", low=0, high=10
+        0.0, "extra steps at the last rate without augmentation, as a share; reference: 1.5", low=0, high=10
     )
-    batch: int = knob(256, "images per step, where there are more", low=1, high=100_000)
+    batch: int = knob(256, "images per step, at most", low=1, high=100_000)
     seeds: int = knob(5, "networks trained", low=1, high=100)
 
     def steps_for(self, images: int) -> int:
@@ -136,24 +136,24 @@ class ScratchConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveConfig:
-    """How the set is judged during a distillation, for watching only: nothing is chosen by it."""
+    """How the set is judged during a distillation, for monitoring only: nothing is selected by it."""
 
     times: int = knob(25, "how often the set is judged during the run; 0: never", low=0, high=10000)
-    test_images: int = knob(500, "test images that are looked at, spread over the classes", low=1)
+    test_images: int = knob(500, "test images used, spread over the classes", low=1)
     steps: int = knob(200, "training steps of a network from scratch", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """What is written while a run goes."""
+    """What is written during a run."""
 
-    frames: int = knob(120, "pictures of the synthetic set per run, dense early, sparse late", low=2, high=2000)
+    frames: int = knob(120, "frames of the synthetic set per run, dense early, sparse late", low=2, high=2000)
     checkpoint_seconds: float = knob(20.0, "time between checkpoints", low=0, unit="s")
     log_lines: int = knob(1000, "lines of metrics per run, at most", low=1)
     map_images: int = knob(
         2000, "real images on the map drawn beside a distillation, at most 4 per step; 0: no map, no trail", low=0
     )
-    thumbnails: bool = knob(True, "small pictures of the real images, for the maps; made once per data set")
+    thumbnails: bool = knob(True, "thumbnails of the real images, for the maps; made once per data set")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,14 +162,14 @@ class EmbedConfig:
 
     split: Literal["train", "test"] = knob("test", "which real images")
     images: int = knob(5000, "real images on the map, at most, spread over the classes", low=10, high=1_000_000)
-    umap_neighbours: int = knob(15, "UMAP's neighbours: more shows the whole, fewer the detail", low=2, high=200)
-    umap_min_dist: float = knob(0.1, "UMAP's least distance between points", low=0, high=0.99)
+    umap_neighbours: int = knob(15, "UMAP's neighbours: more show the whole, fewer the detail", low=2, high=200)
+    umap_min_dist: float = knob(0.1, "UMAP's minimum distance between points", low=0, high=0.99)
     k: int = knob(12, "nearest real images listed per synthetic image", low=1, high=1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignConfig:
-    """How alike backbones see a data set: linear CKA and mutual nearest neighbours, pair by pair."""
+    """Alignment of backbones on a data set: linear CKA and mutual nearest neighbours, pair by pair."""
 
     images: int = knob(2000, "test images compared, at most, spread over the classes", low=10, high=1_000_000)
     largest_k: int = knob(50, "largest number of neighbours compared", low=1, high=1000)
@@ -183,15 +183,15 @@ class SharedConfig:
     dataset: str = knob("scenes", "data set: a name of `lgm list datasets` or folder:PATH")
     backbone: str = knob("tf_efficientnet_lite0", "backbone: a name of `lgm list backbones`, timm:NAME, ...")
     method: str = knob("lgm", "distiller")
-    preset: str = knob("standard", "the preset that the other values departed from")
+    preset: str = knob("standard", "the preset that the other values start from")
     steps: int = knob(1000, "optimisation steps", low=1, high=10_000_000)
     images_per_class: int = knob(1, "synthetic or chosen images per class", low=1, high=1000)
-    seed: int = knob(0, "seed of everything random", low=0, high=2**31 - 1)
+    seed: int = knob(0, "seed of all randomness", low=0, high=2**31 - 1)
     normalisation: Literal["native", "imagenet"] = knob("native", "the backbone's own mean and std, or ImageNet's")
-    evaluate_on: tuple[str, ...] = knob((), "backbones that the result is probed on; for align: that are compared")
+    evaluate_on: tuple[str, ...] = knob((), "backbones to evaluate the result on; for align: to compare")
     protocol: tuple[str, ...] = knob(
         ("nearest-mean", "scratch"),
-        "how it is judged: nearest-mean, paper, converged or 1-nn in frozen backbones, scratch in other networks",
+        "how it is judged: nearest-mean, paper, converged or 1-nn on frozen backbones, scratch on other networks",
         before=("paper", "scratch"),
     )
     evaluate_data: tuple[str, ...] = knob(
@@ -200,10 +200,10 @@ class SharedConfig:
     label_fraction: tuple[float, ...] = knob(
         (1.0,), "shares of the labels that a probe on a pre-trained network is given", low=1e-6, high=1
     )
-    source: str = knob("", "the run that this one looks at (evaluate, neighbours) or was forked from", names="a run")
-    fork_step: int = knob(0, "the step of the source at which this run takes over", low=0)
+    source: str = knob("", "the run that this one uses (evaluate, neighbours) or was forked from", names="a run")
+    fork_step: int = knob(0, "the step of the source from which this run starts", low=0)
     sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)", names="a run")
-    study: str = knob("", "name of the set of runs that this one belongs to", names="a study")
+    study: str = knob("", "name of the study that this run belongs to", names="a study")
     name: str = knob("", "name of the run; default: date, method, data set, backbone", names="a run")
 
     data: DataConfig = field(default_factory=DataConfig)

@@ -48,7 +48,7 @@ def load_cached(path: Path, note: Callable[[str], object] = _warn) -> State | No
     try:
         return load_tensors(path)
     except DamagedFile as error:
-        note(f"{error}; it is computed again")
+        note(f"{error}; recomputing it")
         return None
 
 

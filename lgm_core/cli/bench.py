@@ -65,7 +65,7 @@ def bench(
     """
     for name, value in (("views", views), ("classes", classes), ("rounds", rounds)):
         if value < 1:
-            raise UserError(f"--{name} is at least 1; {value} was given")
+            raise UserError(f"--{name} must be at least 1; {value} was given")
     compute = open_compute(DeviceConfig(device=device, precision=precision))  # type: ignore[arg-type]
     rows = []
     for name in backbones:

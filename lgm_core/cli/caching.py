@@ -40,7 +40,7 @@ _FOLDERS: dict[str, Callable[[Places], Path]] = {
 }
 _OPEN_FORMS = ("timm_", "open_clip_")  # how files of networks beyond the catalogue begin
 _IN_ONE_ROW = ("estimates", "index")  # of many small files
-_NAMES = "as `lgm cache` shows them, or how they begin; else all that can be fetched or computed again"
+_NAMES = "as `lgm cache` shows them, or their beginnings; default: all that can be fetched or recomputed"
 _DAY = 24 * 3600.0
 
 
@@ -59,7 +59,7 @@ class Entry:
 
 
 def cache(arguments: Sequence[str]) -> int:
-    """Show what the cache holds, or drop it, never runs: lgm cache [drop KIND [NAME ...] [--older-than DAYS]]."""
+    """Show what the cache holds, or drop it (never runs): lgm cache [drop KIND [NAME ...] [--older-than DAYS]]."""
     if arguments and arguments[0] == "drop":
         return _drop(arguments[1:])
 
@@ -78,7 +78,7 @@ def cache(arguments: Sequence[str]) -> int:
         else:
             rows += [[kind, entry.path.name, _megabytes(entry.bytes), _day(entry.used)] for entry in found]
     print_rows(["kind", "name", "size", "last used"], rows)
-    print(f"{_megabytes(total)} in {here.cache} can be had again: lgm cache drop KIND")
+    print(f"{_megabytes(total)} in {here.cache} can be fetched or recomputed; to free it: lgm cache drop KIND")
     return 0
 
 
@@ -86,12 +86,12 @@ def _drop(arguments: Sequence[str]) -> int:
     def read(
         kind: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help=", ".join(_FOLDERS))],
         names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(help=_NAMES)] = (),
-        older_than: Annotated[float, tyro.conf.arg(help="only what was last used so many days ago, or longer")] = 0.0,
+        older_than: Annotated[float, tyro.conf.arg(help="only what has not been used for this many days")] = 0.0,
     ) -> tuple[str, tuple[str, ...], float]:
         return kind, names, older_than
 
     kind, names, days = tyro.cli(
-        read, args=list(arguments), prog="lgm cache drop", description="Remove what can be fetched or computed again."
+        read, args=list(arguments), prog="lgm cache drop", description="Remove what can be fetched or recomputed."
     )
     require_known(kind, _FOLDERS, "kind of cache")
     here, freed = places(), 0
@@ -125,11 +125,11 @@ def why_kept(entry: Entry, here: Places, *, by_name: bool) -> str:
     for run in RunStore(here.runs).runs():
         state = run.status().state
         if measured and state in ("running", "queued", "paused", "stopped", "failed", "lost"):
-            return f"the run {run.id}, which is {state}, has to go on in the precision that it began with"
+            return f"the run {run.id}, which is {state}, must continue in the precision it started with"
         if state in ("running", "queued") and _reads(run.config(), entry, here):
-            return f"the run {run.id}, which is {state}, works with it"
+            return f"the run {run.id}, which is {state}, uses it"
     if not by_name and not _can_be_fetched(entry, here):
-        return f"it cannot be fetched for you again; if you mean it: lgm cache drop {entry.kind} {entry.path.name}"
+        return f"it cannot be fetched automatically; to drop it anyway: lgm cache drop {entry.kind} {entry.path.name}"
     return ""
 
 

@@ -37,7 +37,7 @@ class DistillFlags:
     """What a distillation is asked beyond its config."""
 
     minutes: float = knob(
-        0.0, "choose the number of steps so that the run takes about so long, by the estimate; 0: as many as --steps",
+        0.0, "choose the number of steps so that the run takes about this long, by the estimate; 0: use --steps",
         low=0, unit="min",
     )  # fmt: skip
 
@@ -47,13 +47,13 @@ Name = Annotated[str, tyro.conf.Positional]
 
 
 def distill(arguments: Sequence[str]) -> int:
-    """Learn synthetic images: lgm distill DATASET BACKBONE [settings] [--minutes N in place of --steps]."""
+    """Learn synthetic images: lgm distill DATASET BACKBONE [settings] [--minutes N instead of --steps]."""
     config, flags = parse_with(arguments, prog="lgm distill", positional=("dataset", "backbone"), extra=DistillFlags())
     if minutes := from_dict(DistillFlags, flags).minutes:
         from lgm_core.jobs.duration import steps_within
 
         if any(word.split("=")[0] == "--steps" for word in arguments):
-            raise UserError("--minutes chooses the number of steps, and --steps names it: give one of them")
+            raise UserError("--minutes and --steps both set the number of steps: give one of them")
         config = replace(config, steps=steps_within(config, minutes, places(), partial(print, file=sys.stderr)))
     return _start_and_work([config])
 
@@ -71,7 +71,7 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Judge a run's images, or a folder's, in networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings]."""
+    """Judge the images of a run or folder on networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings]."""
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
@@ -101,14 +101,14 @@ def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> RunC
         words, prog=f"lgm evaluate folder:{path} NETWORK", positional=(), kind="baseline", baseline=given
     )
     if not any(word.split("=")[0] == "--dataset" for word in words):
-        raise UserError("of which data set are the images? lgm evaluate folder:PATH NETWORK [...] --dataset DATASET")
+        raise UserError("which data set are the images from? lgm evaluate folder:PATH NETWORK [...] --dataset DATASET")
     per_class = max(count // (find_row(config.dataset).classes or count), 1)
     name = config.name or f"given-{file_name(folder.name)}-{digest}-{file_name(config.dataset)}"
     return change(config, {"name": name, "evaluate_on": networks, "images_per_class": per_class})
 
 
 def import_(arguments: Sequence[str]) -> int:
-    """Take up a published set as a run: lgm import FILE DATASET [settings]."""
+    """Import a published set as a run: lgm import FILE DATASET [settings]."""
     words = list(arguments)
     if {"-h", "--help"} & set(words):
         parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
@@ -121,19 +121,19 @@ def import_(arguments: Sequence[str]) -> int:
     config = parse_config([words[1], found.network, *given], prog="lgm import FILE", positional=("dataset", "backbone"))
     steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.steps
     if steps < found.steps:
-        raise UserError(f"{file.name} was learned for {found.steps} steps already; give more --steps to go on, or none")
+        raise UserError(f"{file.name} was learned for {found.steps} steps; give more --steps to continue, or none")
     return _start_and_work([change(config, {"method": row.name, "steps": steps}, found.settings)])
 
 
 def embed(arguments: Sequence[str]) -> int:
-    """Map a data set in a backbone, with runs' images on it: lgm embed DATASET BACKBONE --sources RUN [RUN ...]."""
+    """Map a data set with a backbone, and runs' images on it: lgm embed DATASET BACKBONE --sources RUN [RUN ...]."""
     config = parse_config(arguments, prog="lgm embed", positional=("dataset", "backbone"), kind="embed")
     store = RunStore(places().runs)
     return _start_and_work([replace(config, sources=tuple(store.open(name).id for name in config.sources))])
 
 
 def align(arguments: Sequence[str]) -> int:
-    """How alike backbones see a data set: lgm align DATASET --evaluate-on BACKBONE BACKBONE [BACKBONE ...]."""
+    """Compare how backbones see a data set: lgm align DATASET --evaluate-on BACKBONE BACKBONE [BACKBONE ...]."""
     return _start_and_work([parse_config(arguments, prog="lgm align", positional=("dataset",), kind="align")])
 
 
@@ -152,7 +152,7 @@ def study(arguments: Sequence[str]) -> int:
 
 
 def fork(arguments: Sequence[str]) -> int:
-    """Take over from another run at a step, with other settings: lgm fork RUN STEP [settings]."""
+    """Start a run from a step of another, with other settings: lgm fork RUN STEP [settings]."""
     from lgm_core.jobs.forking import prepare_forks
 
     words = list(arguments)
@@ -167,7 +167,7 @@ def fork(arguments: Sequence[str]) -> int:
 
 
 def resume(arguments: Sequence[str]) -> int:
-    """Go on with a run that was stopped, killed or failed: lgm resume RUN."""
+    """Continue a run that was stopped, killed or failed: lgm resume RUN."""
 
     def read(run: Name) -> str:
         return run
@@ -177,7 +177,7 @@ def resume(arguments: Sequence[str]) -> int:
 
 
 def retry(arguments: Sequence[str]) -> int:
-    """Once more, from its last checkpoint, for a run that failed or was lost: lgm retry RUN."""
+    """Try a failed or lost run again from its last checkpoint: lgm retry RUN."""
 
     def read(run: Name) -> str:
         return run
@@ -189,7 +189,7 @@ def retry(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Seconds per step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
+    """Time a step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
     from lgm_core.cli.bench import bench as run_bench
 
     return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
@@ -215,13 +215,13 @@ def _work(runs: Sequence[RunFolder]) -> int:
         for place, run in enumerate(runs, start=1):
             prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""
             if is_done(run):
-                print(f"{prefix or run.id + ': '}finished before: {run.path}", file=sys.stderr)
+                print(f"{prefix or run.id + ': '}already finished: {run.path}", file=sys.stderr)
                 continue
             with progress_bar(prefix) as listener:
                 waits = partial(print, f"{run.id}:", file=sys.stderr)
                 state = on_device(run, places(), listener, stop, waits)
             print(f"{prefix or run.id + ': '}{state}: {run.path}", file=sys.stderr)
             if stop.is_set():
-                print("the same command, or `lgm resume`, goes on from here", file=sys.stderr)
+                print("the same command, or `lgm resume`, continues from here", file=sys.stderr)
                 return code[0]
     return show_run(runs[0].id) if len(runs) == 1 else 0

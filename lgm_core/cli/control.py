@@ -27,7 +27,7 @@ Name = Annotated[str, tyro.conf.Positional]
 
 
 def work(arguments: Sequence[str]) -> int:
-    """Wait for a device, then do the run in a folder, in this process: lgm work RUN_DIR."""
+    """Wait for a device, then do the run of a folder in this process: lgm work RUN_DIR."""
     from lgm_core.jobs.worker import do
 
     def read(folder: Annotated[Path, tyro.conf.Positional]) -> Path:
@@ -39,9 +39,9 @@ def work(arguments: Sequence[str]) -> int:
 
 
 def wait(arguments: Sequence[str]) -> int:
-    """Wait for a device for the runs in the queue, as is done for the dashboard: lgm wait SLOT.
+    """Wait for a device for the runs in the queue, as the dashboard does: lgm wait SLOT.
 
-    --lock is an open file by which whoever starts this sees to it that only one process waits for the slot.
+    --lock: an open file; whoever starts this passes it so that only one process waits for the slot.
     """
     from lgm_core.jobs.waiter import wait as wait_for
 
@@ -58,12 +58,12 @@ def stop(arguments: Sequence[str]) -> int:
 
 
 def pause(arguments: Sequence[str]) -> int:
-    """Ask a run to checkpoint and leave the device: lgm pause RUN."""
+    """Ask a run to checkpoint and free the device: lgm pause RUN."""
     return _ask(_run(arguments, "pause", pause.__doc__), local.pause)
 
 
 def note(arguments: Sequence[str]) -> int:
-    """Say something of a run: lgm note RUN ["TEXT"] [--star|--no-star] [--tag TAG ...] [--untag TAG ...]."""
+    """Annotate a run: lgm note RUN ["TEXT"] [--star|--no-star] [--tag TAG ...] [--untag TAG ...]."""
 
     def read(
         run: Name,
@@ -79,12 +79,12 @@ def note(arguments: Sequence[str]) -> int:
     name, said = tyro.cli(read, args=list(arguments), prog="lgm note", description=note.__doc__)
     run = RunStore(places().runs).open(name)
     marks = mark(run.marks_file, **said) if any(value not in (None, ()) for value in said.values()) else run.marks()
-    print(f"{run.id}: {marks.words() or 'nothing is said of it'}")
+    print(f"{run.id}: {marks.words() or 'no note, star or tags'}")
     return 0
 
 
 def queue(arguments: Sequence[str]) -> int:
-    """The runs that wait for a device, the next one first: lgm queue."""
+    """List the runs that wait for a device, the next one first: lgm queue."""
 
     def read() -> None:
         return None
@@ -96,7 +96,7 @@ def queue(arguments: Sequence[str]) -> int:
 
 
 def calibrate(arguments: Sequence[str]) -> int:
-    """Measure a few steps for an estimate, as the dashboard asks for it: lgm calibrate REQUEST ANSWER."""
+    """Measure a few steps for an estimate, for the dashboard: lgm calibrate REQUEST ANSWER."""
     from lgm_core.cli.measuring import measure
 
     request, answer = Path(arguments[0]), Path(arguments[1])
@@ -111,7 +111,7 @@ def calibrate(arguments: Sequence[str]) -> int:
 
 
 def estimate(arguments: Sequence[str]) -> int:
-    """Time and memory of a distillation before its start: lgm estimate DATASET BACKBONE [settings]."""
+    """Estimate time and memory of a distillation: lgm estimate DATASET BACKBONE [settings]."""
     from lgm_core.jobs.estimate import calibrate as measured
     from lgm_core.jobs.estimate import estimate as from_past
 
@@ -121,12 +121,12 @@ def estimate(arguments: Sequence[str]) -> int:
     rows = [
         ["a step", f"{guess.seconds_per_step:.3g} s"],
         ["features of the real images", f"{guess.seconds_prepare:.0f} s"],
-        ["probes at the end", f"{guess.seconds_evaluate:.0f} s"],
-        ["in all", f"{guess.seconds_total:.0f} s"],
+        ["evaluation at the end", f"{guess.seconds_evaluate:.0f} s"],
+        ["total", f"{guess.seconds_total:.0f} s"],
         ["memory", f"{guess.bytes / 2**30:.1f} of {guess.memory_here / 2**30:.1f} GB. {guess.remedy}"],
         ["on", f"{guess.device}, {told}"],
     ]
-    print_rows(["what", "how much"], rows)
+    print_rows(["quantity", "estimate"], rows)
     return 0
 
 
@@ -134,8 +134,8 @@ def _ask(run: RunFolder, wish: Callable[[RunFolder], None]) -> int:
     before = run.status().state
     wish(run)
     after = run.status().state
-    asked = "has been asked; it ends at the next step"
-    left = asked if before in ("queued", "running") else f"is {before}: left as it is"
+    asked = "will end at the next step"
+    left = asked if before in ("queued", "running") else f"is {before}: nothing to do"
     print(f"{run.id} {left if after == before else f'is {after} now'}", file=sys.stderr)
     return 0
 

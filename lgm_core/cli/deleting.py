@@ -1,7 +1,7 @@
 """The verb that puts runs away, brings them back, and empties the trash. The program removes no run otherwise.
 
 >>> delete(["demo-random-s0"])
-demo-random-s0 is in the trash; `lgm delete --restore demo-random-s0` brings it back
+demo-random-s0 is in the trash; `lgm delete --restore demo-random-s0` restores it
 0
 """
 
@@ -21,17 +21,17 @@ from lgm_core.runs.trash import Trash
 @dataclass(frozen=True, kw_only=True)
 class _Flags:
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """whole names of runs to move to the trash"""
+    """full names of runs to move to the trash"""
     restore: tuple[str, ...] = ()
     """names of runs in the trash to move back"""
     empty: bool = False
-    """remove all that lies in the trash, for ever; only together with --yes"""
+    """permanently delete everything in the trash; only together with --yes"""
     yes: bool = False
-    """yes, for ever"""
+    """confirm permanent deletion"""
 
 
 def delete(arguments: Sequence[str]) -> int:
-    """Move runs to the trash, or back with --restore RUN: lgm delete RUN [RUN ...]; --empty --yes removes for ever."""
+    """Move runs to the trash, or back with --restore RUN: lgm delete RUN [RUN ...]; --empty --yes empties it."""
     given = tyro.cli(_Flags, args=list(arguments), prog="lgm delete", description=delete.__doc__)
     trash = Trash(RunStore(places().runs))
     if given.empty:
@@ -39,13 +39,13 @@ def delete(arguments: Sequence[str]) -> int:
     if not given.runs and not given.restore:
         raise UserError(f"name the runs to delete, or to --restore; in the trash: {', '.join(trash.names()) or 'none'}")
     codes = [_told(lambda name=name: _put(trash, name)) for name in given.runs]
-    codes += [_told(lambda name=name: f"{trash.restore(name).id} is back") for name in given.restore]
+    codes += [_told(lambda name=name: f"{trash.restore(name).id} is restored") for name in given.restore]
     return max(codes)
 
 
 def _put(trash: Trash, name: str) -> str:
     notes = trash.put(name)
-    return "\n".join([f"{name} is in the trash; `lgm delete --restore {name}` brings it back", *notes])
+    return "\n".join([f"{name} is in the trash; `lgm delete --restore {name}` restores it", *notes])
 
 
 def _empty(trash: Trash, yes: bool) -> int:
@@ -55,9 +55,9 @@ def _empty(trash: Trash, yes: bool) -> int:
         return 0
     held = f"{len(names)} run{'s' if len(names) > 1 else ''} ({', '.join(names)}), {trash.bytes() / 2**20:.1f} MB"
     if not yes:
-        raise UserError(f"the trash holds {held}; `lgm delete --empty --yes` removes them for ever")
+        raise UserError(f"the trash holds {held}; `lgm delete --empty --yes` deletes them permanently")
     trash.empty()
-    print(f"removed for ever: {held}")
+    print(f"permanently deleted: {held}")
     return 0
 
 

@@ -52,7 +52,7 @@ class Finding:
 
 
 def doctor(arguments: Sequence[str]) -> int:
-    """Look at packages, devices, folders, weights, data and runs, and say what to do where one is wrong: lgm doctor."""
+    """Check packages, devices, folders, weights, data and runs, and say how to fix what is wrong: lgm doctor."""
 
     def read() -> None:
         return None
@@ -107,7 +107,7 @@ def _version(package: str) -> str:
 
 def _devices() -> Iterator[Finding]:
     memory = f"{free_memory('cpu') / 2**30:.1f} GB of memory free"
-    yield Finding(what="cpu", found=f"{os.cpu_count()} cores, a run takes {idle_cores()} now; {memory}")
+    yield Finding(what="cpu", found=f"{os.cpu_count()} cores, a run would use {idle_cores()} now; {memory}")
     try:
         import torch
     except (ImportError, OSError) as error:
@@ -123,7 +123,7 @@ def _devices() -> Iterator[Finding]:
         remedy = f"install the torch for its driver (here: {torch.__version__}), see https://pytorch.org/get-started"
         yield Finding(what="cuda", found="there is a GPU, but torch cannot use it", remedy=remedy, wrong=True)
     elif not seen:
-        said = f"no GPU; products on the CPU by {torch.backends.cpu.get_cpu_capability()}"
+        said = f"no GPU; the CPU computes with {torch.backends.cpu.get_cpu_capability()}"
         yield Finding(what="cuda", found=f"{said}, bfloat16 where it is measured to be faster")
 
 
@@ -133,7 +133,7 @@ def _folders(here: Places) -> Iterator[Finding]:
         ("weights", "LGM_WEIGHTS", here.weights), ("data sets", "LGM_DATASETS", here.datasets)
     ):  # fmt: skip
         for folder in folders[:-1]:  # only searched
-            remedy = "" if folder.is_dir() else f"make it, or take it out of {variable}"
+            remedy = "" if folder.is_dir() else f"create it, or remove it from {variable}"
             said = f"{folder} {'does not exist' if remedy else 'is searched'}"
             yield Finding(what=what, found=said, remedy=remedy, wrong=bool(remedy))
         yield _written_to(what, folders[-1], "LGM_CACHE")
@@ -146,7 +146,7 @@ def _written_to(what: str, folder: Path, variable: str) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        remedy = f"give yourself the right to write to {there}, or name another folder: {variable}"
+        remedy = f"make {there} writable, or name another folder: {variable}"
         return Finding(what=what, found=f"{folder} cannot be written to ({error})", remedy=remedy, wrong=True)
     remedy = "" if free >= _LITTLE else f"`lgm cache` shows what can be dropped; or name another folder: {variable}"
     return Finding(what=what, found=f"{folder}, {free / 2**30:.1f} GB free", remedy=remedy, wrong=bool(remedy))
@@ -154,7 +154,7 @@ def _written_to(what: str, folder: Path, variable: str) -> Finding:
 
 def _at_hand(what: str, names: list[str]) -> Finding:
     remedy = "" if names else f"`lgm list {what.replace(' ', '').replace('weights', 'backbones')}`, `lgm fetch NAME`"
-    return Finding(what=what, found=f"{len(names)} at hand: {', '.join(names) or 'none'}", remedy=remedy)
+    return Finding(what=what, found=f"{len(names)} available: {', '.join(names) or 'none'}", remedy=remedy)
 
 
 def _hub() -> Iterator[Finding]:
@@ -169,7 +169,7 @@ def _hub() -> Iterator[Finding]:
     asking.start()
     asking.join(_PATIENCE)  # a name service may take longer than any time limit of a connection
     remedy = (
-        "" if said[0] == "answers" else "weights that are here work; others can be put into a folder of LGM_WEIGHTS"
+        "" if said[0] == "answers" else "weights on this machine work; put others into a folder listed in LGM_WEIGHTS"
     )
     yield Finding(what="model hub", found=f"{constants.ENDPOINT}: {said[0]}", remedy=remedy)
 
@@ -188,13 +188,13 @@ def _runs(store: RunStore) -> Iterator[Finding]:
     runs = store.runs()
     made_by = Counter(str(run.environment().get("lgm_core", "unknown")) for run in runs)
     versions = ", ".join(f"{count} by version {name}" for name, count in sorted(made_by.items()))
-    yield Finding(what="runs", found=f"{len(runs)} in {store.root}" + (f", made {versions}" if versions else ""))
+    yield Finding(what="runs", found=f"{len(runs)} in {store.root}" + (f", written {versions}" if versions else ""))
     lost = [run.id for run in runs if run.status().state == "lost"]
-    yield from _wrong_runs(lost, "lost their worker", "`lgm retry RUN` goes on from the last checkpoint")
+    yield from _wrong_runs(lost, "lost their worker", "`lgm retry RUN` continues from the last checkpoint")
     damaged = [run.id for run in runs if run.problems()]
     yield from _wrong_runs(damaged, "have damaged files", "`lgm show RUN` names the files, and what to do")
     for problem in store.unreadable():
-        yield Finding(what="runs", found=problem, remedy="until then the folder is in nobody's way", wrong=True)
+        yield Finding(what="runs", found=problem, remedy="until then the other runs work as usual", wrong=True)
 
 
 def _wrong_runs(names: Sequence[str], said: str, remedy: str) -> Iterable[Finding]:

@@ -77,7 +77,7 @@ def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
         group = idle[0][2:].split(".")[0]
         owner = next(row for row in METHODS.values() if group in get_type_hints(row.settings))
         raise ConfigError(
-            f"{idle[0].split('=')[0]} belongs to {owner.title} and has no part in {config.method}: leave it out; "
+            f"{idle[0].split('=')[0]} belongs to {owner.title} and has no effect on {config.method}: leave it out; "
             f"{config.method}'s own settings begin with --{' and --'.join(sorted(own))}"
         )
 

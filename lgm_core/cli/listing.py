@@ -22,7 +22,7 @@ Listing = tuple[list[str], list[list[str]]]
 
 def list_backbones(places: Places) -> Listing:
     """Every row of the catalogue, with "ready", "can be fetched" or "gated"."""
-    headings = ["name", "title", "here", "features", "million parameters", "download, MB", "licence"]
+    headings = ["name", "title", "status", "features", "million parameters", "download, MB", "licence"]
     rows = [
         [
             row.name,
@@ -38,8 +38,8 @@ def list_backbones(places: Places) -> Listing:
     aliases = ", ".join(f"{alias} = {name}" for alias, name in backbones.ALIASES.items())
     return [*headings], [*rows, ["timm:NAME", "any model of timm", "", "", "", "", ""],
         ["open_clip:NAME/TAG", "any model of open_clip", "", "", "", "", ""],
-        ["file:PATH?timm=NAME", "a checkpoint of yours", "", "", "", "", ""],
-        ["python:FILE.py:FUNCTION", "a network of yours; also python:MODULE:FUNCTION", "", "", "", "", ""],
+        ["file:PATH?timm=NAME", "your own checkpoint", "", "", "", "", ""],
+        ["python:FILE.py:FUNCTION", "your own network; also python:MODULE:FUNCTION", "", "", "", "", ""],
         ["conv[:NORM][:augmented]", "trained from scratch; also resnet, vgg, alexnet", "", "", "", "", ""],
         ["aliases", aliases, "", "", "", "", ""]]  # fmt: skip
 
@@ -58,7 +58,7 @@ def list_datasets(places: Places) -> Listing:
     ]
     layouts = "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet"
     rows.append(["folder:PATH", layouts, *[""] * 5])
-    return ["name", "title", "here", "classes", "train", "test", "licence"], rows
+    return ["name", "title", "status", "classes", "train", "test", "licence"], rows
 
 
 def list_runs(places: Places, tag: str = "", starred: bool = False) -> Listing:
@@ -74,8 +74,8 @@ def list_runs(places: Places, tag: str = "", starred: bool = False) -> Listing:
         rows.append(
             [run.id, facts.kind, status.state, f"{status.step}/{status.steps}", facts.study, when, run.marks().words()]
         )
-    rows += [["left out", problem, "", "", "", "", ""] for problem in store.unreadable()]
-    return ["run", "kind", "state", "step", "study", "created", "said of it"], rows
+    rows += [["unreadable", problem, "", "", "", "", ""] for problem in store.unreadable()]
+    return ["run", "kind", "state", "step", "study", "created", "notes"], rows
 
 
 def list_presets(places: Places) -> Listing:

@@ -34,7 +34,7 @@ def show(arguments: Sequence[str]) -> int:
 
 
 def list_(arguments: Sequence[str]) -> int:
-    """What there is: lgm list backbones|datasets|runs|presets; runs --tag TAG, --starred for some of them."""
+    """List what is available: lgm list backbones|datasets|runs|presets; runs --tag TAG, --starred for some of them."""
     from lgm_core.cli.listing import LISTS
 
     if arguments and arguments[0] in ("-h", "--help"):
@@ -46,7 +46,7 @@ def list_(arguments: Sequence[str]) -> int:
     if arguments[0] == "runs":
         return _list_runs(arguments[1:])
     if arguments[1:]:
-        raise UserError(f"lgm list {arguments[0]} takes nothing more; {' '.join(arguments[1:])} was given")
+        raise UserError(f"lgm list {arguments[0]} takes no more arguments; {' '.join(arguments[1:])} was given")
     print_rows(*LISTS[arguments[0]](places()))
     return 0
 
@@ -131,7 +131,7 @@ def show_run(name: str) -> int:
     for network, file, digest, source, precision in weights_rows([run]):
         print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
     if said := run.marks().words():
-        print(f"said of it: {said}")
+        print(f"notes: {said}")
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}

@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     logging.getLogger("lgm").setLevel(logging.INFO)
     if not words or words[0] in ("-h", "--help", "help"):
-        print("lgm VERB ...    (lgm VERB --help tells more)\n")
+        print("lgm VERB ...    (lgm VERB --help: its settings)\n")
         for name, verb in VERBS.items():
-            print(f"  {name:9} {verb.__doc__}")
+            print(f"  {name:9} {(verb.__doc__ or '').splitlines()[0]}")
         return 0
     try:
         if words[0] not in VERBS:

@@ -24,13 +24,13 @@ from lgm_core.runs.store import RunFolder, RunStore
 
 Name = Annotated[str, tyro.conf.Positional]
 Names = Annotated[tuple[str, ...], tyro.conf.Positional]
-ToFile = Annotated[Path | None, tyro.conf.arg(help="the file to write; else one that is named after the run, here")]
-ToFolder = Annotated[Path | None, tyro.conf.arg(help="the folder to write into, made where there is none")]
+ToFile = Annotated[Path | None, tyro.conf.arg(help="the file to write; default: named after the run, in this folder")]
+ToFolder = Annotated[Path | None, tyro.conf.arg(help="the folder to write to, created if missing")]
 _OF_IMAGES = ("distill", "baseline")
 
 
 def report(arguments: Sequence[str]) -> int:
-    """Write the report of a run or a study, one HTML file with all in it: lgm report RUN|STUDY [--to FILE]."""
+    """Write the report of a run or study as one self-contained HTML file: lgm report RUN|STUDY [--to FILE]."""
 
     def read(name: Name, to: ToFile = None) -> tuple[str, Path | None]:
         return name, to
@@ -48,12 +48,12 @@ def report(arguments: Sequence[str]) -> int:
 
 
 def gallery(arguments: Sequence[str]) -> int:
-    """Write pages for any web server, of all runs or of the named: lgm gallery [RUN|STUDY ...] [--to FOLDER]."""
+    """Write a gallery site of all runs or those named: lgm gallery [RUN|STUDY ...] [--to FOLDER]."""
 
     def read(
         names: Names = (),
         to: ToFolder = None,
-        title: Annotated[str, tyro.conf.arg(help="headline of the first page")] = TITLE,
+        title: Annotated[str, tyro.conf.arg(help="title of the first page")] = TITLE,
     ) -> tuple[tuple[str, ...], Path, str]:
         return names, (to or Path("gallery")).expanduser(), title
 
@@ -70,7 +70,7 @@ def gallery(arguments: Sequence[str]) -> int:
         raise UserError(f"none of {len(found)} runs has images to show yet; `lgm distill` makes some")
     with _writing(folder):
         write_site(runs, folder, title=title)
-    print(f"to look at it: python -m http.server --directory {folder}")
+    print(f"to view it: python -m http.server --directory {folder}")
     return 0
 
 
@@ -91,12 +91,12 @@ def export(arguments: Sequence[str]) -> int:
 
 
 def timelapse(arguments: Sequence[str]) -> int:
-    """Write how a run's images came about, as a film: lgm timelapse RUN [--format mp4|webp|gif] [--to FILE]."""
+    """Write a film of how a run's images evolved: lgm timelapse RUN [--format mp4|webp|gif] [--to FILE]."""
 
     def read(
         run: Name,
-        format: Annotated[str, tyro.conf.arg(help=f"{', '.join(FORMS)}; else what FILE ends with, else mp4")] = "",
-        seconds: Annotated[float, tyro.conf.arg(help="length of the film; else twelve frames a second")] = 0.0,
+        format: Annotated[str, tyro.conf.arg(help=f"{', '.join(FORMS)}; default: by FILE's ending, else mp4")] = "",
+        seconds: Annotated[float, tyro.conf.arg(help="length of the film; default: twelve frames a second")] = 0.0,
         to: ToFile = None,
     ) -> tuple[str, str, float, Path | None]:
         return run, format, seconds, to
@@ -106,9 +106,7 @@ def timelapse(arguments: Sequence[str]) -> int:
     suffix = to.suffix.lstrip(".").lower() if to else ""
     form = form or suffix or "mp4"
     if suffix and suffix != form and to and not to.is_dir():
-        raise UserError(
-            f"{to} is to be a film in the format {form}; let its name end with .{form}, or leave out --format"
-        )
+        raise UserError(f"{to} does not fit --format {form}; let its name end in .{form}, or leave out --format")
     with _writing(to, f"{run.id}.{form}") as path, progress_bar() as listener:
         write_film(run, form, path, lambda done, total: listener("drawing", done, total, {}), seconds=seconds)
     return 0
@@ -119,10 +117,8 @@ def _of_images(run: RunFolder) -> RunFolder:
     config = run.config()
     if config.kind in _OF_IMAGES:
         return run
-    named = f"; name the run that it looks at: {config.source}" if config.source else ""
-    raise UserError(
-        f"reports are made of distillations and of chosen real images; {run.id!r} is of the kind {config.kind}{named}"
-    )
+    named = f"; name the run that it is about: {config.source}" if config.source else ""
+    raise UserError(f"reports are made of distillations and baselines; {run.id!r} is of the kind {config.kind}{named}")
 
 
 @contextmanager

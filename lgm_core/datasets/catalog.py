@@ -72,10 +72,10 @@ _SUBSET_ORIGIN = {
 _IMAGENET_TERMS = "ImageNet terms of access: non-commercial research and education"
 _DENG = "Deng et al., ImageNet: A large-scale hierarchical image database, CVPR 2009"
 _IMAGENET_STEPS = (
-    "ImageNet may not be passed on. Register at https://image-net.org, download ILSVRC2012_img_train.tar (138 GB), "
+    "ImageNet may not be redistributed. Register at https://image-net.org, download ILSVRC2012_img_train.tar (138 GB), "
     "ILSVRC2012_img_val.tar (6 GB) and ILSVRC2012_devkit_t12.tar.gz into a folder named `imagenet`, and let "
     "torchvision.datasets.ImageNet(that folder, split) unpack 'train' and 'val'. Wanted: imagenet/train/<wnid>/*.JPEG "
-    "and imagenet/val/<wnid>/*.JPEG; a subset needs its own classes only. Or accept the terms on the model hub, "
+    "and imagenet/val/<wnid>/*.JPEG; a subset needs only its own classes. Or accept the terms on the model hub, "
     "https://huggingface.co/datasets/ILSVRC/imagenet-1k, and download its data/*.parquet into imagenet/data"
 )
 
@@ -142,7 +142,7 @@ def find_row(name: str) -> DatasetRow:
             citation="your own",
             options={"path": str(path)},
             sharded=True,
-            manual=f"make {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg; or {path}/<class>/*.jpg alone, "
+            manual=f"create {path}/train/<class>/*.jpg and {path}/val/<class>/*.jpg; or {path}/<class>/*.jpg alone, "
             "which is split for you",
         )
     known = _ALIASES.get(_bare(name), name)
@@ -208,8 +208,8 @@ def not_here(row: DatasetRow, roots: Sequence[Path]) -> str:
     looked = ", ".join(str(place) for root in roots for place in candidates(row, root))
     target = roots[-1] if roots else Path("cache/datasets")
     return (
-        f"the data set {row.name!r} is not here (looked in {looked or 'nowhere: no folder for data sets is set'}). "
-        f"Remedy: {how_to_get(row, target)}"
+        f"the data set {row.name!r} is not on this machine (looked in "
+        f"{looked or 'nowhere: no folder for data sets is set'}). Remedy: {how_to_get(row, target)}"
     )
 
 
@@ -243,4 +243,4 @@ def how_to_get(row: DatasetRow, root: Path) -> str:
         return f"fetch it into {root / row.name} with `python -m lgm_core fetch {row.name}` ({size(row)})"
     if "path" in row.options:
         return row.manual
-    return f"{row.manual}. Put it into {root}, or name the place where it is in LGM_DATASETS"
+    return f"{row.manual}. Put it into {root}, or add its folder to LGM_DATASETS"

@@ -56,6 +56,6 @@ def _bytes_of(values: np.ndarray, mode: str) -> np.ndarray:
         return np.round(values * 255).astype(np.uint8)
     kind = "floats, which are taken as they are in [0, 1]," if mode == "F" else "32-bit whole numbers"
     raise Unusable(
-        f"holds {kind} from {values.min():g} to {values.max():g}, so that it cannot be told what is white; scale it to "
+        f"holds {kind} from {values.min():g} to {values.max():g}, so its white point is unknown; scale it to "
         "[0, 1], or save it with 8 bits"
     )

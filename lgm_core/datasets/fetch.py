@@ -36,7 +36,7 @@ def fetch_dataset(name: str, root: Path, progress: Progress | None = None) -> Pa
         raise Unavailable(f"the data set {row.name!r} cannot be fetched for you. Remedy: {how_to_get(row, root)}")
     home = root / row.name
     if home.exists() and any(home.iterdir()):
-        raise UserError(f"{home} is there but incomplete. Remedy: delete it (or move it away) and fetch again")
+        raise UserError(f"{home} exists but is incomplete. Remedy: delete it (or move it away) and fetch again")
     downloads = root / ".downloads" / row.name
     archives = [_download(source, downloads, progress) for source in sources]
     return _install(row, home, list(zip(archives, sources, strict=True)), downloads)
@@ -59,7 +59,7 @@ def _install(row: DatasetRow, home: Path, archives: list[tuple[Path, Source]], d
         if find_folder(row, [staging]) is None:
             lack = " or ".join(row.markers)
             raise Unavailable(
-                f"what {archives[0][1].url} gave holds no {lack}: its layout has changed. Tell the project"
+                f"the download from {archives[0][1].url} has no {lack}: its layout has changed. Please report this"
             )
         if home.exists():
             home.rmdir()  # known to be empty: checked before the download

@@ -39,7 +39,7 @@ def fitted_pixels(
     """
     path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
     if path.exists() and not _is_whole(path):
-        logging.getLogger("lgm").warning("%s is damaged, or of an earlier version; it is computed again", path)
+        logging.getLogger("lgm").warning("%s is damaged or from an earlier version; recomputing it", path)
         path.unlink()
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def split_class_folders(row: DatasetRow, folder: Path) -> tuple[FileImages, File
     for label, name in enumerate(classes):
         found = sorted((f"{name}/{file}" for file in image_files(folder / name)), key=_lot)
         if len(found) < 2:
-            has = "one image, and a split needs two" if found else "no images"
+            has = "one image, but a split needs two" if found else "no images"
             raise incomplete(row, folder, f"the class folder {folder / name} has {has}")
         tests = max(round(len(found) * TEST_PERCENT / 100), 1)
         for split, files in (("test", found[:tests]), ("train", found[tests:])):
@@ -60,7 +60,7 @@ def read_split_folders(row: DatasetRow, folder: Path) -> tuple[FileImages, FileI
     train, test = _splits(row, folder)
     classes = subfolders(train)
     if not classes:
-        raise incomplete(row, folder, f"{train} has no class folders (wanted: {train}/<class>/*.jpg)")
+        raise incomplete(row, folder, f"{train} has no class folders (expected: {train}/<class>/*.jpg)")
     unknown = sorted(set(subfolders(test)) - set(classes))
     if unknown:
         raise incomplete(row, folder, f"{test / unknown[0]} is a class that {train} does not have")

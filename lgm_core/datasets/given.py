@@ -26,7 +26,7 @@ def given_images(folder: Path, classes: Sequence[str]) -> FileImages:
     strange = [name for name, label in owners.items() if label is None]
     lacking = [name for label, name in enumerate(classes) if label not in owners.values()]
     if strange or lacking or len(owners) != len(classes):
-        wrong = [f"{_shortly(strange)}: no class of the data set"] if strange else []
+        wrong = [f"{_shortly(strange)}: not a class of the data set"] if strange else []
         wrong += [f"no folder for {_shortly(lacking)}"] if lacking else []
         wrong = wrong or ["several folders for one class"]
         raise UserError(
@@ -53,7 +53,7 @@ def count_and_digest(folder: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     for file in files:
         if not file.is_file():
-            raise UserError(f"the image {file} is no regular file; replace or remove it")
+            raise UserError(f"the image {file} is not a regular file; replace or remove it")
         digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return len(files), digest.hexdigest()[:8]
 
@@ -61,11 +61,11 @@ def count_and_digest(folder: Path) -> tuple[int, str]:
 def _class_folders(folder: Path) -> tuple[Path, list[str]]:
     """Where the class folders lie (in `images`, in what `lgm export` writes), and their names."""
     if not folder.is_dir():
-        raise Unavailable(f"the folder {folder} does not exist; give one of class folders with images")
+        raise Unavailable(f"the folder {folder} does not exist; give a folder of class folders with images")
     root = folder / "images" if (folder / "images").is_dir() else folder
     if found := subfolders(root):
         return root, found
-    raise UserError(f"{root} has no class folders; wanted: {root}/<class>/*.png, a folder for each class")
+    raise UserError(f"{root} has no class folders; expected: {root}/<class>/*.png, a folder for each class")
 
 
 def _bare(name: str) -> str:

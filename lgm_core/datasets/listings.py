@@ -59,7 +59,7 @@ def listed_split(
         name for name in files if "\0" in name or name.startswith("/") or ".." in name and ".." in Path(name).parts
     ]
     if outside:
-        raise incomplete(row, folder, f"its list names {outside[0]!r}, which is no file in it")
+        raise incomplete(row, folder, f"its list names {outside[0]!r}, which is not a file in it")
     return FileImages(
         name=f"{row.name}/{split}", folder=folder / below, files=files, labels=labels, classes=classes,
         groups=groups, group_names=group_names, remedy=remedy(row, folder),

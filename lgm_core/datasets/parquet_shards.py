@@ -58,7 +58,7 @@ class Shards:
         columns = [self._read(shard, "label", None).to_numpy() for shard in range(len(self.paths))]
         for path, column in zip(self.paths, columns, strict=True):
             if column.dtype.kind not in "iu":
-                raise self._corrupt(path, ValueError(f"labels are whole numbers, these are {column.dtype}"))
+                raise self._corrupt(path, ValueError(f"labels must be whole numbers, these are {column.dtype}"))
         return torch.cat([torch.tensor(column, dtype=torch.int64) for column in columns])
 
     def names(self) -> list[str]:

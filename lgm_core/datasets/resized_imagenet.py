@@ -99,7 +99,7 @@ def _map_rows(path: Path) -> np.ndarray:
                 with archive.open(member) as source, replacing(unpacked) as new, new.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
             except OSError as error:
-                raise UserError(f"{path} is compressed and cannot be unpacked beside itself: {error}") from error
+                raise UserError(f"{path} is compressed and cannot be unpacked next to itself: {error}") from error
     return np.load(unpacked, mmap_mode="r", allow_pickle=False)
 
 

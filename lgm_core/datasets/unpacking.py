@@ -42,7 +42,7 @@ def unpack(archive: Path, into: Path) -> None:
         raise
     except Exception as error:  # what the readers of broken archives raise has no common name
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise UserError(f"{archive} cannot be unpacked: no room in {into}; make some, and fetch again") from error
+            raise UserError(f"{archive} cannot be unpacked: {into} has no room; free some and fetch again") from error
         why = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{archive} cannot be unpacked ({why}). Remedy: delete it and fetch again") from error
 
@@ -84,7 +84,7 @@ def _bound(archive: Path) -> Callable[[int], None]:
         if seen > most:
             raise UserError(
                 f"{archive} holds more than {most / 2**30:.1f} GB, {_TIMES} times its own size and 1 GB, which is the "
-                "limit: it was not unpacked. If that is right, unpack it yourself, and put the folder in its place"
+                "limit: it was not unpacked. If the archive is right, unpack it yourself and put the folder in place"
             )
 
     return count

@@ -141,7 +141,7 @@ def check_protocols(config: SharedConfig) -> None:
         if not any(PROTOCOLS[name].suits(network) for name in config.protocol):
             fitting = [name for name in PROTOCOLS if PROTOCOLS[name].suits(network)]
             raise ConfigError(
-                f"{network} cannot be judged by {' or '.join(config.protocol)}; name a protocol that suits it "
+                f"{network} cannot judge by {' or '.join(config.protocol)}; name a protocol that suits it "
                 f"({', '.join(fitting)}), or leave --protocol out"
             )
 
@@ -185,7 +185,7 @@ def what_is_unlike(configs: Iterable[SharedConfig], columns: Iterable[str]) -> s
     if not found:
         return ""
     told = "; ".join(f"{column}: {', '.join(names)}" for column, names in found.items())
-    return f"Not judged alike, so not to be compared within a column ({told})."
+    return f"Judged differently, so not comparable within a column ({told})."
 
 
 def judged_by(columns: Iterable[str]) -> str:

@@ -25,7 +25,7 @@ from lgm_core.evaluation.probe import score_best
 _RESIDENT_BYTES = 4 * 2**30  # a bank below this goes onto the device whole
 _VIEW_SEED = 3407
 NO_NUMBERS = (
-    "the judge's scores are no numbers: the images, or their features, are damaged or beyond the range of the "
+    "the judge's scores are not finite: the images, or their features, are damaged or beyond the range of the "
     "precision; try --device.precision float32"
 )
 ROWS = 4096  # of a bank that are looked at together

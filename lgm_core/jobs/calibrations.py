@@ -49,7 +49,7 @@ def run_calibration(
     for name in config.networks():
         state = "ready" if is_student(name) else backbones.status(backbones.find_row(name), places)
         if state != "ready":
-            raise Unavailable(f"the weights of {name} are not here ({state}); fetch them first")
+            raise Unavailable(f"the weights of {name} are not on this machine ({state}); fetch them first")
     wanted = wanted_slots(config.device.device)
     held = try_slot(places.slots, wanted, "a measurement")
     if held is None:
@@ -66,7 +66,7 @@ def run_calibration(
         request.unlink(missing_ok=True)
     found = measured_here(config, data, places)
     if found is None:
-        raise UserError(f"the measurement of {config.backbone} failed: {lines[-1] if lines else 'it said nothing'}")
+        raise UserError(f"the measurement of {config.backbone} failed: {lines[-1] if lines else 'no message'}")
     return found
 
 
@@ -86,7 +86,7 @@ def _measure(
                 lines.append(line.strip())
         expired.cancel()
     if it.returncode == -signal.SIGKILL:
-        lines.append(f"a few steps took more than {_PATIENCE} s, or the system ended them; take a smaller one")
+        lines.append(f"a few steps took more than {_PATIENCE} s, or the system killed them; use a smaller backbone")
     return lines
 
 

@@ -23,7 +23,7 @@ def steps_within(config: RunConfig, minutes: float, places: Places, said: Callab
     it. Raises `UserError` where the time is too short.
     """
     if begun := _begun(config, places):
-        said(f"a run with these settings has begun: it goes on to its {begun} steps")
+        said(f"a run with these settings has already started: it continues to its {begun} steps")
         return begun
     steps, guess = config.steps, _estimate(config, places, said)
     for _ in range(_ROUNDS):
@@ -33,7 +33,7 @@ def steps_within(config: RunConfig, minutes: float, places: Places, said: Callab
     _, why = result_or_why(lambda: validate(replace(config, steps=steps)), but=ConfigError)
     if why or beside + guess.seconds_per_step > 60 * minutes:
         raise UserError(
-            f"{minutes:g} minutes are too short: features and judges take {beside:.0f} s, a step "
+            f"{minutes:g} minutes is too short: features and judges take {beside:.0f} s, a step "
             f"{guess.seconds_per_step:.3g} s{f'; with {steps} steps: {why}' if why else ''}. Give more --minutes"
         )
     said(

@@ -46,7 +46,7 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     checkpointed = _checkpoint_step(run)
     exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)
     if exact and (why := run.why_not_resumed()):
-        raise UserError(f"{why}. A fork from an earlier frame takes over the pictures alone, with today's settings")
+        raise UserError(f"{why}. A fork from an earlier frame takes only the images, with today's settings")
     if exact and checkpointed is not None:
         made = start(change(wanted, {"fork_step": checkpointed}), here)
         if not made.checkpoint.exists():
@@ -86,7 +86,7 @@ def frame_pictures(run: RunFolder, step: int, config: RunConfig) -> UInt8[np.nda
         near = min(frames, key=lambda other: abs(other - step), default=None)
         raise UserError(
             f"the run {run.id!r} has no frame of step {step + 1}"
-            + (f"; the nearest is that of step {near + 1}" if near is not None else " and none at all yet")
+            + (f"; the nearest is that of step {near + 1}" if near is not None else ", or any other yet")
         )
     frame, side = frames[step], own_settings(config).side
     count = frame["count"] if "count" in frame else _count(run, config)

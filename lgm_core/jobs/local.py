@@ -73,7 +73,7 @@ def require_ended_badly(run: RunFolder) -> None:
     """Raise `UserError` unless the run failed or was lost: no other is tried again."""
     state = run.status().state
     if state not in ("failed", "lost"):
-        raise UserError(f"the run {run.id!r} is {state}; only a failed or lost one is tried again")
+        raise UserError(f"the run {run.id!r} is {state}; only a failed or lost run can be retried")
 
 
 def fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places | None = None) -> RunFolder:
@@ -129,7 +129,7 @@ def _has_worker(run: RunFolder) -> bool:
         if not writes:
             return False
         time.sleep(0.1)  # it has written how the run ended, and hears nothing any more: it is leaving the device
-    raise UserError(f"the last worker of the run {run.id!r} has not left yet; try again in a moment")
+    raise UserError(f"the last worker of the run {run.id!r} has not ended yet; try again in a moment")
 
 
 def _queue(run: RunFolder, here: Places, first: bool = False) -> None:

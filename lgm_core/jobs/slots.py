@@ -61,7 +61,7 @@ def who_holds(folder: Path, wanted: Sequence[str]) -> str:
     """Such as "cpu-0, where the run demo computes"."""
     files = [(slot, slot_lock(folder, slot)) for slot in wanted]
     holders = [(slot, file.read_text().strip() if file.exists() else "") for slot, file in files]
-    return " or ".join(f"{slot}, where {holder or 'another run'} computes" for slot, holder in holders)
+    return " or ".join(f"{slot}, where {holder or 'another run'} is running" for slot, holder in holders)
 
 
 def _cuda_devices() -> list[str]:

@@ -25,7 +25,7 @@ class StudyFlags:
     distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
     seeds: int = knob(3, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
-    baselines: bool = knob(True, "also random and all real images; on frozen backbones centroids and neighbours too")
+    baselines: bool = knob(True, "add random and all real images; on frozen backbones also centroids and neighbours")
 
 
 def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:

@@ -135,8 +135,8 @@ _RCIG = Method(
         "rcig.pool",
     ),
     along="lgm_core.methods.rcig.learned:learned_at",
-    fork_words="At the last checkpoint all goes on as it was. At another step labels and temperature come along "
-    "(labels of up to 100 images and 50 classes); the optimiser, the networks and their learning rates begin anew.",
+    fork_words="From the last checkpoint everything goes on unchanged. At other steps labels and temperature are kept "
+    "(labels of up to 100 images and 50 classes); optimiser, networks and learning rates start afresh.",
     memory_remedy="Set rcig.forward_chunk (synthetic images in memory at once), lower rcig.chunk (real images per "
     "pass), or lower scratch.width.",
     loss="cross-entropy on real images",

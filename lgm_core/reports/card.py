@@ -144,7 +144,7 @@ def _weights(runs: Sequence[RunFolder]) -> list[str]:
 
 def _accuracies(reports: list[dict]) -> list[str]:
     grouped = any(report["worst_group"] is not None for report in reports)
-    rows = [["evaluated with", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
+    rows = [["evaluated on", "top-1, %", *(["worst group, %"] if grouped else []), "test images"]]
     for report in reports:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         rows.append(

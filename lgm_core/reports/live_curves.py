@@ -22,7 +22,7 @@ def live_judge(key: str, network: str) -> str:
     """What has a live accuracy, in words; `network`: the run's own."""
     name = key.removeprefix(_PREFIX) if key != _FIRST else network
     if key == _FIRST or is_student(name):
-        return f"one {name if is_student(name) else f'head on {name}'}, trained for a short while"
+        return f"one {name if is_student(name) else f'head on {name}'}, trained briefly"
     return f"the nearest class mean in {name}"
 
 

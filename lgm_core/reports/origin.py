@@ -1,7 +1,7 @@
 """What is needed to do a run again, as part of its report: commands, settings, versions, licences.
 
 >>> origin([run])[:37]
-'<section><h2>Do it again</h2><pre>pyt'
+'<section><h2>Repeat this</h2><pre>pyt'
 """
 
 import json
@@ -23,14 +23,14 @@ def origin(runs: Sequence[RunFolder]) -> str:
     shown = runs[:40]
     body = "".join(f"<pre>{escape(command_of_run(run))}</pre>" for run in shown)
     parts = section(
-        "Do it again", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
+        "Repeat this", body if len(shown) < 4 else f"<details><summary>{len(shown)} commands</summary>{body}</details>"
     )
     config = runs[0].config()
     changed = settings(config)
     everything = json.dumps(to_dict(config), indent=1)
     body = table(["setting", "value", f"in {config.preset}"], changed) if changed else ""
     body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
-    parts += section("Settings", body, "Where they depart from the preset.")
+    parts += section("Settings", body, "Changes from the preset.")
     parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
     if weights := weights_rows(runs):
         parts += section("Weights", table(list(WEIGHTS), weights))

@@ -59,7 +59,7 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
     body = _head(name, f"a study of {len(runs)} runs", runs) + section(
-        "Distilled with, evaluated with", _problems(runs) + _matrix(runs), _note(runs)
+        "Distilled with, evaluated on", _problems(runs) + _matrix(runs), _note(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
     for run in distilled[:_MOST_STUDY_RUNS]:
@@ -67,7 +67,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
         body += f"<article>{section(f'{row_label(run.config())}, seed {run.config().seed}', inner)}</article>"
     if len(distilled) > _MOST_STUDY_RUNS:
         left = len(distilled) - _MOST_STUDY_RUNS
-        body += f'<p class="note">{left} further distillations are counted above and not pictured.</p>'
+        body += f'<p class="note">{left} further distillations are counted above but not shown.</p>'
     return page(f"{name}: report", body + origin(runs), home=home)
 
 
@@ -160,7 +160,7 @@ def _curves(run: RunFolder) -> str:
         Series(name=said, points=live_points(lines, key), colour=_COLOURS[place % len(_COLOURS)])
         for place, (key, said) in enumerate(live.items())
     ]
-    title = "Accuracy during the run" + (f", of {series[0].name}" if len(series) == 1 else "")
+    title = "Accuracy during the run" + (f", by {series[0].name}" if len(series) == 1 else "")
     drawn += curve(title, series, percent=True)
     return f'<div class="curves">{drawn}</div>' if drawn else ""
 
@@ -172,7 +172,7 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
         counts = str(report["train_images"]), str(report["test_images"])
         rows.append([judge_words(report), top1_words(report), top5, group, *counts])
-    headings = ["evaluated with", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
+    headings = ["evaluated on", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
     if not any(row[3] for row in rows):
         headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
     return table(headings, rows) if rows else ""
@@ -183,7 +183,7 @@ def _classes(run: RunFolder) -> str:
     if report is None:
         return ""
     names = titles_of(report)
-    note = f"With {column_of(report)}: how often the class named at the left was taken for the one above."
+    note = f"With {column_of(report)}: how often the class in the row was predicted as the one in the column."
     if len(names) <= 20:
         rows = [
             (name, [(share, str(count) if count else "·") for share, count in zip(ratios, counts, strict=True)])
@@ -194,7 +194,7 @@ def _classes(run: RunFolder) -> str:
         [hard.name, f"{100 * hard.top1:.1f}", ", ".join(f"{name} ({count})" for name, count in hard.taken_for[:3])]
         for hard in worst_classes(report, 15)
     ]
-    return section("Worst classes", table(["class", "top-1, %", "taken for"], rows), f"With {column_of(report)}.")
+    return section("Worst classes", table(["class", "top-1, %", "confused with"], rows), f"With {column_of(report)}.")
 
 
 def _of_method(run: RunFolder) -> str:

@@ -19,7 +19,7 @@ from lgm_core.reports.card import write_export
 from lgm_core.runs.store import RunFolder
 
 _OURS = ["images/*", "evals/*"]  # folders of an earlier push whose files need not have the same names
-_TOKEN = "run `hf auth login`, or set HF_TOKEN to a token that may write"
+_TOKEN = "run `hf auth login`, or set HF_TOKEN to a token with write access"
 
 
 def push_set(
@@ -32,7 +32,7 @@ def push_set(
     """
     _require_shareable(run, repository)
     if not huggingface_hub.get_token():
-        raise UserError(f"nobody is logged in to the hub here: {_TOKEN}")
+        raise UserError(f"you are not logged in to the hub: {_TOKEN}")
     api = huggingface_hub.HfApi()
     with tempfile.TemporaryDirectory() as name:
         folder = write_hub_folder(run, Path(name), evaluations)
@@ -45,7 +45,7 @@ def push_set(
         except HfHubHTTPError as error:
             raise UserError(_refusal(repository, error)) from error
         except FAILURES as error:
-            raise Unavailable(f"the hub cannot be reached ({error}); try again, which uploads the set anew") from error
+            raise Unavailable(f"the hub cannot be reached ({error}); try again to upload the set") from error
     return str(made)
 
 
@@ -69,13 +69,11 @@ def write_hub_folder(run: RunFolder, folder: Path, evaluations: Sequence[RunFold
 def _require_shareable(run: RunFolder, repository: str) -> None:
     config, state = run.config(), run.status().state
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-        raise UserError(
-            f"{repository!r} names no data set of the hub; write owner/name, such as someone/distilled-pets"
-        )
+        raise UserError(f"{repository!r} is not a name on the hub; write owner/name, such as someone/distilled-pets")
     if config.kind == "baseline":
         raise UserError(
-            f"the run {run.id!r} chose real images, and the terms of most data sets forbid to pass them on; push a "
-            "distilled set"
+            f"the run {run.id!r} chose real images, and the terms of most data sets forbid redistributing them; "
+            "push a distilled set"
         )
     if config.kind != "distill":
         raise UserError(f"the run {run.id!r} has no images of its own; push a distilled set")
@@ -88,7 +86,7 @@ def _refusal(repository: str, error: HfHubHTTPError) -> str:
     status = getattr(error.response, "status_code", 0)
     if status == 409:
         return (
-            f"the hub has a data set {repository} already; take another name, or --replace, which puts this set in its "
+            f"the hub already has a data set {repository}; use another name, or --replace, which puts this set in its "
             "place and keeps the older version in its history"
         )
     if status in (401, 403):

@@ -131,8 +131,8 @@ def tested_on(runs: Iterable[RunFolder]) -> str:
 
 
 def pca_words(explained: Sequence[float], of: str) -> str:
-    """A PCA map's axes, such as "PCA of their features: the two axes hold 31 % of the variance"."""
-    return f"PCA of {of}" + (f": the two axes hold {100 * sum(explained):.0f} % of the variance" if explained else "")
+    """A PCA map's axes, such as "PCA of their features: two axes explain 31 % of the variance"."""
+    return f"PCA of {of}" + (f": two axes explain {100 * sum(explained):.0f} % of the variance" if explained else "")
 
 
 def loss_words(method: str) -> str:
@@ -141,8 +141,7 @@ def loss_words(method: str) -> str:
 
 
 LOWER_BOUND = (
-    "Networks on all real images are trained for as few steps as on a small set, which is no full training: a lower "
-    "bound."
+    "Networks on all real images are trained for as few steps as on a small set, not to convergence: a lower bound."
 )
 CHOICES = (
     "distill",

@@ -39,12 +39,12 @@ def read_checkpoint(run: RunFolder) -> tuple[int, State, list[str]]:
             kept = set_aside(path)
             notes.append(f"{error}. {kept}")
     if notes:
-        notes.append("No checkpoint is whole: the run begins anew, which gives the same result.")
+        notes.append("No checkpoint is intact: the run starts again, with the same result.")
     return 0, {}, notes
 
 
 def _step(metadata: Mapping[str, str], path: object) -> int:
     step = metadata.get("next_step", "")
     if not step.isdecimal():
-        raise DamagedFile(f"{path} is damaged (it does not say of which step it is)")
+        raise DamagedFile(f"{path} is damaged (it does not name its step)")
     return int(step)

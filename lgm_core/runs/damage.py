@@ -18,18 +18,18 @@ from lgm_core.runs.shapes import what_misfits
 from lgm_core.runs.status import written_status
 
 _REMEDIES = {
-    "status.json": "what the run has computed is there; resume it, which writes its status anew",
-    "evals": "move it away and evaluate once more (`lgm evaluate RUN BACKBONE`), or resume a run that is not finished",
-    "map.json": "start the run anew to have its map",
-    "alignment.json": "start the run anew to have its matrix",
-    "weights.json": "resume or evaluate the run once more, which records the weights that are here now",
-    "data.json": "resume or evaluate the run once more, which records the data that are here now",
-    "synthetic.safetensors": "copy it back from where it is still whole, or start the run anew under another name",
-    "checkpoint.safetensors": "resume the run, which takes the checkpoint before it and keeps the damaged one",
-    "neighbours.safetensors": "start the run anew to have its neighbours",
-    "notes.json": "it held a note, a star, tags; `lgm note RUN` writes it anew, and keeps the damaged one",
-    "labels.json": "resume the run, which writes it anew; until then its images are shown without their classes",
-    "choice.json": "the images are whole; start the baseline anew under another name to know which they are",
+    "status.json": "its results are intact; resume the run to rewrite its status",
+    "evals": "move it away and evaluate again (`lgm evaluate RUN BACKBONE`), or resume an unfinished run",
+    "map.json": "start the run again to get its map",
+    "alignment.json": "start the run again to get its matrix",
+    "weights.json": "resume or evaluate the run again to record the current weights",
+    "data.json": "resume or evaluate the run again to record the current data",
+    "synthetic.safetensors": "restore an intact copy, or start the run again under another name",
+    "checkpoint.safetensors": "resume the run, which uses the previous checkpoint and keeps the damaged one",
+    "neighbours.safetensors": "start the run again to get its neighbours",
+    "notes.json": "it held a note, a star, tags; `lgm note RUN` rewrites it and keeps the damaged one",
+    "labels.json": "resume the run to rewrite it; until then its images are shown without their classes",
+    "choice.json": "the images are intact; start the baseline again under another name to know which they are",
 }
 
 
@@ -89,7 +89,7 @@ def _words_of_json(path: Path) -> str:
     try:
         (written_status if kind == "status.json" else read_whole)(path)
     except DamagedFile:
-        remedy = _REMEDIES.get(kind, "move it away, or copy it back from where it is still whole")
+        remedy = _REMEDIES.get(kind, "move it away, or restore an intact copy")
         name = f"evals/{path.name}" if kind == "evals" else path.name
         return f"{name} is damaged and left out: {remedy}."
     return ""

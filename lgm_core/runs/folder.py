@@ -112,7 +112,7 @@ class RunFolder:
             [*records, self.alignment_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file],
-        ) + ([f"frames: {gone} of the pictures in index.jsonl are not there; the others are shown."] if gone else [])
+        ) + ([f"frames: {gone} of the pictures in index.jsonl are missing; the others are shown."] if gone else [])
 
     def has_images(self) -> bool:
         """Is there a set of images that can be read: a result, not a frame?"""

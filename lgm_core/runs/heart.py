@@ -146,4 +146,4 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return f"The device ran out of memory. {memory_remedy or _REMEDY}"
-    return f"{type(error).__name__}: {str(error).rstrip('.')}. The log's last lines tell where."
+    return f"{type(error).__name__}: {str(error).rstrip('.')}. The last lines of the log say where."

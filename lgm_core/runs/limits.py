@@ -22,14 +22,14 @@ def require_room(runs: Path) -> None:
     count = sum(not entry.name.startswith(".") for entry in os.scandir(runs))
     if count >= MOST_RUNS:
         raise UserError(
-            f"{runs} holds {count} runs, and {MOST_RUNS} are the limit: put some away (`lgm delete RUN`), or begin "
+            f"{runs} holds {count} runs, and the limit is {MOST_RUNS}: delete some (`lgm delete RUN`), or start "
             "another folder with LGM_CACHE"
         )
     free = shutil.disk_usage(runs).free
     if free < LEAST_FREE:
         raise UserError(
-            f"the disk of {runs} has {free / 2**30:.2f} GB left, and a new run is begun with {LEAST_FREE / 2**30:g} GB "
-            "at least: empty the trash (`lgm delete --empty`), or move old runs elsewhere"
+            f"the disk of {runs} has {free / 2**30:.2f} GB left, and a new run needs at least {LEAST_FREE / 2**30:g} GB"
+            ": empty the trash (`lgm delete --empty`), or move old runs elsewhere"
         )
 
 
@@ -38,6 +38,6 @@ def require_place(queue: Path) -> None:
     waiting = sum(entry.name.endswith(".json") for entry in os.scandir(queue)) if queue.exists() else 0
     if waiting >= MOST_WAITING:
         raise UserError(
-            f"{waiting} runs wait already, and {MOST_WAITING} are the limit: let some end, or stop some (`lgm queue` "
-            "lists them)"
+            f"{waiting} runs are waiting already, and the limit is {MOST_WAITING}: let some finish, or stop some "
+            "(`lgm queue` lists them)"
         )

@@ -44,7 +44,7 @@ def mark(
     """
     wrong = [tag for tag in add if not tag.strip() or "," in tag]
     if wrong:
-        raise UserError(f"a tag is a word or a few, without commas; {wrong[0]!r} was given")
+        raise UserError(f"a tag is one or a few words, without commas; {wrong[0]!r} was given")
     with FileLock(file.with_name(f".{file.name}.lock"), fallback_to_soft=False):
         before = _read(file)
         if gone := [tag for tag in remove if tag not in before.tags]:

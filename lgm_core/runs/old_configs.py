@@ -37,26 +37,26 @@ class FoundConfig:
             return ""
         wrote = self.environment.get("lgm_core", "unknown")
         return (
-            f"the run {run_id!r} was made by version {wrote} of this program with settings that this version, "
-            f"{VERSION}, does not know or accept: {', '.join(harmful)}. It can be looked at, but going on "
-            f"with it would change it unseen; start it anew under another name, or go on with it in version {wrote}"
+            f"the run {run_id!r} was made by version {wrote} of LGM Studio with settings that this version, "
+            f"{VERSION}, does not know or accept: {', '.join(harmful)}. It can be viewed, but resuming it "
+            f"could silently change its result; start it again under another name, or resume it in version {wrote}"
         )
 
 
 def open_config(path: Path) -> FoundConfig:
     """Read a config.json. Raises `UserError` where it is missing or damaged, or is of a kind of run not known here."""
-    remedy = "copy config.json back from where it is still whole, or delete the folder"
+    remedy = "restore an intact config.json, or delete the folder"
     found = read_json(path)
     if not found:
-        raise UserError(f"{path} is missing or empty, so that {path.parent} is not a run; {remedy}")
+        raise UserError(f"{path} is missing or empty, so {path.parent} is not a run; {remedy}")
     values, environment = found.get("config"), found.get("environment")
     if not isinstance(values, dict):
-        raise DamagedFile(f'{path} has no group of settings called "config", so that it is not a run; {remedy}')
+        raise DamagedFile(f'{path} has no group of settings called "config", so it is not a run; {remedy}')
     if values.get("kind", "distill") not in get_args(Kind):
         raise UserError(f"{path} is of a run of the kind {values['kind']!r}, which this version does not know")
     config, notes = read_config(values)
     if config.method not in METHODS:
-        notes["method"] = f"method = {config.method!r} is no method of this version"
+        notes["method"] = f"method = {config.method!r} is not a method of this version"
     return FoundConfig(config=config, notes=notes, environment=environment if isinstance(environment, dict) else {})
 
 

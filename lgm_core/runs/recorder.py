@@ -194,8 +194,8 @@ class Recorder:
         before = known.get(network, values)
         if before.get("sha256") != values["sha256"]:
             self._changed(
-                f"{network} has other weights than when the run began: {values['file']} ({values['source']}) "
-                f"in place of {before.get('file')} ({before.get('source')})",
+                f"the weights of {network} have changed since the run began: {values['file']} ({values['source']}) "
+                f"instead of {before.get('file')} ({before.get('source')})",
                 learned_with=network in self.run.config().networks(),
             )
         if known.get(network) != values:
@@ -206,7 +206,7 @@ class Recorder:
         known = self.run.data()
         if known and known.get("fingerprints") != values["fingerprints"]:
             self._changed(
-                "the data set has other images than when the run began: what was computed before is of the old ones",
+                "the images of the data set have changed since the run began: earlier results are from the old ones",
                 learned_with=True,
             )
         if known != values:
@@ -215,7 +215,7 @@ class Recorder:
     def _changed(self, words: str, *, learned_with: bool) -> None:
         """Note that something is not as it was; end the run where its checkpoint was `learned_with` it."""
         if learned_with and self.run.checkpoint.exists() and not self.run.synthetic.exists():
-            raise UserError(f"{words}; put it back as it was, or start the run anew under another --name")
+            raise UserError(f"{words}; restore it, or start the run again under another --name")
         self.note(words)
 
     def map(self, values: dict[str, Any], axes: State) -> None:

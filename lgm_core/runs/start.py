@@ -50,7 +50,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     if known != asked:
         lines = "\n  ".join(differences(there, config)[:8])
         raise ConfigError(
-            f"the run {run.id!r} exists with other settings (there / asked for):\n  {lines}\ntake another --name"
+            f"the run {run.id!r} exists with other settings (existing / requested):\n  {lines}\nuse another --name"
         )
     return run
 
@@ -132,7 +132,7 @@ def require_like_source(config: RunConfig, source: RunFolder) -> None:
 
     A network that was trained from scratch has no features: then any frozen backbone may be given.
     """
-    made, remedy = source.config(), "leave it out, and it is taken from that run"
+    made, remedy = source.config(), "leave it out to use that of the run"
     if not _same(datasets.find_row, config.dataset, made.dataset):
         raise ConfigError(
             f"the images of {source.id!r} are of the data set {made.dataset}, and their neighbours cannot be chosen "
@@ -186,14 +186,14 @@ def _require_features(config: RunConfig) -> None:
     elif config.kind == "embed":
         purpose = "map"
     elif config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours"):
-        purpose = "choose real images by"
+        purpose = "choose real images with"
     elif config.kind == "distill" and method_of(config).networks == "frozen":
         purpose = "match"
     if purpose and (without := [name for name in names if is_student(name)]):
         others = [row.title for row in METHODS.values() if row.networks == "student"]
         raise ConfigError(
-            f"{', '.join(without)}: trained from scratch, so without features to {purpose}; take frozen backbones "
-            f"(`lgm list backbones`), or distil with a preset of {' or '.join(others)}"
+            f"{', '.join(without)}: networks trained from scratch have no features to {purpose}; use frozen "
+            f"backbones (`lgm list backbones`), or distil with a preset of {' or '.join(others)}"
         )
 
 

@@ -80,7 +80,7 @@ def written_status(path: Path) -> Status:
             raise DamagedFile(f"{path} is damaged ({key} = {value!r}); move it away, and resume the run")
     status = Status(**values)
     if status.state not in STATES:
-        raise DamagedFile(f"{path} is damaged (the state {status.state!r} is none); move it away, and resume the run")
+        raise DamagedFile(f"{path} is damaged ({status.state!r} is not a state); move it away, and resume the run")
     return status
 
 

@@ -65,7 +65,7 @@ class RunStore:
         if near:
             return near[-1]
         if not runs:
-            raise UserError(f"there is no run in {self.root} yet, so not {name!r} either; `lgm distill` makes one")
+            raise UserError(f"there are no runs in {self.root} yet, so no {name!r}; `lgm distill` makes one")
         raise UserError(unknown(name, [run.id for run in runs], "run"))
 
     def create(self, config: RunConfig, environment: dict[str, Any]) -> RunFolder:
@@ -86,7 +86,7 @@ class RunStore:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise
             raise UserError(
-                f"{run.path} is there, and is no run that the same command means; move it away, or take another --name"
+                f"{run.path} exists, but is not the run of this command; move it away, or use another --name"
             ) from None
         self._sweep()
         return run

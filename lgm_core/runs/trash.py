@@ -2,7 +2,7 @@
 
 >>> trash = Trash(RunStore(places().runs))
 >>> trash.put("demo-random-s0")  # what to know about it, a sentence each
-['demo-random-s0 is the source of map: what they found stays; none of them is resumed until it is back']
+['demo-random-s0 is the source of map: their results stay, but none can be resumed until it is restored']
 >>> trash.restore("demo-random-s0").id
 'demo-random-s0'
 """
@@ -37,10 +37,10 @@ class Trash:
         listed = self._store.listed()
         looking = [other for other, facts in listed if name in (facts.source, *facts.sources) and other.id != name]
         if under_way := [other.id for other in looking if _is_under_way(other)]:
-            raise UserError(f"the run {name!r} is the source of {_named(under_way)}, not finished yet; stop that first")
+            raise UserError(f"the run {name!r} is the source of {_named(under_way)}, still unfinished; stop that first")
         lock = None if _is_under_way(run) else take(run.lock_file)
         if lock is None:
-            raise UserError(f"the run {name!r} is {run.status().state}: stop it first, or wait for its end")
+            raise UserError(f"the run {name!r} is {run.status().state}: stop it first, or wait for it to finish")
         with lock:  # no worker begins meanwhile
             place = self._free_place(name)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class Trash:
         if not looking:
             return []
         named = _named([other.id for other in looking])
-        return [f"{name} is the source of {named}: what they found stays; none of them is resumed until it is back"]
+        return [f"{name} is the source of {named}: their results stay, but none can be resumed until it is restored"]
 
     def restore(self, name: str) -> RunFolder:
         """Move a run back: of several of that name, the one that was put away last. Raises `UserError` if it cannot."""
@@ -56,7 +56,7 @@ class Trash:
             raise UserError(unknown(name, self.names(), "run in the trash") if self.names() else "the trash is empty")
         run = RunFolder(self._store.root / name)
         if run.path.exists():
-            raise UserError(f"there is a run {name!r} again; put that one away first")
+            raise UserError(f"a run {name!r} exists again; delete that one first")
         self._places(name)[-1].rename(run.path)
         return run
 

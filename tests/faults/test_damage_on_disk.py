@@ -128,9 +128,9 @@ def test_images_half_learned_do_not_go_on_with_other_weights_or_data(what: str, 
     known.pop("sha256_of_the_rest")
     (known if what == "data" else next(iter(known.values())))[key] = "of before"
     file.write_text(json.dumps(known))
-    with pytest.raises(UserError, match="than when the run began.*another --name"):
+    with pytest.raises(UserError, match="changed since the run began.*another --name"):
         work(run, here)
-    assert run.status().state == "failed" and "than when the run began" in run.status().error
+    assert run.status().state == "failed" and "changed since the run began" in run.status().error
 
 
 def test_a_loss_that_is_no_number_ends_the_run_where_it_begins(short, here: Places, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_loss_that_is_no_number_ends_the_run_where_it_begins(short, here: Plac
 
     monkeypatch.setattr(LinearGradientMatching, "step", spoilt)
     run = start(short, here)
-    with pytest.raises(UserError, match="the loss is nan at step 5"):
+    with pytest.raises(UserError, match="the loss became nan at step 5"):
         work(run, here)
     assert run.status().state == "failed" and "step 5" in run.status().error and not run.synthetic.exists()
 

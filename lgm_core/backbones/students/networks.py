@@ -105,7 +105,7 @@ def build_student(shape: StudentShape, *, random: torch.Generator, start: str = 
         student = Student(shape, _BODIES[shape.architecture](shape))
     except RuntimeError as error:
         raise ConfigError(
-            f"{shape.architecture} does not fit images of {shape.side} px ({error}); take a larger resolution, another "
+            f"{shape.architecture} does not fit images of {shape.side} px ({error}); use a larger resolution, another "
             f"architecture{', or fewer blocks' if shape.architecture == 'conv' else ''}"
         ) from error
     _STARTS[start](student, random)

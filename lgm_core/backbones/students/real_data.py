@@ -41,8 +41,8 @@ def check_whitening(kind: str, channels: int, side: int) -> None:
     values = channels * (side // (2 if kind == "block_zca" else 1)) ** 2
     if "zca" in kind and values > _LARGEST:
         raise ConfigError(
-            f"{kind} at {side} px needs the eigenvectors of a matrix of {values} x {values}, {_LARGEST} are the most; "
-            "take a smaller scratch.resolution, scratch.transform block_zca (up to 128 px) or standardise"
+            f"{kind} at {side} px needs the eigenvectors of a {values} x {values} matrix, and the limit is {_LARGEST}; "
+            "use a smaller scratch.resolution, scratch.transform block_zca (up to 128 px) or standardise"
         )
 
 

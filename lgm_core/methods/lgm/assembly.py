@@ -47,7 +47,7 @@ def fitting(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Back
     compute, views = bench.compute, own.views_per_step(shared.images_per_class * bench.classes)
     chunk = fitting_chunk(views, bytes_per_view(backbone, compute), free_bytes(compute.device))
     if chunk:
-        bench.note(f"{views} views do not fit into memory at once; they go in chunks of {chunk}.")
+        bench.note(f"{views} views do not fit in memory at once; they are processed in chunks of {chunk}.")
     return chunk
 
 
@@ -92,7 +92,7 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
     if left := own.levels_left_out(shared.steps):
         every, side = own.grow_every(shared.steps), own.synthetic.resolution
         bench.note(
-            f"The pyramid ends {left} of its levels short of {side} px: it grows every {every} steps, and the run has "
+            f"The pyramid ends {left} levels short of {side} px: it grows every {every} steps, and the run has "
             f"{shared.steps}, as in the reference. A lower pyramid.grow_every, or 0, reaches full size."
         )
     classes, per_class = bench.classes, shared.images_per_class

@@ -17,8 +17,8 @@ class SyntheticConfig:
 
     parameterisation: Literal["pyramid", "pixels"] = knob("pyramid", "sum of levels from 1 px up, or plain pixels")
     resolution: int = knob(128, "side of a synthetic image; 256 in the paper", low=8, high=1024, unit="px")
-    initial: Literal["noise", "zero", "real"] = knob("noise", "first values; real: a random training image per class")
-    noise_scale: float = knob(0.1, "amplitude of the first noise; 1 in the paper", low=0, high=10)
+    initial: Literal["noise", "zero", "real"] = knob("noise", "initial values; real: a random training image per class")
+    noise_scale: float = knob(0.1, "amplitude of the initial noise; 1 in the paper", low=0, high=10)
     decorrelate_colour: bool = knob(True, "optimise in a decorrelated colour space")
 
 
@@ -28,11 +28,11 @@ class PyramidConfig:
 
     start: int = knob(1, "side of the finest level at the start", low=1, high=1024, unit="px")
     grow_every: int = knob(0, "steps between two levels; 0: full resolution after `grow_share` of the steps", low=0)
-    grow_share: float = knob(0.2, "share of the steps after which all levels are there", low=0, high=1)
+    grow_share: float = knob(0.2, "share of the steps after which all levels are present", low=0, high=1)
     fine_rate: float = knob(1.0, "learning rate of a level, relative to the next coarser one's", low=0.1, high=2)
-    rescale: bool = knob(False, "shrink the old levels as a new one comes, as the paper does; off: the image stays")
-    keep_moments: bool = knob(True, "keep Adam's moments of the old levels as a new one comes; the paper drops them")
-    cascade: bool = knob(True, "up-sample level by level; off: each level straight to full size, as the paper does")
+    rescale: bool = knob(False, "shrink the old levels when one is added, as in the paper; off: the image stays")
+    keep_moments: bool = knob(True, "keep Adam's moments of the old levels when one is added; the paper drops them")
+    cascade: bool = knob(True, "up-sample level by level; off: each level straight to full size, as in the paper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +41,13 @@ class LGMConfig:
 
     views: int = knob(5, "views per synthetic image and step; lower it when memory is short", low=1, high=1000)
     learning_rate: float = knob(4e-2, "Adam's learning rate", low=1e-6, high=10)
-    schedule: Literal["constant", "cosine"] = knob("cosine", "learning rate over the steps")
+    schedule: Literal["constant", "cosine"] = knob("cosine", "learning-rate schedule")
     target: Literal["mean", "bank", "batch"] = knob(
         "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
     )
     whiten: float = knob(
         0.0,
-        "compare gradients where classes vary little within themselves: the floor, as a share of the mean variance; "
+        "whiten gradients by the covariance within classes: its floor, as a share of the mean variance; "
         "0: off, as in the paper",
         low=0,
         high=1000,
@@ -55,9 +55,9 @@ class LGMConfig:
     distance: Literal["whole", "per_class"] = knob(
         "whole", "1 - cosine of the whole gradients, as in the paper, or the mean over each class's own row"
     )
-    balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as the paper does")
+    balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as in the paper")
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
-    bank_rows: int = knob(65536, "rows of the bank that one step looks at, drawn anew each step", low=16)
+    bank_rows: int = knob(65536, "rows of the bank per step, redrawn each step", low=16)
     chunk: int = knob(
         0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0
     )
@@ -96,7 +96,7 @@ class LGMSettings(MethodSettings):
         A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
         """
         if self.lgm.whiten and self.lgm.target == "batch":
-            raise ConfigError("lgm.whiten looks at the bank of real features, which lgm.target batch has none of")
+            raise ConfigError("lgm.whiten needs the bank of real features, which lgm.target batch does not have")
         side, start = self.synthetic.resolution, self.pyramid.start
         if self.synthetic.parameterisation != "pyramid":
             return
@@ -105,7 +105,7 @@ class LGMSettings(MethodSettings):
         left, due = self.levels_left_out(shared.steps), self._levels_to_come() * self.grow_every(shared.steps)
         if left and not self.pyramid.grow_every:
             raise ConfigError(
-                f"the pyramid reaches its full {side} px at step {due} only, but the run has {shared.steps} steps; "
+                f"the pyramid reaches its full {side} px only at step {due}, but the run has {shared.steps} steps; "
                 f"raise steps above {due}, or lower synthetic.resolution"
             )
 

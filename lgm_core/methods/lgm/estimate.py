@@ -60,8 +60,8 @@ def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found:
 def remedy(cost: Cost) -> str:
     """What to do where the run does not fit into memory, such as fewer views."""
     if cost.largest:
-        return f"Lower lgm.views to {cost.largest}, or leave lgm.chunk at 0: it goes in smaller passes."
-    return "Lower images_per_class, or take a smaller backbone."
+        return f"Lower lgm.views to {cost.largest}, or leave lgm.chunk at 0: it then runs in smaller passes."
+    return "Lower images_per_class, or use a smaller backbone."
 
 
 def _cost(

@@ -80,7 +80,7 @@ class LinearGradientMatching(Distiller):
                     raise
             # out of the handler, so that the failed pass's tensors are free
             self.chunk = max((self.chunk or len(choices)) // 2, 1)
-            notes.append(f"The device ran out of memory; going on with lgm.chunk {self.chunk}: the same gradient.")
+            notes.append(f"The device ran out of memory; continuing with lgm.chunk {self.chunk}: the same gradient.")
             if self.compute.device.type == "cuda":
                 torch.cuda.empty_cache()
 

@@ -91,11 +91,11 @@ def take_up(distiller: RCIG, published: PublishedSet) -> None:
 
 def _taken_over(bench: Bench) -> str:
     """A note for the user: what a fork from a picture takes over from its source, and what begins anew."""
-    labels = "labels as they were published" if "targets" in bench.start else "labels one-hot again"
-    temperature = "as it was published" if "log_temperature" in bench.start else "1 again"
+    labels = "labels as they were published" if "targets" in bench.start else "labels reset to one-hot"
+    temperature = "as it was published" if "log_temperature" in bench.start else "reset to 1"
     return (
-        f"forked from a picture: images in 0 .. 1 as it shows them, {labels}, temperature {temperature}; optimiser, "
-        "running mean, networks and learning rates begin anew (a fork at the checkpoint's own step keeps them)"
+        f"forked from a frame: its images in 0 .. 1, {labels}, temperature {temperature}; optimiser, "
+        "running mean, networks and learning rates start afresh (a fork at the checkpoint's own step keeps them)"
     )
 
 

@@ -20,11 +20,11 @@ class RCIGConfig:
     """Reparameterised convexified implicit gradients, arXiv 2302.06755. The network is the run's backbone."""
 
     softplus: float = knob(60.0, "beta of the smooth activation while distilling; 0: ReLU", low=0, high=1000)
-    initial: Literal["real", "noise"] = knob("real", "first values of the images")
+    initial: Literal["real", "noise"] = knob("real", "initial values of the images")
     learn_labels: bool = knob(True, "learn the labels; off: one-hot, centred")
     margin: bool = knob(True, "reward labels whose largest entry leads by 1 / (2 C)")
-    implicit: bool = knob(True, "the gradient through what was learned; off: the direct gradient alone (ablation)")
-    linearise: bool = knob(True, "the network's tangent; off: the network itself (ablation, slow)")
+    implicit: bool = knob(True, "the gradient through the inner problem; off: the direct gradient alone (ablation)")
+    linearise: bool = knob(True, "linearise the network; off: the network itself (ablation, slow)")
     analytic_head: bool = knob(True, "a ridge-regressed last layer; off: the naive plain network (ablation, slow)")
     batch: int = knob(1024, "real images per step", low=1, high=100_000)
     image_rate: float = knob(3e-3, "AdaBelief's learning rate of images and labels", low=1e-7, high=1)
@@ -33,11 +33,11 @@ class RCIGConfig:
     l2_rate: float = knob(5e-4, "ridge and weight decay, times the number of images", low=1e-9, high=10)
     inner_steps: int = knob(20, "Adam steps of the inner problem; 0: the features alone", low=0, high=10_000)
     solve_steps: int = knob(20, "Adam steps of the inverse-Hessian product", low=2, high=10_000)
-    inner_rate: float = knob(0.0, "Adam's first rate of the inner problem; 0: searched for", low=0, high=10)
-    solve_rate: float = knob(0.0, "Adam's rate of the inverse-Hessian product; 0: searched for", low=0, high=1000)
+    inner_rate: float = knob(0.0, "Adam's initial rate in the inner problem; 0: found by search", low=0, high=10)
+    solve_rate: float = knob(0.0, "Adam's rate in the inverse-Hessian product; 0: found by search", low=0, high=1000)
     search_leap: int = knob(4, "factors of 1.2 per leap of the searches, refined at the end; paper: 1", low=1, high=20)
     pool: int = knob(30, "networks in the pool", low=1, high=1000)
-    pool_steps: int = knob(15, "a chosen network is trained for 1 to so many steps", low=1, high=1000)
+    pool_steps: int = knob(15, "a drawn network is trained for 1 to this many steps", low=1, high=1000)
     pool_life: int = knob(100, "training steps after which a network is replaced by a fresh one", low=1)
     pool_rate: float = knob(5e-5, "Adam's learning rate in the pool", low=1e-8, high=1)
     repeats: int = knob(1, "subsets over which the gradients are averaged", low=1, high=100)
@@ -49,8 +49,8 @@ class RCIGConfig:
     pool_rows: int = knob(0, "synthetic images per training step in the pool; 0: all", low=0)
     forward_chunk: int = knob(0, "synthetic images in memory at once; 0: all, which is quicker", low=0)
     chunk: int = knob(128, "real images per pass", low=1, high=100_000)
-    float64: bool = knob(False, "compute in float64, as the reference can: several times as slow")
-    published: str = knob("", "file of the authors' checkpoint to take up, instead of real images")
+    float64: bool = knob(False, "compute in float64, as the reference can: several times slower")
+    published: str = knob("", "the authors' checkpoint file to start from, instead of real images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,8 @@ class RCIGSettings(MethodSettings):
             )
         if rcig.inner_steps == 1 and not rcig.inner_rate:
             raise ConfigError(
-                "rcig.inner_steps = 1: the search for a learning rate looks at whether losses fall, and one step has "
-                "one loss; take 2 or more, or give rcig.inner_rate"
+                "rcig.inner_steps = 1: the search for a learning rate checks whether losses fall, and one step has "
+                "one loss; use 2 or more, or give rcig.inner_rate"
             )
         if not rcig.analytic_head and not rcig.implicit:
             raise ConfigError("without its analytic head rcig has no direct gradient: leave rcig.implicit on")

@@ -63,7 +63,7 @@ class Convexified(InnerProblem):
         self._factor, wrong = torch.linalg.cholesky_ex(kernel)
         if wrong:
             raise UserError(
-                "the kernel of the features has no Cholesky factor: images or networks are no finite numbers any more. "
+                "the kernel of the features has no Cholesky factor: images or networks are no longer finite. "
                 "Lower rcig.image_rate or rcig.pool_rate, raise rcig.l2_rate, or fork from an earlier frame"
             )
 

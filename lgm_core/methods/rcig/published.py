@@ -50,10 +50,10 @@ def read_published(path: Path) -> PublishedSet:
             raise UserError(f"give the path of a file of at most {_MOST_BYTES >> 30} GB")
         found = _read(msgpack.unpackb(path.read_bytes(), ext_hook=_extension, strict_map_key=False, raw=False))
     except Exception as error:  # a file of anybody's: what a wrong tree runs into has no common name
-        wrong = f"{path} is no RCIG checkpoint ({error or type(error).__name__}): `params` with {', '.join(_NAMES)}"
-        raise UserError(f"{wrong} is wanted in a msgpack file") from error
+        wrong = f"{path} is not an RCIG checkpoint ({error or type(error).__name__}): `params` with {', '.join(_NAMES)}"
+        raise UserError(f"{wrong} is expected in a msgpack file") from error
     if wrong := _what_misfits(found):
-        raise UserError(f"{path} is no RCIG checkpoint that can be taken up: {wrong}")
+        raise UserError(f"{path} is not an RCIG checkpoint that can be imported: {wrong}")
     return found
 
 
@@ -75,9 +75,9 @@ def _what_misfits(found: PublishedSet) -> str:
     shapes = {name: array.shape for name, array in found.values.items()}
     pixels, targets = shapes.get("pixels", ()), shapes.get("targets", ())
     if len(pixels) != 4 or pixels[1] not in (1, 3) or pixels[2] != pixels[3] or not np.prod(pixels):
-        return f"images [M, 1 or 3, R, R] are wanted, x_proto has {list(pixels)} as NCHW"
+        return f"images [M, 1 or 3, R, R] are expected, x_proto has {list(pixels)} as NCHW"
     if len(targets) != 2 or targets[0] != pixels[0] or not targets[1]:
-        return f"labels [{pixels[0]}, C] are wanted, y_proto has {list(targets)}"
+        return f"labels [{pixels[0]}, C] are expected, y_proto has {list(targets)}"
     if shapes.get("log_temperature", (1,)) not in ((), (1,)):
         return f"log_temp is one number, the file has {list(shapes['log_temperature'])}"
     for arrays in (found.values, found.hidden, found.first, found.second):
