@@ -1,5 +1,6 @@
 """Names of caches, runs and studies are made from whatever a user typed, and stay what they were: or they are lost."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from lgm_core.analysis.thumbnails import Thumbnails
+from lgm_core.base.download import file_sha256
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.interfaces import ImageSet
@@ -55,7 +57,9 @@ def test_a_text_as_part_of_a_file_name(text: str, safe: str, safe_in_a_study: st
 def test_caches_are_found_under_the_names_that_they_have(tmp_path):
     key = Thumbnails(Nothing(), LONG, "train", tmp_path).key
     assert key == "a" * 57 + "_é_-train-0123456789ab"
-    np.save(tmp_path / f"{'a' * 57}_é_-32px-3-0123456789abcdef.npy", np.full((1, 3, 2, 2), 7, dtype=np.uint8))
+    file = tmp_path / f"{'a' * 57}_é_-32px-3-0123456789abcdef.npy"
+    np.save(file, np.full((1, 3, 2, 2), 7, dtype=np.uint8))
+    file.with_suffix(".json").write_text(json.dumps({"sha256": file_sha256(file)}))
     assert fitted_pixels(Nothing(), 32, tmp_path).unique().tolist() == [7]
 
 

@@ -26,13 +26,13 @@ _BLOCK = 2**20
 def seal(path: Path) -> None:
     """Write the digest of a file that was saved with `UNSEALED` in its metadata into it."""
     with path.open("r+b") as file:
-        header = _header(file, path)
-        at = header.find(_BLANK.encode())
-        if at < 0:
+        header = _in_order(_header(file, path))
+        blank = _BLANK.encode()
+        if blank not in header:
             raise ValueError(f"{path} was not saved with UNSEALED in its metadata")
         digest = _digest(file, header)
-        file.seek(8 + at)
-        file.write(digest.encode())
+        file.seek(8)
+        file.write(header.replace(blank, digest.encode(), 1))
 
 
 def require_whole(path: Path) -> dict[str, str]:
@@ -47,6 +47,14 @@ def require_whole(path: Path) -> dict[str, str]:
     except OSError as error:
         raise cannot_be_read(path, error) from None
     return metadata
+
+
+def _in_order(header: bytes) -> bytes:
+    """The same header with its metadata sorted: safetensors writes it in any order, the same run has the same bytes."""
+    values: dict[str, Any] = json.loads(header)
+    values["__metadata__"] = dict(sorted(values.get("__metadata__", {}).items()))
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
+    return text.ljust(len(header)) if len(text) <= len(header) else header
 
 
 def _header(file: IO[bytes], path: Path) -> bytes:
