@@ -26,15 +26,18 @@ _BLOCK = 2**20
 
 
 def seal(path: Path) -> None:
-    """Write the digest of a file that was saved with `UNSEALED` in its metadata into it."""
+    """Write the digest of a file that was saved with `UNSEALED` in its metadata into it.
+
+    The metadata get the order of their names, for safetensors writes them in another one each time: the same tensors
+    and metadata make the same bytes.
+    """
     with path.open("r+b") as file:
-        header = _header(file, path)
-        at = header.find(_BLANK.encode())
-        if at < 0:
+        header = _in_order(_header(file, path))
+        if _BLANK.encode() not in header:
             raise ValueError(f"{path} was not saved with UNSEALED in its metadata")
         digest = _digest(file, header)
-        file.seek(8 + at)
-        file.write(digest.encode())
+        file.seek(8)
+        file.write(header.replace(_BLANK.encode(), digest.encode(), 1))
 
 
 def require_whole(path: Path) -> dict[str, str]:
@@ -56,6 +59,13 @@ def _header(file: IO[bytes], path: Path) -> bytes:
     if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
         raise DamagedFile(f"{path} is damaged (no tensors, or cut short)")
     return file.read(length)
+
+
+def _in_order(header: bytes) -> bytes:
+    """The same header, of the same length, with its metadata sorted by their names."""
+    values = json.loads(header)
+    values["__metadata__"] = dict(sorted(values.get("__metadata__", {}).items()))
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode().ljust(len(header))
 
 
 def _metadata(header: bytes, path: Path) -> dict[str, str]:
