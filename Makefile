@@ -1,4 +1,4 @@
-# make setup | app | demo | test | proofs | check
+# make setup | app | demo | test | proofs | faults | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup app demo test proofs check
+.PHONY: setup app demo test proofs faults check
 
 setup: $(READY)
 
@@ -45,6 +45,13 @@ test: setup
 # What proves slowly: whole runs from an empty folder, kills, every command of the documentation.
 proofs: setup
 	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# Short runs, killed or refused at every system call that changes a file; needs strace. SHARD=2/8: the second eighth.
+# What is done is remembered in FAULTS, so that the same command goes on.
+SHARD ?= 1/1
+FAULTS ?= $(CURDIR)/.faults
+faults: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.crash_points --folder $(FAULTS)/$(subst /,-of-,$(SHARD)) --shard $(SHARD)
 
 check: setup
 	$(BIN)/ruff check .

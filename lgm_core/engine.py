@@ -27,7 +27,7 @@ from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
 from lgm_core.base.errors import Unmeasured, UserError
-from lgm_core.base.files import read_json
+from lgm_core.base.files import read_json, sweep_old
 from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
@@ -65,6 +65,8 @@ def work(
     worker's, which holds the run since it began to wait for the device.
     """
     config = run.config_to_work_on()
+    for folder in (places.cache, places.features, places.thumbs, places.slots):
+        sweep_old(folder)
     with Recorder(run, config.record, steps=config.steps, listener=listener, stop=stop, heart=heart) as recorder:
         log.info("run %s on %s", run.id, platform.node())
         bench = Workbench(config, places, recorder)
@@ -139,6 +141,7 @@ def _take_up(recorder: Recorder, distiller: Distiller) -> int:
 def baseline(bench: Workbench) -> None:
     """Choose real images, or take those of a folder, then judge them like distilled ones."""
     config, recorder = bench.config, bench.recorder
+    recorder.restore()  # it has no checkpoint: what it has logged before it was killed is forgotten, and logged again
     choice = config.baseline.choice
     if choice in WITHOUT_IMAGES:
         recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import lgm_core.backbones.features
+import lgm_core.base.tensor_files
 import lgm_core.methods.lgm.pyramid
-import lgm_core.runs.recorder
 from lgm_core.base.knobs import from_dict
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
@@ -38,28 +38,28 @@ def after_growth() -> None:
 def during_checkpoint() -> None:
     """While the seventh checkpoint is half written."""
     written = [0]
-    save = lgm_core.runs.recorder.save_file
+    seal = lgm_core.base.tensor_files.seal
 
-    def save_half(tensors, path, metadata=None) -> None:
+    def halve_and_die(path: Path) -> None:
         written[0] += 1
-        save(tensors, path, metadata=metadata)
         if written[0] == 7:
-            os.truncate(path, Path(path).stat().st_size // 2)
+            os.truncate(path, path.stat().st_size // 2)
             kill()
+        seal(path)
 
-    lgm_core.runs.recorder.save_file = save_half
+    lgm_core.base.tensor_files.seal = halve_and_die
 
 
 def during_bank() -> None:
     """After some of the bank's rows are written, before they are counted as done."""
-    dumps = lgm_core.backbones.features.json.dumps
+    write = lgm_core.backbones.features.write_json
 
-    def dump_and_die(values, **options) -> str:
-        if isinstance(values, dict) and values.get("done") == 20:
+    def write_or_die(path: Path, values: dict) -> None:
+        if len(values["digests"]) == 2:
             kill()
-        return dumps(values, **options)
+        write(path, values)
 
-    lgm_core.backbones.features.json.dumps = dump_and_die
+    lgm_core.backbones.features.write_json = write_or_die
 
 
 MOMENTS = {"growth": after_growth, "checkpoint": during_checkpoint, "bank": during_bank, "never": lambda: None}

@@ -80,15 +80,15 @@ class Thumbnails:
         if sys.platform == "linux":  # only here has a thread its own priority; lower it below the run's work
             thread = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, thread, max(os.getpriority(os.PRIO_PROCESS, thread), _NICE))
-        self._folder.mkdir(parents=True, exist_ok=True)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self._folder / "lock", timeout=0, fallback_to_soft=False):
                 pages = self._pages()
                 if not self._over.is_set():
                     write_json(self.index_file, self._index(pages), indent=None)
         except Timeout:
             return  # another process is drawing
-        except UserError as error:
+        except (UserError, OSError) as error:  # such as a full disk: a later run goes on
             logging.getLogger("lgm").warning("no thumbnails: %s", error)
 
     def _pages(self) -> list[str]:

@@ -10,6 +10,8 @@ What a killed run has left is checked batch by batch against the digests beside 
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import takewhile
@@ -70,6 +72,8 @@ def create_bank(path: Path, shape: tuple[int, ...]) -> Any:
     keep = path.exists() and path.stat().st_size == offset + size
     with path.open("r+b" if keep else "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
+        if sys.platform == "linux":  # has all its room on the disk: writing to a map of a full disk would kill us
+            os.posix_fallocate(file.fileno(), 0, offset + size)
         file.truncate(offset + size)
     return np.memmap(path, dtype=np.float16, mode="r+", offset=offset, shape=shape)
 

@@ -73,6 +73,7 @@ class Bank:
         with FileLock(place / "lock", fallback_to_soft=False):
             if not is_whole(place / "features.safetensors", note):
                 _compute(images, backbone, recipe, place, compute, progress)
+            (place / "done.json").unlink(missing_ok=True)  # also that of a process that was killed just before this
         return Bank(map_bank(place / "features.safetensors"), images.labels, len(images.classes))
 
     def class_means(self) -> Float[Tensor, "c d"]:
@@ -169,7 +170,6 @@ def _compute(
     to_disk(partial)
     partial.replace(place / "features.safetensors")
     to_disk(place)
-    done_file.unlink(missing_ok=True)
 
 
 def _require_finite(features: Tensor, images: ImageSet, batch: range, backbone: Backbone, compute: Compute) -> None:

@@ -14,14 +14,16 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgm_core.base.errors import DamagedFile
 
 _SEAL = "sha256_of_the_rest"
+_LEFT_AFTER = 86400.0  # seconds; no file takes so long to be written
 
 
 class Lines(NamedTuple):
@@ -68,12 +70,28 @@ def to_disk(path: Path) -> None:
 def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
     """Remove what a killed writer has left half written beside the files of a folder, and one folder below it.
 
-    `but`: files that others may be writing just now.
+    `but`: files that others may be writing just now; of these, only what is older than a day.
     """
-    for pattern in (".*.new*", "*/.*.new*"):
-        for left in folder.glob(pattern):
-            if not left.name.startswith(tuple(f".{name}." for name in but)):
-                left.unlink(missing_ok=True)
+    others = tuple(f".{name}." for name in but)
+    for left in _half_written(folder):
+        if not left.name.startswith(others) or _is_old(left):
+            left.unlink(missing_ok=True)
+
+
+def sweep_old(folder: Path) -> None:
+    """The same for a folder that any process may be writing to: half-written files and folders older than a day."""
+    for left in _half_written(folder):
+        with suppress(OSError):
+            if _is_old(left):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _half_written(folder: Path) -> list[Path]:
+    return [left for pattern in (".*.new*", "*/.*.new*") for left in folder.glob(pattern)]
+
+
+def _is_old(left: Path) -> bool:
+    return time.time() - left.stat().st_mtime > _LEFT_AFTER
 
 
 def read_json(path: Path) -> dict[str, Any]:

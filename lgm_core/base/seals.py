@@ -24,15 +24,18 @@ _BLOCK = 2**20
 
 
 def seal(path: Path) -> None:
-    """Write the digest of a file that was saved with `UNSEALED` in its metadata into it."""
+    """Write the digest of a file that was saved with `UNSEALED` in its metadata into it.
+
+    The metadata get the order of their names, for safetensors writes them in another one each time: the same tensors
+    and metadata make the same bytes.
+    """
     with path.open("r+b") as file:
         header = _in_order(_header(file, path))
-        blank = _BLANK.encode()
-        if blank not in header:
+        if _BLANK.encode() not in header:
             raise ValueError(f"{path} was not saved with UNSEALED in its metadata")
         digest = _digest(file, header)
         file.seek(8)
-        file.write(header.replace(blank, digest.encode(), 1))
+        file.write(header.replace(_BLANK.encode(), digest.encode(), 1))
 
 
 def require_whole(path: Path) -> dict[str, str]:
@@ -49,19 +52,18 @@ def require_whole(path: Path) -> dict[str, str]:
     return metadata
 
 
-def _in_order(header: bytes) -> bytes:
-    """The same header with its metadata sorted: safetensors writes it in any order, the same run has the same bytes."""
-    values: dict[str, Any] = json.loads(header)
-    values["__metadata__"] = dict(sorted(values.get("__metadata__", {}).items()))
-    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()
-    return text.ljust(len(header)) if len(text) <= len(header) else header
-
-
 def _header(file: IO[bytes], path: Path) -> bytes:
     size, length = path.stat().st_size, int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-        raise DamagedFile(f"{path} is damaged (no tensors, or truncated)")
+        raise DamagedFile(f"{path} is damaged (no tensors, or cut short)")
     return file.read(length)
+
+
+def _in_order(header: bytes) -> bytes:
+    """The same header, of the same length, with its metadata sorted by their names."""
+    values = json.loads(header)
+    values["__metadata__"] = dict(sorted(values.get("__metadata__", {}).items()))
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode().ljust(len(header))
 
 
 def _metadata(header: bytes, path: Path) -> dict[str, str]:

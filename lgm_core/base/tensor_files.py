@@ -6,13 +6,11 @@ torch.Size([10, 3, 256, 256])
 """
 
 import logging
-import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile
@@ -27,12 +25,8 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[st
     """Replace a file of tensors atomically; a kill or a power failure leaves the old one whole."""
     with replacing(path, durable=True) as new:
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        try:
-            save_file(contiguous, new, metadata={**UNSEALED, **(metadata or {})})
-        except SafetensorError as error:  # which hides what the system said, such as that the disk is full
-            if said := re.search(r"code: (\d+)", str(error)):
-                raise OSError(int(said[1]), os.strerror(int(said[1])), str(path)) from None
-            raise
+        # not save_file: a kill leaves its own temporary file behind, and it hides what the system said of a full disk
+        new.write_bytes(save(contiguous, metadata={**UNSEALED, **(metadata or {})}))
         seal(new)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import replacing
@@ -57,7 +57,7 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     made = start(change(wanted, {"fork_step": step + 1}, own_settings(wanted).from_picture()), here)
     if not made.start.exists():
         with replacing(made.start, durable=True) as new:
-            save_file({"images": pictures, **_along(run, step, wanted)}, new, metadata=UNSEALED)
+            new.write_bytes(save({"images": pictures, **_along(run, step, wanted)}, metadata=UNSEALED))
             seal(new)
     return made
 

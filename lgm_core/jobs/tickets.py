@@ -76,7 +76,7 @@ def attended(queue: Path, run: RunFolder, wanted: Sequence[str]) -> Iterator[Pat
     """A place in the queue for this process itself: locked before it gets its name, and gone at the end."""
     queue.mkdir(parents=True, exist_ok=True)
     file = new_ticket(queue, run)
-    new = queue / f".{os.getpid()}-{file.name}"
+    new = queue / f".{file.name}.{os.getpid()}.new"
     lock = take(new)
     assert lock is not None  # the name is this process's own
     json.dump(_values(run, wanted, {}, attended=True), lock)

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.identity import identity
 from lgm_core.runs.index import Facts, Index, digest_of
 from lgm_core.runs.status import Status
-
-_LEFT_AFTER = 3600.0  # seconds
 
 
 class RunStore:
@@ -88,15 +85,7 @@ class RunStore:
             raise UserError(
                 f"{run.path} exists, but is not the run of this command; move it away, or use another --name"
             ) from None
-        self._sweep()
         return run
-
-    def _sweep(self) -> None:
-        """Remove what killed processes have left of runs that never began."""
-        for left in self.root.glob(".*.new"):
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LEFT_AFTER:
-                    shutil.rmtree(left)
 
     def same(self, config: RunConfig) -> RunFolder | None:
         """The newest run with this very config (or this name): the one that the same command means again."""
