@@ -73,7 +73,7 @@ def test_experts_that_a_run_matches_are_left(root: Path, capsys):
         run = fake_distill(RunStore(root / "runs"), state, name=f"{state}-{dataset}", method="mkdt", dataset=dataset)
         assert main(["cache", "drop", "trajectories"]) == 0
         said = capsys.readouterr().out
-        assert file.exists() == kept and (f"the run {run.id}, which is running, works with it" in said) == kept
+        assert file.exists() == kept and (f"the run {run.id}, which is running, uses it" in said) == kept
         shutil.rmtree(run.path)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"x")

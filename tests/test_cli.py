@@ -150,7 +150,7 @@ def test_sigterm_checkpoints_exits_143_and_resume_goes_on(small_weights, tmp_pat
         [sys.executable, "-m", "lgm_core", *words], cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ
     )
     metrics = tmp_path / "runs" / "long" / "metrics.jsonl"
-    while not metrics.exists() and worker.poll() is None:
+    while (not metrics.exists() or len(metrics.read_text().splitlines()) < 2) and worker.poll() is None:
         time.sleep(0.1)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(180) == 143

@@ -133,7 +133,7 @@ def test_another_layout_than_expected_is_said(server, tmp_path, monkeypatch):
     root = serve("cub2011", "CUB_200_2011.tgz", server, tmp_path, monkeypatch)
     row = catalog.CATALOG["cub2011"]
     monkeypatch.setitem(catalog.CATALOG, "cub2011", replace(row, markers=("other.txt",)))
-    with pytest.raises(Unavailable, match="holds no other.txt"):
+    with pytest.raises(Unavailable, match="has no other.txt"):
         fetch_dataset("cub2011", root)
     assert [path.name for path in root.iterdir()] == [".downloads"]
 

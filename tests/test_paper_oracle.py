@@ -121,7 +121,7 @@ class PaperBench(Bench):
         self._toy, self._train, self.notes = toy, train, []
 
     train = property(lambda self: self._train)
-    clean_bank = view_bank = seen_clean = pictures = once = phase = None
+    clean_bank = view_bank = seen_clean = pictures = once = phase = further = None
 
     def backbone(self, name):
         return self._toy

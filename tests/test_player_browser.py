@@ -157,7 +157,7 @@ def test_before_is_the_first_frame_that_shows_something(page: Any, server: str, 
     expect(player.locator(".wipe[data-before]")).to_be_visible()
     until(page, lambda: int(player.locator(".wipe").get_attribute("data-before")) > steps[5], "noise is passed over")
     first = int(player.locator(".wipe").get_attribute("data-before"))
-    assert 50 < first < 350  # the made-up pictures fade in over 500 steps
+    assert 50 < first < 400  # the made-up pictures fade in over 500 steps
     expect(player.locator(".wipe-words")).to_have_text(f"Step {first + 1} | step 500: drag to compare")
 
 

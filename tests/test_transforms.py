@@ -93,7 +93,7 @@ def test_fitted_pixels_are_made_once(tmp_path, monkeypatch):
     assert np.array_equal(first.numpy().transpose(0, 2, 3, 1), images.shards[0])
     monkeypatch.setattr(Image.Image, "crop", lambda *_: pytest.fail("decoded again"))
     assert torch.equal(fitted_pixels(images, 8, tmp_path), first)
-    assert [path.suffix for path in tmp_path.iterdir()] == [".npy"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npy"]
 
 
 def test_whitened_images_come_back_as_they_were_and_the_fit_is_kept(tmp_path):

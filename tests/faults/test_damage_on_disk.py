@@ -101,7 +101,7 @@ def test_a_damaged_bank_is_computed_again_with_a_note(harm: str, short, wanted: 
     (bank,) = here.features.glob("*/features.safetensors")
     HARM[harm](bank)
     assert finished(run, here).read_bytes() == wanted
-    assert any("computed again" in note for note in run.status().notes)
+    assert any("recomputing it" in note for note in run.status().notes)
 
 
 def test_half_a_bank_goes_on_from_its_last_whole_batch(short, wanted: bytes, here: Places):
@@ -113,7 +113,7 @@ def test_half_a_bank_goes_on_from_its_last_whole_batch(short, wanted: bytes, her
 
     assert work(run, here, listener) == "paused"
     (part,) = here.features.glob("*/features.part")
-    assert len(json.loads((part.parent / "done.json").read_text())["digests"]) == 2
+    assert len(json.loads((part.parent / "done.json").read_text())["digests"]) >= 2
     content = bytearray(part.read_bytes())
     content[int.from_bytes(content[:8], "little") + 8] ^= 1  # the first number of the first batch
     part.write_bytes(content)
@@ -197,5 +197,5 @@ def test_a_head_of_no_numbers_is_no_accuracy():
     from lgm_core.evaluation.seen import HeldOut
 
     test = HeldOut(torch.ones(4, 3), torch.tensor([0, 1, 0, 1]), None, 0, 2)
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="scores are not finite"):
         test.report(lambda features: torch.full((len(features), 2), torch.nan))

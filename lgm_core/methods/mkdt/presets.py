@@ -55,7 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # what the Launch page says of each
 WORDS: dict[str, str] = {
-    "mkdt_preview": "**Preview**: a first look at CIFAR-10, 100 images, a narrow network. Minutes on a CPU.",
+    "mkdt_preview": "**Preview**: a first look at CIFAR-10, 100 images, a narrow network.",
     "mkdt_cifar10_2": "**CIFAR-10, 2 %**: the paper's settings, 1,000 images. Wants a GPU, and Barlow Twins' weights.",
     "mkdt_cifar10_5": "**CIFAR-10, 5 %**: 2,500 images. Wants a GPU, and Barlow Twins' weights.",
     "mkdt_cifar100_2": "**CIFAR-100, 2 %**: 1,000 images. Wants a GPU, and Barlow Twins' weights.",

@@ -13,11 +13,12 @@ from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
 from pages.parts.status import panel
+from pages.parts.theme import CLASS_PALETTE
 
 _EVERY = 3.0  # seconds
 _RECENT = 20  # steps in the mean loss that is shown
 _READ = {"loss", "rate", "expert", "start_epoch"}
-_STARTS = ("#3f7fe0", "#e8833a", "#3fa34d", "#9158c9", "#d1495b", "#7f7f7f")  # one for each epoch of a start
+_STARTS = CLASS_PALETTE[:6]  # one for each epoch of a start
 _HARDEST = "hardest images"  # a stage of runs that begin with them
 STAGES = {  # name -> how the phases of it begin
     "targets": ("opening", "fitting", "features of", "fetching", "the teacher"),
