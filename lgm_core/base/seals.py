@@ -75,8 +75,8 @@ def _metadata(header: bytes, path: Path) -> dict[str, str]:
 
 
 def _digest(file: IO[bytes], header: bytes) -> str:
-    """Of the header, given apart, and of all that follows it."""
-    found = hashlib.sha256(header)
+    """Of the header, given apart, its length, which says where the tensors begin, and all that follows it."""
+    found = hashlib.sha256(len(header).to_bytes(8, "little") + header)
     file.seek(8 + len(header))
     while block := file.read(_BLOCK):
         found.update(block)

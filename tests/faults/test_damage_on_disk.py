@@ -92,7 +92,7 @@ def test_with_both_checkpoints_damaged_a_run_begins_anew(short, wanted: bytes, h
     run = paused(short, here)
     flip(run.checkpoint), flip(run.checkpoint_before)
     assert finished(run, here).read_bytes() == wanted
-    assert any("begins anew" in note for note in run.status().notes) and len(run.metrics()) == 10
+    assert any("starts again" in note for note in run.status().notes) and len(run.metrics()) == 10
 
 
 @pytest.mark.parametrize("harm", ["flipped", *(pytest.param(h, marks=SLOW) for h in list(HARM)[1:])])
