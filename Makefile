@@ -37,7 +37,7 @@ app: setup
 demo: setup
 	$(BIN)/lgm study demo details --preset preview --distil-with mobilenet_v3_small \
 		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged --seeds 1 --draws 3 --steps 150 \
-		--lgm.whiten 1 --lgm.distance per_class --probe.full-views 2
+		--lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

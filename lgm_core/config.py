@@ -62,6 +62,7 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     backbone = str(found.get("backbone", ""))
     if "width" in judges and "width" in own and backbone.split(":")[0] == "conv":  # the others have no width
         found["backbone"] = f"{backbone}:width{own['width']}"
+    _objective_of_today(found.get("lgm"))
     for old, new in RENAMED.items():
         group, name = _place(found, old)
         target, new_name = _place(found, new, make=name in group)
@@ -69,6 +70,19 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
             target[new_name] = group[name]
         group.pop(name, None)
     return found
+
+
+def _objective_of_today(lgm: Any) -> None:
+    """`lgm.whiten` was the metric's floor, 0 for none, and `lgm.distance` is `lgm.objective` now."""
+    if not isinstance(lgm, dict):
+        return
+    floor = lgm.get("whiten")
+    if isinstance(floor, int | float) and not isinstance(floor, bool):
+        lgm["whiten"] = "full" if floor else "none"
+        if floor:
+            lgm.setdefault("whiten_beta", floor)
+    if (distance := lgm.pop("distance", "")) in ("whole", "per_class"):
+        lgm.setdefault("objective", "cosine" if distance == "whole" else "cosine-per-class")
 
 
 def _place(values: dict[str, Any], dotted: str, make: bool = False) -> tuple[dict[str, Any], str]:
@@ -90,7 +104,7 @@ def validate(config: RunConfig) -> RunConfig:
         check_protocols(config)
     row = method_of(config)
     if config.kind == "distill":
-        if len(config.networks()) > 1:
+        if len(config.networks()) > 1 and not row.joint:
             raise ConfigError(
                 f"{row.title} distils with one {row.noun} at a time; {' and '.join(config.networks())} were given"
             )

@@ -33,7 +33,7 @@ def test_compare_keeps_losses_and_recipes_apart(show, store):  # noqa: F811
     runs = both(store, scratch=vars(preset("rcig_digits").scratch))
     shown = show("compare", runs=[run.id for run in runs])
     said, table = words(shown), {row["Evaluated on"]: row for _, row in shown.dataframe[1].value.iterrows()}
-    assert "1 − cosine of the gradients" in said and "cross-entropy on real images" in said
+    assert "distance of the gradients" in said and "cross-entropy on real images" in said
     assert said.count("charts show different quantities") == 2 and r"differ in scratch\.learning" in said
     assert table["conv"]["networks − heads"] == "not comparable"
     assert table["MobileNetV2"]["networks − heads"].startswith("+0.0")

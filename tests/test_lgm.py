@@ -15,7 +15,9 @@ from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead, head_gradient
 from lgm_core.methods.lgm.literal_step import _gradient
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
 
@@ -59,18 +61,11 @@ def _distiller(toy, compute, target: RealTarget, *, keep_moments: bool = True, g
     synthetic = PyramidSet(
         SyntheticConfig(resolution=18), pyramid, grow_every=grow_every, classes=C, images_per_class=1
     )
-    return LinearGradientMatching(
-        LGMConfig(**{"views": 3, "learning_rate": 2e-3, **config}),
-        steps=50,
-        classes=C,
-        synthetic=synthetic,
-        backbone=toy,
-        augment=Augment(AugmentConfig(), side=16, seed=0, device="cpu"),
-        target=target,
-        compute=compute,
-        keep_moments=keep_moments,
-        seed=7,
-    )
+    lgm, chunk = LGMConfig(**{"views": 3, "learning_rate": 2e-3, **config}), config.get("chunk", 0)
+    objective = GradientMatching(target, config=lgm, rows=C, width=12, steps=50, seed=7, device=torch.device("cpu"))
+    augment = Augment(AugmentConfig(), side=16, seed=0, device="cpu")
+    source = Source(toy, augment=augment, objective=objective, compute=compute, views=3, seed=7, chunk=chunk)
+    return LinearGradientMatching(lgm, steps=50, synthetic=synthetic, sources=[source], keep_moments=keep_moments)
 
 
 @pytest.fixture
@@ -88,9 +83,9 @@ def test_the_step_has_the_loss_and_gradient_of_the_papers_literal_step(toy, comp
     ours = _distiller(toy, compute, target, head_std=0.3)
     literal = _distiller(toy, compute, target).synthetic
     result = ours.step(0)
-    choices = ours.augment.draw(C, views=3, random=generator("cpu", 7, 0, 0x76696577))
+    choices = ours.sources[0].augment.draw(C, views=3, random=generator("cpu", 7, 0, 0x76696577))
     unfrozen = toy.requires_grad_(True)
-    loss = literal_loss(*real, unfrozen, literal, ours.augment, choices, target.head, compute)
+    loss = literal_loss(*real, unfrozen, literal, ours.sources[0].augment, choices, target.head, compute)
     loss.backward()
     assert result.loss == pytest.approx(loss.item(), rel=1e-5)
     for mine, theirs in zip(_gradients(ours), literal.levels, strict=True):

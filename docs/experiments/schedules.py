@@ -24,7 +24,9 @@ from lgm_core.base.settings import AugmentConfig, BankConfig, DeviceConfig
 from lgm_core.datasets.open import open_dataset
 from lgm_core.evaluation.probe import HeadRecipe, score, train_heads
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 
@@ -91,11 +93,17 @@ class Race:
         return MeanTarget(self.banks[side], balanced=True, device=self.compute.device)
 
     def distiller(self, variant: Variant, pyramid: PyramidSet, views: int, side: int) -> LinearGradientMatching:
-        return LinearGradientMatching(
-            replace(variant.lgm, views=views), steps=10**6, classes=self.classes, synthetic=pyramid,
-            backbone=self.backbone, augment=Augment(AugmentConfig(), side=side, seed=0, device=self.compute.device),
-            target=self.target(side), compute=self.compute, keep_moments=variant.pyramid.keep_moments, seed=0,
+        device = self.compute.device
+        config = replace(variant.lgm, views=views)
+        objective = GradientMatching(
+            self.target(side), config=config, rows=self.classes, width=self.backbone.feature_size, steps=10**6, seed=0,
+            device=device,
         )  # fmt: skip
+        augment = Augment(AugmentConfig(), side=side, seed=0, device=device)
+        source = Source(self.backbone, augment=augment, objective=objective, compute=self.compute, views=views, seed=0)
+        return LinearGradientMatching(
+            config, steps=10**6, synthetic=pyramid, sources=[source], keep_moments=variant.pyramid.keep_moments
+        )
 
     def accuracy(self, images: torch.Tensor) -> float:
         labels = torch.arange(self.classes)
@@ -130,7 +138,7 @@ def run(race: Race, variant: Variant, marks: list[float]) -> tuple[list[float], 
             distiller.config = replace(distiller.config, learning_rate=variant.lgm.learning_rate * max(half, 1e-3))
         step += 1
         distiller.step(step)
-        spent += distiller.config.views * race.classes * (distiller.augment.side / whole) ** 2
+        spent += distiller.config.views * race.classes * (distiller.sources[0].augment.side / whole) ** 2
         if variant.average:
             for name, level in pyramid.state().items():
                 average[name] = torch.lerp(level, average.get(name, level), variant.average)

@@ -7,7 +7,7 @@
 >>> status(find_row("clip_vitb16"), places())
 'can be fetched'
 
-A hub revision is a commit where one could be verified, else "main": clip_vitl14 and clip_resnet101.
+A hub revision is a commit where one could be verified, else "main": clip_vitl14, clip_resnet101 and resnet18.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ _MOBILE3 = "Howard et al., Searching for MobileNetV3, ICCV 2019, arXiv 1905.0224
 _LITE = "Tan and Le, EfficientNet, ICML 2019, arXiv 1905.11946; Lite variant: Google TPU models"
 
 
-def _small(name: str, title: str, builder, architecture: str, file: str, source: Wheel, **facts) -> BackboneRow:
-    """A small convolutional classifier from the package index."""
+def _small(name: str, title: str, builder, architecture: str, file: str, source: Wheel | Hub, **facts) -> BackboneRow:
+    """A small convolutional classifier."""
     facts |= {"family": "small CNN", "input_size": 224, "feature": _POOLED}
     return BackboneRow(
         name=name, title=title, builder=builder, architecture=architecture, file=file, source=source, **facts
@@ -105,6 +105,9 @@ ROWS: tuple[BackboneRow, ...] = (
                  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
            mean=HALF[0], std=HALF[1], feature_size=1280, parameters=3.4, megabytes=17, licence="Apache-2.0",
            layout="same_order", citation=_LITE),
+    _small("resnet18", "ResNet-18", "timm", "resnet18", "resnet18_torchvision.safetensors",
+           Hub("timm/resnet18.tv_in1k"), feature_size=512, parameters=11.2, megabytes=47, licence="BSD-3-Clause",
+           citation="He et al., Deep Residual Learning, CVPR 2016, arXiv 1512.03385; weights: torchvision"),
     _clip("clip_vitb16", "ViT-B/16", "ViT-B-16-quickgelu",
           Hub("timm/vit_base_patch16_clip_224.openai", _OPEN_CLIP_FILE, "977e3dd0ec55ab8da155f2fbeb6b5f54948b6e3d"),
           512, 86.2, 599, stand_in="clip_vitb16_openai_int8.safetensors", stand_in_note="int8, de-quantised"),

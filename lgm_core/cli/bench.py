@@ -83,9 +83,7 @@ def bench(
 def _ways(ours: "Bench", literal: bool) -> dict[str, Callable[[], object]]:
     ways: dict[str, Callable[[], object]] = {"step": ours.step, "bare": ours.bare}
     if literal:
-        published = LiteralStep(
-            ours.backbone.name, views=ours.view_count, classes=ours.distiller.classes, compute=ours.compute
-        )
+        published = LiteralStep(ours.backbone.name, views=ours.view_count, classes=ours.classes, compute=ours.compute)
 
         def step() -> None:
             usual_memory()
@@ -111,15 +109,15 @@ def _row(ours: "Bench", ways: dict[str, Callable[[], object]], rounds: int) -> d
     return {
         "backbone": ours.backbone.name,
         "views": ours.view_count,
-        "classes": ours.distiller.classes,
-        "chunk": ours.distiller.chunk,
+        "classes": ours.classes,
+        "chunk": ours.source.chunk,
         "device": facts["device_name"],
         "precision": compute.precision_of(ours.backbone),
         "threads": facts["threads"],
         "seconds_per_step": step,
         "seconds_bare": median["bare"],
         "seconds_literal": literal,
-        "images_per_second": ours.view_count * ours.distiller.classes / step,
+        "images_per_second": ours.view_count * ours.classes / step,
         "ratio_to_bare": step / median["bare"],
         "ratio_to_literal": literal / step if literal else None,
         "peak_bytes": peak["step"],
@@ -172,7 +170,7 @@ class Bench:
     ) -> None:
         """`measure`: take the precision that is faster here."""
         device = compute.device
-        self.compute, self.view_count = compute, views
+        self.compute, self.view_count, self.classes = compute, views, classes
         self.backbone = open_backbone(name, places(), device=device)
         if measure:
             compute.chosen[self.backbone.name] = choose_precision(self.backbone, compute, places().estimates)
@@ -181,11 +179,12 @@ class Bench:
             lgm=LGMConfig(views=views), synthetic=SyntheticConfig(), pyramid=PyramidConfig(), augment=AugmentConfig()
         )
         self.distiller = noise_distiller(own, classes, self.backbone, compute, chunk=chunk or fits)
+        (self.source,) = self.distiller.sources
         self._step = 0
 
     def compile(self) -> None:
         """The network through torch.compile; with CUDA graphs on a GPU."""
-        self.distiller.backbone = self.backbone = self.backbone.compiled()
+        self.source.backbone = self.backbone = self.backbone.compiled()
 
     def step(self) -> None:
         self._step += 1
@@ -193,8 +192,8 @@ class Bench:
 
     def bare(self) -> None:
         """One forward + backward of all views, in chunks like the step's, but each chunk only once."""
-        size, total = self.backbone.input_size, self.view_count * self.distiller.classes
-        chunk = self.distiller.chunk or total
+        size, total = self.backbone.input_size, self.view_count * self.classes
+        chunk = self.source.chunk or total
         for start in range(0, total, chunk):
             views = self._views(min(chunk, total - start), size)
             torch.autograd.grad(self.compute.features(self.backbone, views).sum(), views)
@@ -204,7 +203,7 @@ class Bench:
         views = self._views(1, self.backbone.input_size)
         with FlopCounterMode(display=False) as counter:
             torch.autograd.grad(self.compute.features(self.backbone, views).sum(), views)
-        return counter.get_total_flops() * self.view_count * self.distiller.classes
+        return counter.get_total_flops() * self.view_count * self.classes
 
     def _views(self, count: int, size: int) -> Tensor:
         return torch.full((count, 3, size, size), 0.5, device=self.compute.device).requires_grad_()

@@ -1,7 +1,7 @@
 """The live accuracy: what the set is worth as it is now, during a distillation. For watching only.
 
-Frozen backbones judge by the nearest class mean: first the run's own, then those that will judge the result, as long as
-all this takes less than LIVE_SHARE of the time. A network from scratch is trained for a short while.
+Frozen backbones judge by the nearest class mean: first those that the run learns in, then those that will judge the
+result, as long as all this takes less than LIVE_SHARE of the time. A network from scratch is trained for a short while.
 
 >>> live = LiveJudges(bench, config)
 >>> live.judge(distiller.export(), step=30)
@@ -38,10 +38,10 @@ class LiveJudges:
 
     def __init__(self, bench: Bench, config: SharedConfig) -> None:
         live, steps = config.live, config.steps
-        self._bench, self._config, self._own = bench, config, config.networks()[0]
+        self._bench, self._config, self._own = bench, config, config.networks()
         self._steps = {round(k * (steps - 1) / live.times) for k in range(1, live.times + 1)} if live.times else set()
         others = [name for name in config.evaluate_on if not is_student(name)]
-        self._names = tuple(dict.fromkeys([self._own, *others]))
+        self._names = tuple(dict.fromkeys([*self._own, *others]))
         self._judges: dict[str, _Judge] = {}
         self._began, self._spent = time.perf_counter(), 0.0
 
@@ -58,15 +58,17 @@ class LiveJudges:
             self._open(name)
 
     def judge(self, learned: LearnedSet, step: int) -> dict[str, float]:
-        """Accuracies in [0, 1], by "live:" and a network's name: the own always, others at last and as time allows."""
+        """Accuracies in [0, 1], by "live:" and a network's name: its own always, others at last and as time allows."""
         is_last = step == max(self._steps)
         found = {}
         for name in self._names:
-            if name != self._own and not is_last and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
+            if name not in self._own and not is_last and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
                 continue
             began = time.perf_counter()
-            found[f"live:{name}"] = self._of_student(learned) if is_student(name) else self._of_means(learned, name)
-            self._spent += time.perf_counter() - began if name != self._own else 0.0
+            found[f"live:{name}"] = (
+                self._of_student(learned, name) if is_student(name) else self._of_means(learned, name)
+            )
+            self._spent += time.perf_counter() - began if name not in self._own else 0.0
         return found
 
     def _open(self, name: str) -> None:
@@ -93,16 +95,16 @@ class LiveJudges:
         means = ClassMeans(Seen(features, learned.labels), classes=bench.classes)
         return judge.held.report(means.scores)["top1"]
 
-    def _of_student(self, learned: LearnedSet) -> float:
+    def _of_student(self, learned: LearnedSet, name: str) -> float:
         config, scratch, device = self._config, self._config.scratch, self._bench.compute.device
         if isinstance(learned, TargetSet):
-            return live_accuracy(self._bench, config, learned, self._own)
+            return live_accuracy(self._bench, config, learned, name)
         real = open_real(self._bench, scratch, config.dataset)
         values, targets = (part.to(device) for part in values_of(learned, real))
         if scratch.flip:
             values, targets = with_flips(values, targets)
         recipe = ScratchRecipe(steps=config.live.steps, learning_rate=LIVE_RATE * scratch.learning_rate, seeds=1)
-        shape = shape_of(self._own, scratch, real)
+        shape = shape_of(name, scratch, real)
         networks = train_networks(lambda rows: values[rows.to(device)], targets, shape, recipe=recipe)
         some = spread_over_classes(real.test.labels, config.live.test_images)
         best, true = predicted(networks, [(real.test.values(some), real.test.labels[some].to(device))])

@@ -39,6 +39,7 @@ class Method:
     presets        by name, what each changes against the defaults; `preset_words` says what each is for
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
+    joint          may it learn one set in several networks at once?
     opens          settings that name further frozen backbones which its runs open: "pretrain.teacher"
     high_loss      (own settings, shared settings, bench) -> the real images that are hardest for it, as rows
     assemble       (own settings, shared settings, bench) -> a distiller that is ready to step
@@ -67,6 +68,7 @@ class Method:
     noun: str = "backbone"
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"
     exports: Literal["images", "labels", "targets"] = "images"
+    joint: bool = False
     opens: tuple[str, ...] = ()
     high_loss: str = ""
     assemble: str
@@ -95,6 +97,7 @@ _LGM = Method(
     preset_words=lgm_presets.WORDS,
     default_preset="standard",
     networks="frozen",
+    joint=True,
     assemble="lgm_core.methods.lgm.assembly:assemble",
     measure="lgm_core.methods.lgm.measure:measure",
     estimate="lgm_core.methods.lgm.estimate",
@@ -105,7 +108,7 @@ _LGM = Method(
     fork_tabs=("lgm", "augment", "pyramid", "probe", "live", "record"),
     checkpoint_of=("synthetic", "backbone"),
     memory_remedy="Lower lgm.views, or set lgm.chunk (views per pass).",
-    loss="1 − cosine of the gradients",
+    loss="distance of the gradients",
 )  # fmt: skip
 
 _RCIG = Method(

@@ -1,6 +1,6 @@
 """Plotly figures that look alike, follow the theme and keep their zoom.
 
->>> show(curves({"run a": lines}, "loss", {"run a": "blue"}, "1 − cosine of the gradients"), key="loss")
+>>> show(curves({"run a": lines}, "loss", {"run a": "blue"}, "distance of the gradients"), key="loss")
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,11 @@
 """Linear Gradient Matching, arXiv 2511.16674: images that give a linear head the gradient of the real data.
 
 config, presets  its settings, and starting points by name (no torch)
-step          one step: views, features, gradient of a head, cosine distance, Adam
+step          one step: the images' gradient in one backbone or in several, Adam
+source        one backbone that the images are learned in: views, features, loss, in chunks that fit into memory
+objectives    what the loss is (a package, a file each)
 gradients     the head's gradient in closed form, and the distance between two
-whitening     directions in which a class varies in itself count less in a gradient
+metric        directions in which a class varies in itself count less in a gradient
 targets       the real data's gradient, three ways: from class means, the whole bank, a fresh batch
 learned_images  what a step needs of the images; implemented by
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB

@@ -15,43 +15,62 @@ from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random
 from lgm_core.methods.lgm.config import LGMSettings
 from lgm_core.methods.lgm.learned_images import LearnedImages
+from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
-from lgm_core.methods.lgm.whitening import inverse_root
 
 
 def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGradientMatching:
     """Linear Gradient Matching as the settings describe it. `own`: the method's groups, `shared`: all others."""
-    (name,) = shared.networks()
-    backbone = bench.backbone(name)
     return LinearGradientMatching(
         own.lgm,
         steps=shared.steps,
-        classes=bench.classes,
-        target=real_target(own, shared, bench, backbone),
         synthetic=synthetic_set(own, shared, bench),
-        backbone=backbone.compiled() if shared.device.compile else backbone,
-        augment=bench.augment(own.augment, backbone),
-        compute=bench.compute,
+        sources=[source(own, shared, bench, place) for place in range(len(shared.networks()))],
         keep_moments=own.pyramid.keep_moments,
-        seed=shared.seed,
-        chunk=own.lgm.chunk or fitting(own, shared, bench, backbone),
-        root=whitening_root(own, shared, bench, backbone),
     )
 
 
-def fitting(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> int:
+def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> Source:
+    """The backbone at a place of the list, with its views, its real side and its objective."""
+    names, views = shared.networks(), own.lgm.views_in(place)
+    backbone = bench.backbone(names[place])
+    side = Side(
+        config=own.lgm,
+        bank=lambda: real_bank(own, shared, bench, backbone),
+        target=lambda: real_target(own, shared, bench, backbone, views),
+        rows=bench.classes,
+        width=backbone.feature_size,
+        steps=shared.steps,
+        seed=shared.seed,
+        device=bench.compute.device,
+    )
+    return Source(
+        backbone.compiled() if shared.device.compile else backbone,
+        augment=bench.augment(own.augment, backbone),
+        objective=OBJECTIVES[own.lgm.objective](side),
+        compute=bench.compute,
+        views=views,
+        seed=shared.seed,
+        weight=own.lgm.weights(len(names))[place],
+        chunk=own.lgm.chunk or fitting(views * shared.images_per_class * bench.classes, bench, backbone),
+        place=place,
+    )
+
+
+def fitting(views: int, bench: Bench, backbone: Backbone) -> int:
     """Views per forward pass that the free memory allows, 0: all at once; the user is told if they do not all fit."""
-    compute, views = bench.compute, own.views_per_step(shared.images_per_class * bench.classes)
+    compute = bench.compute
     chunk = fitting_chunk(views, bytes_per_view(backbone, compute), free_bytes(compute.device))
     if chunk:
         bench.note(f"{views} views do not fit in memory at once; they are processed in chunks of {chunk}.")
     return chunk
 
 
-def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> RealTarget:
+def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, views: int) -> RealTarget:
     """The real side of the matching, which `lgm.target` chooses."""
     lgm, compute = own.lgm, bench.compute
     if lgm.target == "batch":
@@ -60,7 +79,7 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
             backbone,
             bench.augment(own.augment, backbone),
             compute,
-            batch=own.views_per_step(shared.images_per_class * bench.classes),
+            batch=views * shared.images_per_class * bench.classes,
             resize=shared.data.resize,
             balanced=lgm.balance,
             seed=shared.seed,
@@ -74,14 +93,6 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
 def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
     """Features of augmented views of the training images."""
     return bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
-
-
-def whitening_root(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Tensor | None:
-    """What gradients are multiplied by before they are compared; None where they are not."""
-    if not own.lgm.whiten:
-        return None
-    bank = real_bank(own, shared, bench, backbone)
-    return inverse_root(bank, share=own.lgm.whiten, device=bench.compute.device)
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:

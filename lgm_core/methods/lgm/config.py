@@ -45,15 +45,36 @@ class LGMConfig:
     target: Literal["mean", "bank", "batch"] = knob(
         "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
     )
-    whiten: float = knob(
-        0.0,
-        "whiten gradients by the covariance within classes: its floor, as a share of the mean variance; "
-        "0: off, as in the paper",
-        low=0,
-        high=1000,
+    objective: Literal["cosine", "cosine-per-class", "mse", "ridge"] = knob(
+        "cosine",
+        "how gradients are compared: 1 - cosine of the whole, as in the paper, its mean over each class's own row, or "
+        "squared distance; ridge: the closed-form head of the images, tried on the real data",
     )
-    distance: Literal["whole", "per_class"] = knob(
-        "whole", "1 - cosine of the whole gradients, as in the paper, or the mean over each class's own row"
+    whiten: Literal["none", "diagonal", "full"] = knob(
+        "none", "multiply gradients by the inverse root of the covariance within classes; none: as in the paper"
+    )
+    whiten_power: float = knob(0.5, "1: by the inverse itself", low=0, high=2)
+    whiten_beta: float = knob(1.0, "added to the covariance, as a share of its mean eigenvalue", low=1e-6, high=1e6)
+    whiten_beta_end: float = knob(
+        0.0, "where whiten_beta ends, changed by a constant factor each step; 0: it stays", low=0, high=1e6
+    )
+    ridge_lambda: float = knob(0.01, "strength of the ridge, per view", low=1e-8, high=1e3)
+    ridge_temperature: float = knob(0.1, "temperature of the ridge head's cross-entropy", low=1e-3, high=100)
+    joint: Literal["turn", "all"] = knob(
+        "turn",
+        "several backbones: one of them each step, in turn, or all in every step, which costs as many times more",
+    )
+    source_views: tuple[int, ...] = knob((), "views in each of several backbones; none: as many as lgm.views", low=1)
+    source_weights: tuple[int, ...] = knob(
+        (), "turns, or shares of the loss, of each of several backbones; none: all alike", low=1
+    )
+    average: float = knob(0.0, "share of the steps, the last ones, over which the images are averaged", low=0, high=1)
+    flat_radius: float = knob(
+        0.0,
+        "seek flat minima: take the gradient this far uphill, at twice the cost; 0: off",
+        low=0,
+        high=1,
+        unit="of the range [0, 1]",
     )
     balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as in the paper")
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
@@ -61,6 +82,23 @@ class LGMConfig:
     chunk: int = knob(
         0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0
     )
+
+    def beta_at(self, step: int, steps: int) -> float:
+        """The floor of the metric at a step: from `whiten_beta` to `whiten_beta_end`, by a constant factor."""
+        if not self.whiten_beta_end:
+            return self.whiten_beta
+        return self.whiten_beta * (self.whiten_beta_end / self.whiten_beta) ** (step / max(steps - 1, 1))
+
+    def averages_from(self, steps: int) -> int:
+        """The first step whose images count in the average; past the end where none is taken."""
+        return steps - round(self.average * steps)
+
+    def views_in(self, place: int) -> int:
+        """Views per image in the backbone at a place of the list."""
+        return self.source_views[place] if self.source_views else self.views
+
+    def weights(self, sources: int) -> tuple[int, ...]:
+        return self.source_weights or (1,) * sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +125,15 @@ class LGMSettings(MethodSettings):
         return max(int(self.pyramid.grow_share * steps / max(self._levels_to_come(), 1)), 1)
 
     def views_per_step(self, images: int) -> int:
-        """Views that one step looks at, of so many synthetic images."""
-        return self.lgm.views * images
+        """Views that one step looks at in one backbone, at most, of so many synthetic images."""
+        return max(self.lgm.source_views or (self.lgm.views,)) * images
 
     def check(self, shared: SharedConfig) -> None:
         """Raise `ConfigError` for a pyramid that starts too large, or has not a step for each of its levels.
 
         A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
         """
-        if self.lgm.whiten and self.lgm.target == "batch":
-            raise ConfigError("lgm.whiten needs the bank of real features, which lgm.target batch does not have")
+        self._check_objective(len(shared.networks()))
         side, start = self.synthetic.resolution, self.pyramid.start
         if self.synthetic.parameterisation != "pyramid":
             return
@@ -108,6 +145,25 @@ class LGMSettings(MethodSettings):
                 f"the pyramid reaches its full {side} px only at step {due}, but the run has {shared.steps} steps; "
                 f"raise steps above {due}, or lower synthetic.resolution"
             )
+
+    def _check_objective(self, sources: int) -> None:
+        """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
+        lgm = self.lgm
+        if lgm.target == "batch" and (lgm.whiten != "none" or lgm.objective == "ridge"):
+            asked = "lgm.objective ridge" if lgm.objective == "ridge" else "lgm.whiten"
+            raise ConfigError(f"{asked} needs the bank of real features, which lgm.target batch does not have")
+        if lgm.objective == "ridge" and lgm.whiten != "none":
+            raise ConfigError(
+                f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not: leave it out"
+            )
+        if lgm.whiten_beta_end and lgm.whiten == "none":
+            raise ConfigError("lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full")
+        for name, given in (("views", lgm.source_views), ("weights", lgm.source_weights)):
+            if given and len(given) != sources:
+                raise ConfigError(
+                    f"lgm.source-{name} has {len(given)} values for {sources} "
+                    f"backbone{'s' if sources > 1 else ''}: give one for each, in their order"
+                )
 
     def levels_left_out(self, steps: int) -> int:
         """Levels of the pyramid that a run of so many steps ends before; 0 where it reaches its full size."""

@@ -65,4 +65,13 @@ def cosine_distance(left: Float[Tensor, "c d1"], right: Float[Tensor, "c d1"]) -
     return 1 - (left @ right) / (left.norm() * right.norm()).clamp_min(1e-20)
 
 
-DISTANCES = {"whole": cosine_distance, "per_class": class_distance}
+def squared_distance(left: Float[Tensor, "c d1"], right: Float[Tensor, "c d1"]) -> Float[Tensor, ""]:
+    """The squared length of their difference, in units of the right one's, in float32.
+
+    Of class means at a head of zeros this is the matching of first moments (arXiv 2602.05391), but for the bias.
+    """
+    left, right = left.float(), right.float()
+    return (left - right).square().sum() / right.square().sum().clamp_min(1e-20)
+
+
+DISTANCES = {"cosine": cosine_distance, "cosine-per-class": class_distance, "mse": squared_distance}

@@ -19,7 +19,9 @@ from lgm_core.base.device import Compute, peak_memory
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.lgm.config import LGMSettings
+from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.pyramid import PyramidSet
+from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 
@@ -32,40 +34,51 @@ def measure(
 ) -> dict[str, Any]:  # fmt: skip
     """Seconds per step and peak bytes with 1 and with 3 views of a few images; `views`: views per step in all.
 
+    With several backbones a step's seconds are those of all of them, or, in turn, their mean by weight.
     `network` opens a backbone by its name; `tick` is called after each step.
     """
-    backbone = network(shared.networks()[0])
-    stepping = backbone.compiled() if shared.device.compile else backbone
     images = max(min(classes * shared.images_per_class, _IMAGES), 2)
-    found: dict[str, Any] = {"seconds": [], "bytes": [], "views": []}
-    for views in (1, 3):
-        varied = replace(own, lgm=replace(own.lgm, views=views))
-        found["seconds"].append(_seconds(noise_distiller(varied, images, stepping, compute), tick))
-        found["bytes"].append(peak_memory(compute.device))
-        found["views"].append(views * images)
-    return found | {"images": images, "forward_seconds": forward_seconds(backbone, compute)}
+    names = shared.networks()
+    weights = own.lgm.weights(len(names))
+    share = sum(weights) if own.lgm.joint == "turn" else 1
+    found: dict[str, Any] = {"seconds": [0.0, 0.0], "bytes": [0, 0], "views": [images, 3 * images], "images": images}
+    found["forward_seconds"] = 0.0
+    for name, weight in zip(names, weights if own.lgm.joint == "turn" else (1,) * len(names), strict=True):
+        backbone = network(name)
+        stepping = backbone.compiled() if shared.device.compile else backbone
+        for place, views in enumerate((1, 3)):
+            varied = replace(own, lgm=replace(own.lgm, views=views))
+            seconds = _seconds(noise_distiller(varied, images, stepping, compute), tick)
+            found["seconds"][place] += seconds * weight / share
+            found["bytes"][place] = max(found["bytes"][place], peak_memory(compute.device))
+        found["forward_seconds"] += forward_seconds(backbone, compute)
+    return found
 
 
 def noise_distiller(
     own: LGMSettings, images: int, backbone: Backbone, compute: Compute, chunk: int = 0
 ) -> LinearGradientMatching:
     """A distiller whose real data are noise, with an image per class and all levels of the pyramid, to be timed."""
-    features = torch.randn(images, 1, backbone.feature_size, generator=generator("cpu", 0))
-    target = MeanTarget(Bank(features, torch.arange(images), images), balanced=True, device=compute.device)
+    features = torch.randn(2 * images, 1, backbone.feature_size, generator=generator("cpu", 0))
+    bank = Bank(features, torch.arange(images).repeat(2), images)
+    lgm = replace(own.lgm, target="mean", source_views=(), source_weights=())
+    side = Side(
+        config=lgm, bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=compute.device),
+        rows=images, width=backbone.feature_size, steps=1000, seed=0, device=compute.device,
+    )  # fmt: skip
+    source = Source(
+        backbone,
+        augment=Augment(own.augment, side=backbone.input_size, seed=0, device=compute.device),
+        objective=OBJECTIVES[lgm.objective](side),
+        compute=compute,
+        views=lgm.views,
+        seed=0,
+        chunk=chunk,
+    )
     pyramid = replace(own.pyramid, start=own.synthetic.resolution)
     synthetic = PyramidSet(own.synthetic, pyramid, grow_every=1, classes=images, images_per_class=1)
     return LinearGradientMatching(
-        replace(own.lgm, target="mean"),
-        steps=1000,
-        classes=images,
-        synthetic=synthetic.to(compute.device),
-        backbone=backbone,
-        augment=Augment(own.augment, side=backbone.input_size, seed=0, device=compute.device),
-        target=target,
-        compute=compute,
-        keep_moments=True,
-        seed=0,
-        chunk=chunk,
+        lgm, steps=1000, synthetic=synthetic.to(compute.device), sources=[source], keep_moments=True
     )
 
 

@@ -1,6 +1,7 @@
 """Linear Gradient Matching: images from which a linear head on a frozen backbone gets the gradient of the real data.
 
-arXiv 2511.16674; LGM specification, section 1. Legend: N synthetic images, V views, D features, C classes.
+arXiv 2511.16674; LGM specification, section 1. With several backbones each has its own views, real data and loss
+(source.py); a step is taken in all of them, or in one after another. Legend: N synthetic images, C classes.
 
 >>> lgm = assemble(own_settings(config), config, bench)
 >>> for step in range(500):
@@ -8,48 +9,42 @@ arXiv 2511.16674; LGM specification, section 1. Legend: N synthetic images, V vi
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.optim import Adam
 
-from lgm_core.backbones.augment import Augment, Choices
-from lgm_core.base.device import Compute, is_out_of_memory
-from lgm_core.base.interfaces import Backbone, Distiller, HardSet, State, StepResult, generator
+from lgm_core.base.interfaces import Distiller, HardSet, State, StepResult
 from lgm_core.methods.lgm.config import LGMConfig
-from lgm_core.methods.lgm.gradients import DISTANCES, LinearHead, head_gradient
 from lgm_core.methods.lgm.learned_images import LearnedImages
-from lgm_core.methods.lgm.targets import RealTarget
-from lgm_core.methods.lgm.whitening import whitened
+from lgm_core.methods.lgm.source import Source
+
+_NO_TURN = -1.0  # in place of a loss, which is never negative
 
 
 class LinearGradientMatching(Distiller):
-    """Each step: views of the synthetic images -> features -> gradient of a head -> 1 - cos to the real one -> Adam."""
+    """Each step: views of the images -> features -> gradient of a head -> distance to the real one -> Adam."""
 
     def __init__(
         self,
         config: LGMConfig,
         *,
         steps: int,
-        classes: int,
         synthetic: LearnedImages,
-        backbone: Backbone,
-        augment: Augment,
-        target: RealTarget,
-        compute: Compute,
+        sources: Sequence[Source],
         keep_moments: bool,
-        seed: int,
-        chunk: int = 0,
-        root: Float[Tensor, "d d"] | None = None,
+        rows: Int[Tensor, "n"] | None = None,
     ) -> None:
-        """`chunk`: views per forward pass, of all images together; 0: all at once. `root`: see `whitening`."""
-        self.config, self.steps, self.classes, self.seed = config, steps, classes, seed
-        self.chunk = chunk
-        self.synthetic, self.backbone, self.augment = synthetic, backbone, augment
-        self.target, self.compute, self.keep_moments = target, compute, keep_moments
-        self._root, self._distance = root, DISTANCES[config.distance]
+        """`rows`: the row of the heads that each image teaches; None: its class."""
+        self.config, self.steps, self.synthetic, self.sources = config, steps, synthetic, tuple(sources)
+        self.keep_moments = keep_moments
+        self.rows = synthetic.labels if rows is None else rows.to(synthetic.labels.device)
+        self._turns = turns([source.weight for source in self.sources])
+        self._losses = torch.full((len(self.sources),), _NO_TURN)  # of each, when last seen
+        self._average: Float[Tensor, "n 3 r r"] | None = None
+        self._averaged = 0
         self._optimiser = self._new_optimiser()
 
     def step(self, step: int) -> StepResult:
@@ -58,73 +53,54 @@ class LinearGradientMatching(Distiller):
         rate = self._learning_rate(step)
         for group, relative in zip(self._optimiser.param_groups, self.synthetic.rates(), strict=True):
             group["lr"] = rate * relative
-        head = self._head(step)
-        real = whitened(self.target.gradient(head, step), self._root)
-        random = generator("cpu", self.seed, step, 0x76696577)
-        choices = self.augment.draw(len(self.synthetic.labels), views=self.config.views, random=random)
-        loss, notes = self._backward_in_memory(choices, head, real)
+        self._optimiser.zero_grad()
+        images = self.synthetic.images()
+        gradient, notes = self._gradient(images, step)
+        if self.config.flat_radius:  # of the loss a little uphill, as sharpness-aware minimisation has it
+            uphill = gradient / gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+            gradient, more = self._gradient(images.detach() + self.config.flat_radius * uphill, step)
+            notes += more
+        images.backward(gradient)
         self._optimiser.step()
-        return StepResult(loss=loss.item(), scalars={"learning_rate": rate}, notes=notes)
+        if step >= self.config.averages_from(self.steps):
+            self._take_average()
+        return StepResult(loss=self._loss(), scalars={"learning_rate": rate, **self._each_loss()}, notes=notes)
 
-    def _backward_in_memory(
-        self, choices: Choices, head: LinearHead, real: Float[Tensor, "c d1"]
-    ) -> tuple[Float[Tensor, ""], tuple[str, ...]]:
-        """`_backward`, tried again with half the chunk wherever memory runs out, down to a single view."""
-        notes: list[str] = []
-        while True:
-            self._optimiser.zero_grad()
-            try:
-                return self._backward(self.synthetic.images(), choices, head, real), tuple(notes)
-            except RuntimeError as error:  # torch.OutOfMemoryError is one
-                if not is_out_of_memory(error) or self.chunk == 1:
-                    raise
-            # out of the handler, so that the failed pass's tensors are free
-            self.chunk = max((self.chunk or len(choices)) // 2, 1)
-            notes.append(f"The device ran out of memory; continuing with lgm.chunk {self.chunk}: the same gradient.")
-            if self.compute.device.type == "cuda":
-                torch.cuda.empty_cache()
+    def _gradient(
+        self, images: Float[Tensor, "n 3 r r"], step: int
+    ) -> tuple[Float[Tensor, "n 3 r r"], tuple[str, ...]]:
+        """In the images, of this step's backbone or of all of them, each with its share."""
+        if self.config.joint == "turn" or len(self.sources) == 1:
+            due = {self._turns[step % len(self._turns)]: 1.0}
+        else:
+            whole = sum(source.weight for source in self.sources)
+            due = {place: source.weight / whole for place, source in enumerate(self.sources)}
+        total, told = None, tuple[str, ...]()
+        for place, share in due.items():
+            loss, gradient, notes = self.sources[place].gradient(images, self.rows, step)
+            self._losses[place] = loss
+            gradient = gradient if share == 1 else share * gradient
+            total, told = gradient if total is None else total + gradient, told + notes
+        assert total is not None
+        return total, told
 
-    def _backward(
-        self, images: Float[Tensor, "n 3 r r"], choices: Choices, head: LinearHead, real: Float[Tensor, "c d1"]
-    ) -> Float[Tensor, ""]:
-        """The loss, its gradient left in the synthetic set's parameters.
+    def _loss(self) -> float:
+        """The mean, by weight, of the losses of all backbones that had a turn, each as it was when last seen."""
+        seen = [(loss, source.weight) for loss, source in zip(self._losses.tolist(), self.sources, strict=True)]
+        seen = [(loss, weight) for loss, weight in seen if loss != _NO_TURN]
+        return sum(loss * weight for loss, weight in seen) / sum(weight for _, weight in seen)
 
-        With chunks: features without a graph, the loss's derivative with respect to them, then each chunk once more
-        with a graph. The same gradient, while memory holds one chunk's activations.
-        """
-        labels = self.synthetic.labels[choices.image]
-        chunk = self.chunk or len(choices)
-        parts = [slice(start, start + chunk) for start in range(0, len(choices), chunk)]
-        if len(parts) == 1:
-            loss = self._loss(self._features(images, choices), labels, head, real)
-            loss.backward()
-            return loss.detach()
-        with torch.no_grad():
-            features = torch.cat([self._features(images, choices[part]) for part in parts])
-        features.requires_grad_()
-        loss = self._loss(features, labels, head, real)
-        (wanted,) = torch.autograd.grad(loss, features)
-        leaf = images.detach().requires_grad_()
-        for part in parts:
-            self._features(leaf, choices[part]).backward(wanted[part])
-        images.backward(leaf.grad)
-        return loss.detach()
+    def _each_loss(self) -> dict[str, float]:
+        if len(self.sources) == 1:
+            return {}
+        named = zip(self.sources, self._losses.tolist(), strict=True)
+        return {f"loss:{source.backbone.name}": loss for source, loss in named if loss != _NO_TURN}
 
-    def _loss(self, features: Tensor, labels: Tensor, head: LinearHead, real: Tensor) -> Float[Tensor, ""]:
-        return self._distance(whitened(head_gradient(features, labels, head), self._root), real)
-
-    def _features(self, images: Float[Tensor, "n 3 r r"], choices: Choices) -> Float[Tensor, "m d"]:
-        return self.compute.encode(self.backbone, self.augment.views_for(self.backbone, images, choices))
-
-    def _head(self, step: int) -> LinearHead:
-        device = self.compute.device
-        if self.target.zero_head:
-            return LinearHead(torch.zeros(self.classes, self.backbone.feature_size, device=device))
-        random = generator("cpu", self.seed, step, 0x68656164)
-        head = LinearHead.draw(
-            classes=self.classes, features=self.backbone.feature_size, std=self.config.head_std, random=random
-        )
-        return LinearHead(head.weight.to(device))
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        images = self.synthetic.images()
+        self._averaged += 1
+        self._average = images if self._average is None else self._average.lerp(images, 1 / self._averaged)
 
     def _learning_rate(self, step: int) -> float:
         if self.config.schedule == "constant":
@@ -145,11 +121,14 @@ class LinearGradientMatching(Distiller):
 
     @torch.no_grad()
     def export(self) -> HardSet:
-        return HardSet(self.synthetic.images(), self.synthetic.labels)
+        images = self.synthetic.images() if self._average is None else self._average
+        return HardSet(images, self.synthetic.labels)
 
     def state(self) -> State:
         state = {f"synthetic.{name}": tensor for name, tensor in self.synthetic.state().items()}
-        state["chunk"] = torch.tensor(self.chunk)
+        state |= {"chunk": torch.tensor([source.chunk for source in self.sources]), "losses": self._losses.clone()}
+        if self._average is not None:
+            state |= {"average": self._average, "averaged": torch.tensor(self._averaged)}
         for index, parameter in enumerate(self.synthetic.parameters()):
             for name, tensor in self._optimiser.state.get(parameter, {}).items():
                 state[f"adam.{index}.{name}"] = tensor
@@ -158,8 +137,13 @@ class LinearGradientMatching(Distiller):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         own = {name.removeprefix("synthetic."): t for name, t in state.items() if name.startswith("synthetic.")}
         self.synthetic.restore(own)
+        device = self.synthetic.labels.device
         if "chunk" in state:  # sums over other chunks are rounded differently
-            self.chunk = int(state["chunk"])
+            for source, chunk in zip(self.sources, state["chunk"].flatten().tolist(), strict=False):
+                source.chunk = chunk
+        self._losses = state["losses"].clone() if "losses" in state else self._losses
+        if "average" in state:
+            self._average, self._averaged = state["average"].clone().to(device), int(state["averaged"])
         self._optimiser = self._new_optimiser()
         for index, parameter in enumerate(self.synthetic.parameters()):
             prefix = f"adam.{index}."
@@ -167,3 +151,18 @@ class LinearGradientMatching(Distiller):
             if saved:
                 moments = {name: t.clone().to(parameter.device) for name, t in saved.items() if name != "step"}
                 self._optimiser.state[parameter] = {"step": saved["step"].clone(), **moments}
+
+
+def turns(weights: Sequence[int]) -> list[int]:
+    """Which of several comes when, over one round: each as often as its weight, spread evenly.
+
+    >>> turns([1, 1]), turns([1, 2])
+    ([0, 1], [1, 0, 1])
+    """
+    credit, order = [0] * len(weights), []
+    for _ in range(sum(weights)):
+        credit = [have + weight for have, weight in zip(credit, weights, strict=True)]
+        place = credit.index(max(credit))
+        credit[place] -= sum(weights)
+        order.append(place)
+    return order

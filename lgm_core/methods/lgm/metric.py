@@ -1,0 +1,62 @@
+"""The metric in which gradients are compared: directions in which real images of one class differ count less.
+
+A head's gradients, [C, D] each, are multiplied by (S + beta m I)^-power before they are compared, S the covariance
+within classes, m its mean eigenvalue: what tells classes apart is then not drowned by what varies within them
+(docs/log.md, 2026-11-24 and 2026-11-26; UniDD, arXiv 2503.01212, lowers beta over the run).
+Legend: N images, V views, D features, C rows of a head.
+
+>>> metric = Metric.of_bank(bank, "full", power=0.5, device=images.device)
+>>> cosine_distance(metric(synthetic, beta=1.0), metric(real, beta=1.0))
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lgm_core.backbones.features import Bank
+
+_ROWS = 4096  # of the bank at once
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Eigenvalues of S in units of their mean, and its axes; no axes: the features themselves, S taken as diagonal."""
+
+    values: Float[Tensor, "d"]
+    axes: Float[Tensor, "d d"] | None
+    power: float
+
+    @staticmethod
+    def of_bank(bank: Bank, kind: str, *, power: float, device: torch.device) -> "Metric":
+        """`kind`: "full" or "diagonal". float32, on the device."""
+        covariance = within_covariance(bank, device)
+        if kind == "diagonal":
+            values, axes = covariance.diagonal(), None
+        else:
+            values, axes = torch.linalg.eigh(covariance)
+            axes = axes.float()
+        values = values.clamp(min=0)
+        return Metric((values / values.mean()).float(), axes, power)
+
+    def __call__(self, gradient: Float[Tensor, "c d1"], beta: float) -> Float[Tensor, "c d1"]:
+        """A gradient, its bias column as it is and the weights' part along the axes, each divided as above.
+
+        The result is turned into the axes, which no comparison by lengths and angles notices.
+        """
+        weights = gradient[:, :-1] if self.axes is None else gradient[:, :-1] @ self.axes
+        return torch.cat((weights * (self.values + beta) ** -self.power, gradient[:, -1:]), dim=1)
+
+
+def within_covariance(bank: Bank, device: torch.device) -> Float[Tensor, "d d"]:
+    """Covariance of the bank's features around their class's mean, float64; all classes count alike."""
+    means = bank.class_means().to(device, torch.float64)
+    width, views = means.shape[1], bank.features.shape[1]
+    weights = bank.row_weights(balanced=True).to(device, torch.float64) / views
+    covariance = torch.zeros(width, width, dtype=torch.float64, device=device)
+    for rows in torch.arange(len(bank.labels)).split(_ROWS):
+        own, weight = means[bank.labels[rows].to(device)][:, None], weights[rows.to(device)].sqrt()[:, None, None]
+        around = ((bank.features[rows].to(device).double() - own) * weight).flatten(0, 1)
+        covariance += around.T @ around
+    return covariance

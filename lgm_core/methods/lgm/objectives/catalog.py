@@ -1,0 +1,54 @@
+"""The objectives of Linear Gradient Matching, a line each: how `lgm.objective` becomes one for a backbone.
+
+>>> OBJECTIVES["cosine"]
+<function gradient_matching at ...>
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from lgm_core.backbones.features import Bank
+from lgm_core.methods.lgm.config import LGMConfig
+from lgm_core.methods.lgm.metric import Metric
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
+from lgm_core.methods.lgm.objectives.objective import Objective
+from lgm_core.methods.lgm.objectives.ridge import RidgeHead
+from lgm_core.methods.lgm.targets import RealTarget
+
+
+@dataclass(frozen=True)
+class Side:
+    """What an objective is made of, for one backbone: `bank` and `target` are opened where they are asked for."""
+
+    config: LGMConfig
+    bank: Callable[[], Bank]
+    target: Callable[[], RealTarget]
+    rows: int
+    width: int
+    steps: int
+    seed: int
+    device: torch.device
+
+
+def gradient_matching(side: Side) -> Objective:
+    lgm, metric = side.config, None
+    if lgm.whiten != "none":
+        metric = Metric.of_bank(side.bank(), lgm.whiten, power=lgm.whiten_power, device=side.device)
+    return GradientMatching(
+        side.target(), config=lgm, rows=side.rows, width=side.width, steps=side.steps, seed=side.seed,
+        device=side.device, metric=metric,
+    )  # fmt: skip
+
+
+def ridge(side: Side) -> Objective:
+    return RidgeHead(side.bank(), config=side.config, seed=side.seed, device=side.device)
+
+
+OBJECTIVES: dict[str, Callable[[Side], Objective]] = {
+    "cosine": gradient_matching,
+    "cosine-per-class": gradient_matching,
+    "mse": gradient_matching,
+    "ridge": ridge,
+}

@@ -1,0 +1,109 @@
+"""Gradients compared where classes vary little in themselves, and class by class."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from lgm_core.backbones.features import Bank
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import from_dict
+from lgm_core.config import RunConfig, renamed, validate
+from lgm_core.engine import start, work
+from lgm_core.methods.lgm import metric as metric_file
+from lgm_core.methods.lgm.config import LGMConfig
+from lgm_core.methods.lgm.gradients import class_distance, cosine_distance, squared_distance
+from lgm_core.methods.lgm.metric import Metric
+from lgm_core.presets import change, preset
+
+CLASSES, WIDTH = 3, 5
+CPU = torch.device("cpu")
+
+
+def _bank() -> Bank:
+    """Classes of unequal size, which vary along one direction above all."""
+    random = torch.Generator().manual_seed(1)
+    labels = torch.tensor([0] * 10 + [1] * 4 + [2] * 7)
+    spread = torch.tensor([5.0, 1.0, 0.5, 0.2, 0.1])
+    features = torch.randn(CLASSES, WIDTH, generator=random)[labels][:, None]
+    return Bank((features + spread * torch.randn(21, 2, WIDTH, generator=random)).half(), labels, CLASSES)
+
+
+def _covariance(bank: Bank) -> np.ndarray:
+    each = [bank.features[bank.labels == c].flatten(0, 1).double().numpy() for c in range(CLASSES)]
+    return sum(np.cov(one.T, bias=True) for one in each) / CLASSES
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+@pytest.mark.parametrize("rows", [4, 4096])
+def test_products_are_those_of_the_inverse_mean_covariance(
+    rows: int, kind: str, power: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(metric_file, "_ROWS", rows)
+    bank, beta = _bank(), 0.7
+    covariance = _covariance(bank) if kind == "full" else np.diag(np.diag(_covariance(bank)))
+    whole = covariance / (np.trace(covariance) / WIDTH) + beta * np.eye(WIDTH)
+    values, vectors = np.linalg.eigh(whole)
+    inverse = (vectors * values ** (-2 * power)) @ vectors.T
+    gradient = torch.randn(CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
+    found = Metric.of_bank(bank, kind, power=power, device=CPU)(gradient, beta)[:, :-1].double().numpy()
+    weights = gradient[:, :-1].double().numpy()
+    np.testing.assert_allclose(found @ found.T, weights @ inverse @ weights.T, rtol=1e-4, atol=1e-5)
+
+
+def test_the_bias_is_left_as_it_is_and_a_high_floor_changes_no_angle():
+    gradient = torch.randn(CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
+    metric = Metric.of_bank(_bank(), "diagonal", power=0.5, device=CPU)
+    found = metric(gradient, 1e6)
+    torch.testing.assert_close(found[:, -1], gradient[:, -1])
+    assert cosine_similarity(found[:, :-1].flatten(), gradient[:, :-1].flatten(), dim=0) > 1 - 1e-6
+
+
+def test_the_floor_goes_from_one_end_to_the_other_by_a_constant_factor():
+    lowered = LGMConfig(whiten="full", whiten_beta=10.0, whiten_beta_end=0.1)
+    assert [lowered.beta_at(step, 3) for step in range(3)] == pytest.approx([10, 1, 0.1])
+    assert LGMConfig(whiten_beta=2.0).beta_at(7, 9) == 2
+
+
+def test_the_distance_of_classes_is_the_mean_over_their_rows():
+    random = torch.Generator().manual_seed(3)
+    left, right = torch.randn(2, CLASSES, WIDTH + 1, generator=random)
+    rows = [cosine_distance(left[c : c + 1], right[c : c + 1]) for c in range(CLASSES)]
+    torch.testing.assert_close(class_distance(left, right), torch.stack(rows).mean())
+    assert class_distance(left, 3 * left).abs() < 1e-6 < cosine_distance(left, left * torch.tensor([[1.0], [2], [9]]))
+
+
+def test_the_squared_distance_is_in_units_of_the_real_one():
+    left, right = torch.randn(2, CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(squared_distance(5 * left, 5 * right), squared_distance(left, right))
+    assert squared_distance(right, right) == 0 and squared_distance(0 * left, right) == pytest.approx(1)
+
+
+def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
+    plain, other = (start(change(small_run, {"lgm": lgm}), here) for lgm in ({}, {"whiten": "full"}))
+    assert plain.id != other.id and work(plain, here) == work(other, here) == "finished"
+    assert plain.synthetic.read_bytes() != other.synthetic.read_bytes()
+    assert other.metrics()[-1]["loss"] < other.metrics()[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("lgm", "words"),
+    [
+        ({"whiten": "full", "target": "batch"}, "lgm.whiten needs the bank of real features, which lgm.target batch"),
+        ({"objective": "ridge", "target": "batch"}, "lgm.objective ridge needs the bank of real features"),
+        ({"objective": "ridge", "whiten": "full"}, "lgm.whiten full is a metric for gradients, and lgm.objective"),
+        ({"whiten_beta_end": 0.1}, "lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full"),
+        ({"source_views": (3, 2)}, "lgm.source-views has 2 values for 1 backbone: give one for each, in their order"),
+    ],
+)
+def test_settings_that_make_no_sense_together_are_refused_by_name(lgm: dict, words: str):
+    with pytest.raises(ConfigError, match=words):
+        validate(preset("preview", lgm=lgm))
+
+
+def test_settings_of_earlier_runs_keep_their_meaning():
+    old = renamed({"lgm": {"whiten": 0.5, "distance": "per_class"}})
+    assert old == {"lgm": {"whiten": "full", "whiten_beta": 0.5, "objective": "cosine-per-class"}}
+    assert from_dict(LGMConfig, old["lgm"]).objective == "cosine-per-class"
+    assert renamed({"lgm": {"whiten": 0.0, "distance": "whole"}}) == {"lgm": {"whiten": "none", "objective": "cosine"}}

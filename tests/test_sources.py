@@ -1,0 +1,135 @@
+"""Several backbones at once: each with its share or its turn, the same bits after a resume, and the ridge objective."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from torch.nn.functional import one_hot
+
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.interfaces import generator
+from lgm_core.base.settings import AugmentConfig
+from lgm_core.config import RunConfig, validate
+from lgm_core.engine import start, work
+from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
+from lgm_core.methods.lgm.objectives.ridge import RidgeHead, ridge_head
+from lgm_core.methods.lgm.pixels import PixelSet
+from lgm_core.methods.lgm.source import Source
+from lgm_core.methods.lgm.step import LinearGradientMatching, turns
+from lgm_core.methods.lgm.targets import MeanTarget
+from lgm_core.presets import change, preset
+
+C, WIDTH = 4, 12
+CPU = torch.device("cpu")
+
+
+def _bank(seed: int) -> Bank:
+    return Bank(torch.randn(20, 1, WIDTH, generator=generator("cpu", seed)), torch.arange(C).repeat(5), C)
+
+
+def _distiller(toy, compute, **settings: object) -> LinearGradientMatching:
+    """Two sources: the same network, with other real data, views and weights."""
+    lgm = LGMConfig(**{"views": 2, "learning_rate": 0.05, "source_weights": (1, 2), **settings})
+    augment = Augment(AugmentConfig(), side=16, seed=0, device="cpu")
+    sources = []
+    for place, weight in enumerate(lgm.weights(2)):
+        target = MeanTarget(_bank(place), balanced=True, device=CPU)
+        objective = GradientMatching(target, config=lgm, rows=C, width=WIDTH, steps=30, seed=0, device=CPU)
+        sources.append(
+            Source(
+                toy, augment=augment, objective=objective, compute=compute, views=2, seed=0, weight=weight, place=place
+            )
+        )
+    pixels = PixelSet(SyntheticConfig(resolution=18), classes=C, images_per_class=1, random=generator("cpu", 3))
+    return LinearGradientMatching(lgm, steps=30, synthetic=pixels, sources=sources, keep_moments=True)
+
+
+def test_turns_come_as_often_as_their_weight_and_spread_evenly():
+    assert turns([1]) == [0] and turns([1, 1, 1]) == [0, 1, 2]
+    order = turns([1, 3, 2])
+    assert [order.count(place) for place in range(3)] == [1, 3, 2]
+    assert all(one != other for one, other in zip(order, order[1:], strict=False))
+
+
+def test_a_step_in_all_of_them_has_the_weighted_mean_of_their_gradients(toy, compute):
+    whole = _distiller(toy, compute, joint="all")
+    result = whole.step(0)
+    each = [_distiller(toy, compute).sources[place] for place in range(2)]
+    images = _distiller(toy, compute).synthetic.images()
+    found = [source.gradient(images, torch.arange(C), 0) for source in each]
+    images.backward((found[0][1] + 2 * found[1][1]) / 3)
+    other = _distiller(toy, compute).synthetic
+    other.images().backward((found[0][1] + 2 * found[1][1]) / 3)
+    torch.testing.assert_close(whole.synthetic.values.grad, other.values.grad, rtol=1e-4, atol=1e-8)
+    assert result.loss == pytest.approx((found[0][0].item() + 2 * found[1][0].item()) / 3)
+    assert not torch.equal(found[0][1], found[1][1])
+
+
+def test_in_turn_a_step_sees_one_of_them_and_the_loss_tells_of_all(toy, compute):
+    distiller = _distiller(toy, compute)
+    assert set(turns([1, 2])) == {0, 1} and turns([1, 2])[0] == 1
+    first, second = distiller.step(0), distiller.step(1)
+    assert first.loss == distiller._losses[1].item() and second.loss != first.loss
+    losses = distiller._losses.tolist()
+    assert second.loss == pytest.approx((losses[0] + 2 * losses[1]) / 3)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"joint": "all"}, {"average": 0.5}, {"flat_radius": 0.02}], ids=lambda settings: str(settings)
+)
+def test_a_resumed_joint_run_goes_on_with_the_same_bits(settings: dict, toy, compute):
+    whole, first, second = (_distiller(toy, compute, **settings) for _ in range(3))
+    told = [whole.step(step).loss for step in range(20)]
+    for step in range(17):
+        first.step(step)
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()})
+    assert [second.step(step).loss for step in range(17, 20)] == told[17:]
+    for name, tensor in whole.state().items():
+        assert torch.equal(tensor, second.state()[name]), name
+    assert torch.equal(whole.export().images, second.export().images)
+
+
+def test_the_average_is_that_of_the_last_images(toy, compute):
+    distiller, seen = _distiller(toy, compute, average=0.1), []
+    for step in range(30):
+        distiller.step(step)
+        seen.append(distiller.synthetic.images().detach())
+    torch.testing.assert_close(distiller.export().images, torch.stack(seen[27:]).mean(dim=0))
+
+
+def test_a_loss_that_is_no_number_is_told_as_such(toy, compute):
+    distiller = _distiller(toy, compute)
+    distiller.synthetic.values.data.fill_(torch.nan)
+    assert not np.isfinite(distiller.step(0).loss)
+
+
+def test_the_ridge_head_is_the_one_that_a_library_finds():
+    features, labels = torch.randn(9, WIDTH, generator=generator("cpu", 1)), torch.arange(C).repeat(3)[:9]
+    found = ridge_head(features, one_hot(labels, C).float(), 0.3)
+    known = Ridge(alpha=0.3 * 9, fit_intercept=False).fit(features.numpy(), one_hot(labels, C).numpy())
+    np.testing.assert_allclose(found.numpy().T, known.coef_, rtol=1e-3, atol=1e-5)
+
+
+def test_the_ridge_objective_is_lower_where_the_images_have_the_classes_features():
+    bank, labels = _bank(0), torch.arange(C)
+    loss = RidgeHead(bank, config=LGMConfig(objective="ridge"), seed=0, device=CPU).at(2)
+    means = bank.class_means()
+    assert loss(means, labels) < loss(means.roll(1, 0), labels)
+    torch.testing.assert_close(loss(means, labels), loss(means, labels))
+
+
+def test_two_backbones_distil_one_set_that_both_are_judged_by(small_run: RunConfig, here):
+    both = change(small_run, {"backbone": f"{small_run.backbone}+mobilenet_v2", "lgm": {"source_views": (1, 2)}})
+    run = start(validate(both), here)
+    assert work(run, here) == "finished"
+    line = run.metrics()[-1]
+    assert {f"loss:{name}" for name in both.networks()} <= set(line)
+    assert {f"live:{name}" for name in both.networks()} <= set(line)
+
+
+def test_a_method_of_one_network_refuses_two():
+    with pytest.raises(ConfigError, match="RCIG distils with one network at a time; conv and resnet were given"):
+        validate(preset("rcig_digits", backbone="conv+resnet"))
