@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from lgm_core.analysis import comparison, embedding
+from lgm_core.analysis.chosen import choose
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
@@ -32,7 +33,6 @@ from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.base.settings import WITHOUT_IMAGES
-from lgm_core.datasets import baselines
 from lgm_core.datasets.given import given_images, own_side
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
@@ -43,7 +43,7 @@ from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.source_runs import images_of, open_source, read_set
-from lgm_core.runs.start import require_like_source, start
+from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.workbench import Workbench
 
@@ -157,7 +157,8 @@ def baseline(bench: Workbench) -> None:
         recorder.result(taken)
         _judge(bench, Judged(images=taken, made=config, run=recorder.run.id))
         return
-    indices = choose(bench)
+    source = _source(bench, config.source) if choice == "neighbours" else None
+    indices = choose(bench, config, source)
     chosen = HardSet(
         bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)[indices]
     )
@@ -167,27 +168,6 @@ def baseline(bench: Workbench) -> None:
     recorder.frame(0, chosen.images)
     recorder.result(chosen)
     _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
-
-
-def choose(bench: Workbench) -> Tensor:
-    """Indices of the training images that a baseline takes, class-major where it is the same number of each class."""
-    config, labels = bench.config, torch.as_tensor(bench.train.labels)
-    classes, per_class = bench.classes, config.images_per_class
-    if config.baseline.choice == "random":
-        return baselines.choose_random(labels, classes=classes, per_class=per_class, seed=config.seed)
-    if config.baseline.choice == "indices":
-        return baselines.read_indices(Path(config.baseline.indices), len(labels))
-    if config.baseline.choice == "high-loss":
-        return load(method_of(config).high_loss)(own_settings(config), config, bench)
-    backbone = bench.backbone(config.networks()[0])
-    features = bench.clean_bank(bench.train, backbone).features[:, 0]
-    if config.baseline.choice == "centroids":
-        return baselines.choose_centroids(features, labels, classes=classes, per_class=per_class)
-    source = _source(bench, config.source)
-    require_like_source(config, source)  # a run of an earlier version may not have been asked
-    images, image_labels = images_of(source)
-    synthetic = bench.seen_clean(images, backbone).cpu()
-    return baselines.choose_neighbours(synthetic, image_labels, features, labels)
 
 
 def evaluate(bench: Workbench) -> None:

@@ -20,6 +20,7 @@ from pages.parts.launch.choices import (
     pick_method,
     pick_preset,
     pick_protocols,
+    pick_sets,
 )
 from pages.parts.launch.estimate import show_estimate, time_words
 from pages.parts.launch.form import draw_fields, draw_groups
@@ -42,10 +43,12 @@ with form:
         dataset = pick_dataset(default=first_dataset(name))
         fine = show_dataset(dataset)
         first, judges = begin(given)
-        label = f"{method.noun.capitalize()}s to distil with (several make a study)"
+        label = f"{method.noun.capitalize()}s to distil with (several make a study, or one set together)"
+        label = label if method.joint else label.replace(", or one set together", "")
         backbones = pick_backbones(label=label, default=first, among=networks_of(method))
         fine = show_backbones(backbones, dataset) and fine
-    base = replace(given, dataset=dataset, backbone=backbones[0] if backbones else "")
+        sets = pick_sets(method, backbones)  # what each of the sets is learned in
+    base = replace(given, dataset=dataset, backbone=sets[0] if sets else "")
     first_fields = ("steps", "images_per_class", "seed")
     more_fields = ("normalisation",) if method.networks == "frozen" else ()
     start = linked(base, (*first_fields, *more_fields, "protocol", *method.tabs))
@@ -61,7 +64,7 @@ with form:
             changes |= draw_fields(base, f"run_{name}", names=more_fields, start=start)
         changes |= draw_groups(base, f"all_{name}", start=start)
     put_into_link(base, changes)
-    flags, several = StudyFlags(), len(backbones) > 1
+    flags, several = StudyFlags(), len(sets) > 1
     wanted = st.toggle(
         "Run as a study", key="as_study", value=several, disabled=several, bind="query-params",
         help=f"Several seeds, and baselines of real images to compare with. Several {method.noun}s always make a study",
@@ -77,7 +80,7 @@ with summary, st.container(border=True, key="lgm_summary"):
     try:
         judged = tuple(dict.fromkeys([*backbones, *further]))
         config = change(base, changes, {"evaluate_on": judged})
-        plan = make_plan(config, backbones, study, flags) if backbones else []
+        plan = make_plan(config, sets, study, flags) if sets else []
     except UserError as error:
         problem = str(error)
     if problem:
@@ -96,4 +99,4 @@ with summary, st.container(border=True, key="lgm_summary"):
             st.switch_page("pages/watch.py", query_params={"run": to_watch(started).id})
     if not problem:
         st.caption("Same run from a terminal")
-        st.code(in_lines(command_of(config, study, backbones, flags)), language="bash", wrap_lines=True)
+        st.code(in_lines(command_of(config, study, sets, flags)), language="bash", wrap_lines=True)

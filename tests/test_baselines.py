@@ -1,15 +1,24 @@
 """Ways of choosing real images, against brute force."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
 import lgm_core
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.settings import BaselineConfig
 from lgm_core.cli.main import main
-from lgm_core.datasets.baselines import choose_centroids, choose_neighbours, choose_random
+from lgm_core.datasets.baselines import (
+    choose_centroids,
+    choose_herding,
+    choose_k_centres,
+    choose_neighbours,
+    choose_random,
+)
+from lgm_core.datasets.rivals import choose_best_random, choose_greedy, joined_space
 from lgm_core.engine import work
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunStore
@@ -37,6 +46,67 @@ def test_neighbours_have_the_highest_cosine_within_their_class_and_may_be_the_sa
     synthetic = torch.stack([FEATURES[4] * 3, FEATURES[4] * 5, FEATURES[0] - 0.01])
     chosen = choose_neighbours(synthetic, torch.tensor([0, 0, 1]), FEATURES, LABELS).tolist()
     assert chosen == [4, 4, 0]
+
+
+def test_herding_keeps_the_mean_of_those_chosen_near_the_class_mean():
+    chosen = choose_herding(FEATURES, LABELS, classes=3, per_class=3).tolist()
+    for label in range(3):
+        members = [i for i in range(9) if LABELS[i] == label]
+        mean, own = FEATURES[members].mean(dim=0), chosen[3 * label : 3 * label + 3]
+        assert sorted(own) == members
+        assert own[0] == min(members, key=lambda i: float((FEATURES[i] - mean).norm()))
+        others = [i for i in members if i != own[0]]
+        assert own[1] == min(others, key=lambda i: float((FEATURES[[own[0], i]].mean(dim=0) - mean).norm()))
+
+
+def test_k_centres_take_the_image_farthest_from_those_chosen():
+    chosen = choose_k_centres(FEATURES, LABELS, classes=3, per_class=2).tolist()
+    for label in range(3):
+        first, second = chosen[2 * label : 2 * label + 2]
+        members = [i for i in range(9) if LABELS[i] == label]
+        assert first == choose_centroids(FEATURES, LABELS, classes=3, per_class=1)[label]
+        assert second == max(members, key=lambda i: float((FEATURES[i] - FEATURES[first]).norm()))
+
+
+def _spaces() -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Two spaces in which classes overlap, 15 images of each of three classes."""
+    labels, random = torch.arange(3).repeat_interleave(15), torch.Generator().manual_seed(4)
+    centres = torch.randn(2, 3, 5, generator=random)
+    return [centres[k][labels] + 1.2 * torch.randn(45, 5, generator=random) for k in range(2)], labels
+
+
+def _worst(spaces: list[torch.Tensor], labels: torch.Tensor, chosen: torch.Tensor) -> float:
+    found = []
+    for space in spaces:
+        means = torch.stack([space[[i for i in chosen.tolist() if labels[i] == c]].mean(dim=0) for c in range(3)])
+        centred, seen = means - means.mean(dim=0), space - means.mean(dim=0)
+        best = cosine_similarity(seen[:, None], centred[None], dim=-1).argmax(dim=1)
+        found.append((best == labels).double().mean().item())
+    return min(found)
+
+
+def test_the_greedy_choice_is_no_worse_than_centroids_and_nearly_the_best_there_is():
+    spaces, labels = _spaces()
+    chosen = choose_greedy(spaces, labels, classes=3, per_class=1, seed=0)
+    assert labels[chosen].tolist() == [0, 1, 2]
+    centroids = choose_centroids(joined_space(spaces), labels, classes=3, per_class=1)
+    every = itertools.product(*[(labels == c).nonzero().flatten().tolist() for c in range(3)])
+    best = max(_worst(spaces, labels, torch.tensor(one)) for one in every)
+    assert _worst(spaces, labels, centroids) < _worst(spaces, labels, chosen) <= best
+    assert _worst(spaces, labels, chosen) >= best - 0.05
+
+
+def test_the_best_of_random_choices_is_better_than_most():
+    spaces, labels = _spaces()
+    chosen = choose_best_random(spaces, labels, classes=3, per_class=1, seed=0)
+    draws = [choose_random(labels, classes=3, per_class=1, seed=seed) for seed in range(60)]
+    assert sum(_worst(spaces, labels, chosen) >= _worst(spaces, labels, one) for one in draws) >= 58
+
+
+def test_a_joined_space_weighs_all_backbones_alike():
+    both = joined_space([FEATURES, 100 * FEATURES])
+    torch.testing.assert_close(both[:, :4], both[:, 4:])
+    assert joined_space([FEATURES]) is FEATURES or torch.equal(joined_space([FEATURES]), FEATURES)
 
 
 def test_a_class_with_too_few_images_is_named():

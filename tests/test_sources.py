@@ -1,5 +1,7 @@
 """Several backbones at once: each with its share or its turn, the same bits after a resume, and the ridge objective."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,12 @@ from torch.nn.functional import one_hot
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import generator
-from lgm_core.base.settings import AugmentConfig
+from lgm_core.base.settings import AugmentConfig, BaselineConfig, joined
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
+from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.objectives.ridge import RidgeHead, ridge_head
@@ -21,6 +25,9 @@ from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching, turns
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
+from lgm_core.reports.summary import own_report, row_label
+from lgm_core.runs.store import RunStore
+from tests.fake_runs import fake_distill, fake_eval
 
 C, WIDTH = 4, 12
 CPU = torch.device("cpu")
@@ -128,6 +135,35 @@ def test_two_backbones_distil_one_set_that_both_are_judged_by(small_run: RunConf
     line = run.metrics()[-1]
     assert {f"loss:{name}" for name in both.networks()} <= set(line)
     assert {f"live:{name}" for name in both.networks()} <= set(line)
+
+
+def test_real_images_are_chosen_by_two_backbones_at_once(small_run: RunConfig, here):
+    both = joined([small_run.backbone, "mobilenet_v2"])
+    chosen = replace(small_run, kind="baseline", backbone=both, baseline=BaselineConfig(choice="greedy"))
+    run = start(validate(chosen), here)
+    assert work(run, here) == "finished"
+    assert len(read_json(run.choice)["indices"]) == 10
+    assert row_label(run.config()).startswith("greedy choice by file:")
+
+
+def test_a_study_has_a_joint_set_its_own_centroids_and_its_rivals():
+    base = preset("preview", name="both", dataset="scenes")
+    flags = StudyFlags(distil_with=("mobilenet_v2", "mobilenet_v2+resnet18"), seeds=1, draws=1, rivals=True)
+    plan = {config.name: config for config in plan_study(base, flags)}
+    assert plan["both-lgm-mobilenet_v2-resnet18-s0"].networks() == ("mobilenet_v2", "resnet18")
+    assert plan["both-lgm-mobilenet_v2-s0"].evaluate_on == ("mobilenet_v2", "resnet18")
+    choices = {(config.baseline.choice, config.backbone) for config in plan.values() if config.kind == "baseline"}
+    joint = "mobilenet_v2+resnet18"
+    assert {("centroids", joint), ("greedy", joint), ("best-random", joint), ("greedy", "mobilenet_v2")} <= choices
+    assert ("neighbours", joint) in choices and ("greedy", "resnet18") not in choices
+
+
+def test_a_joint_run_is_known_by_the_worst_backbone_that_took_no_part(here):
+    run = fake_distill(RunStore(here.runs), backbone="a+b", evaluate_on=())
+    for name, top1 in {"a": 0.1, "b": 0.2, "c": 0.7, "d": 0.6}.items():
+        fake_eval(run, name, ["x", "y"], top1)
+    report = own_report(run)
+    assert report is not None and report["backbone"] == "d"
 
 
 def test_a_method_of_one_network_refuses_two():

@@ -5,6 +5,7 @@
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from lgm_core.base.pretrain_settings import PretrainConfig
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
+BY_FEATURES = ("centroids", "neighbours", "herding", "k-centres", "best-random", "greedy")  # of real images
 WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
@@ -71,8 +73,23 @@ class BankConfig:
 class BaselineConfig:
     """Images that are not learned: chosen real ones, those in a folder, or none at all."""
 
-    choice: Literal["random", "centroids", "neighbours", "full", "given", "high-loss", "indices", "none"] = knob(
-        "random", "how they are chosen; given: in baseline.folder, indices: in baseline.indices, none: no pre-training"
+    choice: Literal[
+        "random",
+        "centroids",
+        "neighbours",
+        "herding",
+        "k-centres",
+        "best-random",
+        "greedy",
+        "full",
+        "given",
+        "high-loss",
+        "indices",
+        "none",
+    ] = knob(
+        "random",
+        "how they are chosen; best-random, greedy: by accuracy on training images in all backbones named; given: in "
+        "baseline.folder, indices: in baseline.indices, none: no pre-training",
     )
     indices: str = knob("", "file of numbers of training images: .npy, .json, or text with one on each line")
     folder: str = knob("", "class folders of images, for the choice given: PATH/<class>/*.png")
@@ -204,6 +221,7 @@ class SharedConfig:
     fork_step: int = knob(0, "the step of the source from which this run starts", low=0)
     sources: tuple[str, ...] = knob((), "runs whose images are placed on the map (embed)", names="a run")
     study: str = knob("", "name of the study that this run belongs to", names="a study")
+    variant: str = knob("", "what sets this run apart from the others of its study, as a table says it")
     name: str = knob("", "name of the run; default: date, method, data set, backbone", names="a run")
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -223,7 +241,21 @@ class SharedConfig:
 
         A plus sign that belongs to a name, as in a path, is written %2B.
         """
-        return tuple(name.replace("%2B", "+") for name in self.backbone.split("+"))
+        return taken_apart(self.backbone)
+
+
+def taken_apart(backbone: str) -> tuple[str, ...]:
+    """The networks that a config's `backbone` names.
+
+    >>> taken_apart("mobilenet_v2+file:/a%2Bb.safetensors")
+    ('mobilenet_v2', 'file:/a+b.safetensors')
+    """
+    return tuple(name.replace("%2B", "+") for name in backbone.split("+"))
+
+
+def joined(names: Sequence[str]) -> str:
+    """Networks that one set is learned in together, as a config names them."""
+    return "+".join(name.replace("+", "%2B") for name in names)
 
 
 class MethodSettings(ABC):

@@ -59,7 +59,7 @@ def distill(arguments: Sequence[str]) -> int:
 
 
 def baseline(arguments: Sequence[str]) -> int:
-    """Choose real images: lgm baseline random|centroids|full DATASET BACKBONE [settings], neighbours --source RUN."""
+    """Choose real images: lgm baseline random|centroids|greedy|full|... DATASET BACKBONE, neighbours --source RUN."""
     words = list(arguments)
     choice = words.pop(0) if words and not words[0].startswith("-") else "random"
     fixed: dict[str, Any] = {"kind": "baseline", "baseline": {"choice": choice}}
@@ -146,7 +146,8 @@ def study(arguments: Sequence[str]) -> int:
     asked = StudyFlags(**flags)
     given = {word.split("=")[0].replace("_", "-") for word in arguments}
     if asked.distil_with and "--evaluate-on" not in given:  # what the preset judges with is said of its own network
-        own = [name.replace(config.backbone, other, 1) for other in asked.distil_with for name in config.evaluate_on]
+        others = [name for given in asked.distil_with for name in replace(config, backbone=given).networks()]
+        own = [name.replace(config.backbone, other, 1) for other in others for name in config.evaluate_on]
         config = replace(config, evaluate_on=tuple(dict.fromkeys(own)))
     return _start_and_work(plan_study(config, asked)) or show_run(config.name)
 

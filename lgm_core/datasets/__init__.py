@@ -18,6 +18,7 @@ embedded          scenes, details and digits: carried by installed packages, for
 whitened          both splits at a small square, whitened, for networks that are trained from scratch
 spread            a share of the images, spread evenly over the classes
 given             a folder of class folders, taken as a set for a data set
-baselines         four ways of choosing real images instead of learning synthetic ones
+baselines         ways of choosing real images instead of learning synthetic ones
+rivals            the strongest of them: images chosen because they do best, in one backbone or in several
 transforms        fitted, invertible maps of images: a room of its own
 """

@@ -55,6 +55,41 @@ def choose_neighbours(
     return torch.tensor(chosen)
 
 
+def choose_herding(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
+) -> Int[Tensor, "p"]:
+    """One after another, so that the mean of those chosen stays nearest to the class mean (Welling, ICML 2009)."""
+    chosen = []
+    for label in _with_enough(labels, classes, per_class):
+        members = (labels == label).nonzero().flatten()
+        own, taken = features[members].float(), list[int]()
+        total = torch.zeros(own.shape[1])
+        for count in range(1, per_class + 1):
+            distance = ((total + own) / count - own.mean(dim=0)).norm(dim=1)
+            distance[taken] = torch.inf
+            taken.append(int(distance.argmin()))
+            total = total + own[taken[-1]]
+        chosen.append(members[taken])
+    return torch.cat(chosen)
+
+
+def choose_k_centres(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
+) -> Int[Tensor, "p"]:
+    """The image nearest to its class mean, then always the one farthest from those chosen (Sener, ICLR 2018)."""
+    chosen = []
+    for label in _with_enough(labels, classes, per_class):
+        members = (labels == label).nonzero().flatten()
+        own = features[members].float()
+        taken = [int((own - own.mean(dim=0)).norm(dim=1).argmin())]
+        nearest = (own - own[taken[0]]).norm(dim=1)
+        while len(taken) < per_class:
+            taken.append(int(nearest.argmax()))
+            nearest = torch.minimum(nearest, (own - own[taken[-1]]).norm(dim=1))
+        chosen.append(members[taken])
+    return torch.cat(chosen)
+
+
 def read_indices(path: Path, count: int) -> Int[Tensor, "p"]:
     """Numbers of training images, counted from 0, in the file's order: .npy, .json (a list), or a text of numbers.
 

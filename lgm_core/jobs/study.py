@@ -14,7 +14,7 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
-from lgm_core.base.settings import BaselineConfig
+from lgm_core.base.settings import BaselineConfig, taken_apart
 from lgm_core.config import RunConfig
 
 
@@ -22,17 +22,20 @@ from lgm_core.config import RunConfig
 class StudyFlags:
     """What a study asks beyond the config that its runs share."""
 
-    distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another")
+    distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another; A+B: one set in both")
     seeds: int = knob(3, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
     baselines: bool = knob(True, "add random and all real images; on frozen backbones also centroids and neighbours")
+    rivals: bool = knob(
+        False, "add the strongest choices of real images: the best of 200 draws, and a greedy one, by what distils"
+    )
 
 
 def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
 
     One distillation per backbone and seed, `draws` random choices, each frozen evaluating backbone's centroids, the
-    neighbours of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default:
+    neighbours of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default: all of
     `distil_with`). The neighbours are those in the backbone that the set was distilled with, or, of a set that a
     network was trained on from scratch, those in each frozen evaluating backbone.
     """
@@ -40,7 +43,8 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     if not study:
         raise ConfigError("a study needs a name: lgm study NAME DATASET --distil-with BACKBONE [BACKBONE ...]")
     distil_with = flags.distil_with or (base.backbone,)
-    base = replace(base, study=study, evaluate_on=base.evaluate_on or distil_with)
+    each = dict.fromkeys(name for given in distil_with for name in replace(base, backbone=given).networks())
+    base = replace(base, study=study, evaluate_on=base.evaluate_on or tuple(each))
     plan = [
         replace(
             base,
@@ -64,6 +68,12 @@ def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -
     frozen = [name for name in base.evaluate_on if not is_student(name)]
     for backbone in frozen:
         plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
+    together = [name for name in dict.fromkeys(config.backbone for config in distilled) if not is_student(name)]
+    for backbone in (name for name in together if len(taken_apart(name)) > 1):
+        plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
+    for backbone in together if flags.rivals else ():
+        for choice in ("best-random", "greedy"):
+            plan.append(_baseline(chosen, choice, backbone=backbone, name=_name(study, choice, backbone)))
     for config in distilled:
         trained, seed = is_student(config.backbone), [] if config.seed == base.seed else [f"s{config.seed}"]
         if trained and seed:  # a row of the table names the run whose neighbours it holds

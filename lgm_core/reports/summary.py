@@ -97,11 +97,16 @@ def choice_of(config: RunConfig) -> str:
 def row_label(config: RunConfig) -> str:
     """What made the images, in words; equal for runs that differ in the seed alone."""
     per_class = f", {config.images_per_class} per class" if config.images_per_class > 1 else ""
+    together = " + ".join(config.networks())
     if config.kind == "baseline":
         return {
             "random": f"random real images{per_class}",
-            "centroids": f"centroids of {config.backbone}{per_class}",
-            "neighbours": f"neighbours of {_whose(config)}, in {config.backbone}{per_class}",
+            "centroids": f"centroids of {together}{per_class}",
+            "neighbours": f"neighbours of {_whose(config)}, in {together}{per_class}",
+            "herding": f"herding in {together}{per_class}",
+            "k-centres": f"k-centres of {together}{per_class}",
+            "best-random": f"best of random, by {together}{per_class}",
+            "greedy": f"greedy choice by {together}{per_class}",
             "high-loss": f"hardest real images{per_class}",
             "indices": f"real images of {Path(config.baseline.indices).name}",
             "full": "all real images",
@@ -112,7 +117,8 @@ def row_label(config: RunConfig) -> str:
     preset = "" if config.preset == "standard" else f" ({config.preset})"
     forked = config.kind == "distill" and config.source
     fork = f", fork of {config.source} after step {config.fork_step}" if forked else ""
-    return f"distilled{method} with {config.backbone}{preset}{per_class}{fork}"
+    variant = f", {config.variant}" if config.variant else ""
+    return f"distilled{method} with {together}{preset}{variant}{per_class}{fork}"
 
 
 def _whose(config: RunConfig) -> str:
@@ -148,6 +154,10 @@ CHOICES = (
     "random",
     "centroids",
     "neighbours",
+    "herding",
+    "k-centres",
+    "best-random",
+    "greedy",
     "high-loss",
     "indices",
     "given",
@@ -192,11 +202,19 @@ def column_heading(rows: Iterable[Row], column: str) -> str:
 
 
 def own_report(run: RunFolder) -> dict[str, Any] | None:
-    """The report of the network that the run was made with, else its first one; None without any."""
+    """The report that a run is known by; None without any.
+
+    That of the network that it was made with, else its first one. A set learned in several networks is known by the
+    worst of those that took no part, where there are any.
+    """
     reports = run.eval_reports()
     if not reports:
         return None
     names = run.config().networks()
+    if len(names) > 1:
+        usual = [report for report in reports if column_of(report) == report["backbone"]] or reports
+        held_out = [report for report in usual if report["backbone"] not in names]
+        return min(held_out or usual, key=lambda report: report["top1"])
     own = [report for report in reports if report["backbone"] in names] or reports
     return next((report for report in own if column_of(report) in names), own[0])  # the headline, where it is there
 

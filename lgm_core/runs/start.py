@@ -16,7 +16,7 @@ from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
-from lgm_core.base.settings import WITHOUT_IMAGES
+from lgm_core.base.settings import BY_FEATURES, WITHOUT_IMAGES
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of, setting_of, transfers
@@ -159,7 +159,7 @@ def require_here(config: RunConfig, places: Places) -> None:
         if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
             raise Unavailable(datasets.not_here(data, places.datasets))
     _require_features(config)
-    chosen = config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours")
+    chosen = config.kind == "baseline" and config.baseline.choice in BY_FEATURES
     own = config.networks() if chosen or config.kind in ("distill", "embed") else ()
     for name in dict.fromkeys(own + config.evaluate_on + _teachers(config)):
         if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
@@ -185,7 +185,7 @@ def _require_features(config: RunConfig) -> None:
         names, purpose = config.evaluate_on, "compare"
     elif config.kind == "embed":
         purpose = "map"
-    elif config.kind == "baseline" and config.baseline.choice in ("centroids", "neighbours"):
+    elif config.kind == "baseline" and config.baseline.choice in BY_FEATURES:
         purpose = "choose real images with"
     elif config.kind == "distill" and method_of(config).networks == "frozen":
         purpose = "match"

@@ -6,11 +6,13 @@
 """
 
 import os
+from collections.abc import Sequence
 from functools import cache
 
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED
+from lgm_core.base.settings import joined
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.jobs.slots import device_slots
@@ -56,6 +58,23 @@ def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if is_quick() and own == RunConfig().networks():
         own = (QUICK_BACKBONE,)
     return own, tuple(name for name in base.evaluate_on if name not in own)
+
+
+def pick_sets(method: Method, networks: Sequence[str], key: str = "sets") -> list[str]:
+    """What each set is learned in: one network for each, or all of them together, where the method can."""
+    if not method.joint or len(networks) < 2:
+        return list(networks)
+    ways = {"each": "A set for each, as a study", "together": "One set for all of them"}
+    take_from_url(key, ways)
+    state = state_key(key)
+    chosen = st.segmented_control(
+        "What to make of them", list(ways), default=None if state in st.session_state else "each", key=state,
+        required=True, format_func=ways.__getitem__,
+        help="One set for all is learned in one backbone after the other, a step in each, for as many steps as one "
+        "backbone alone would take. It is read better by backbones that took no part",
+    )  # fmt: skip
+    put_into_url(key, [chosen or "each"])
+    return [joined(networks)] if chosen == "together" else list(networks)
 
 
 def pick_protocols(base: RunConfig, start: RunConfig) -> dict[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from lgm_core.backbones import catalog
 from lgm_core.base.places import places
+from lgm_core.base.settings import taken_apart
 from lgm_core.evaluation.protocol import network_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import frame_sprite, real_image_html, sprite_html
@@ -31,8 +32,9 @@ STYLE = (
 def title_of(name: str) -> str:
     """A backbone's name for people, from the catalogue; a column keeps what it says besides: "MobileNetV2, paper"."""
     network = network_of(name)
-    row = catalog.CATALOG.get(network)
-    return row.title + name.removeprefix(network) if row else name
+    titles = {one: row.title for one in taken_apart(network) if (row := catalog.CATALOG.get(one))}
+    together = " + ".join(titles.get(one, one) for one in taken_apart(network))
+    return together + name.removeprefix(network) if titles else name
 
 
 def heading(backbone: str) -> str:

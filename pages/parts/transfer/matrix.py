@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from lgm_core.base.settings import taken_apart
 from lgm_core.evaluation.protocol import network_of
 from lgm_core.reports.matrix import Matrix, View
 from lgm_core.reports.summary import Cell, Row, column_note
@@ -114,7 +115,9 @@ def _title(name: str, note: str = "") -> dict[str, str]:
 
 
 def _row_title(row: Row) -> dict[str, str]:
-    named = row.label.replace(row.backbone, _title(row.backbone)["name"], 1) if row.backbone else row.label
+    named = row.label
+    for name in taken_apart(row.backbone) if row.backbone else ():
+        named = named.replace(name, _title(name)["name"], 1)
     words = {"random": "random real images", "full": "all real images"}.get(row.choice, named)
-    colour = backbone_colour(row.backbone) if row.choice not in ("random", "full") else ""
+    colour = backbone_colour(taken_apart(row.backbone)[0]) if row.choice not in ("random", "full") else ""
     return {"name": words, "note": f"{row.images} images" if row.images else "", "colour": colour}

@@ -1,8 +1,4 @@
-"""What the images of a step are measured by: features in, loss out.
-
->>> objective: Objective = OBJECTIVES["cosine"](side)
->>> objective.at(3)(features, labels).backward()
-"""
+"""What the images of a step are measured by: features in, loss out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
