@@ -35,6 +35,7 @@ from lgm_core.base.errors import DamagedFile, Unavailable, UserError, result_or_
 from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.base.places import Places
+from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import require_whole
 from lgm_core.base.tensor_files import save_tensors
 
@@ -109,8 +110,7 @@ def read_tensors(path: Path) -> State:
 
     No tensor is larger than what the file holds of it, so that a small file cannot fill the memory.
     """
-    if not path.is_file():
-        raise UserError(f"{path} cannot be opened as weights (not a regular file); fetch it again")
+    require_regular(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -168,7 +168,7 @@ class RunFolder:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the worker's log."""
-        if not self.log_file.exists():
+        if not self.log_file.is_file():
             return ""
         with self.log_file.open("rb") as file:
             file.seek(max(self.log_file.stat().st_size - 64 * 1024, 0))

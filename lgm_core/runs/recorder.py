@@ -24,6 +24,7 @@ from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.files import append_line, forget_from, set_aside, set_aside_damaged, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
+from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import require_whole
 from lgm_core.base.settings import RecordConfig
 from lgm_core.base.tensor_files import save_tensors
@@ -52,8 +53,7 @@ class Recorder:
         """`listener(phase, done, total, values)` is told of all progress, for a progress bar; `stop`, set by a
         signal's handler, ends the run as soon as its state is safe; `heart`: one that beats already, while queued.
         """
-        self.run, self.config, self.steps = run, config, steps
-        self.state = "running"
+        self.run, self.config, self.steps, self.state = run, config, steps, "running"
         self._heart = heart or Heart(run, state="running")
         self._is_own_heart = heart is None
         self._stop = stop or threading.Event()
@@ -67,6 +67,7 @@ class Recorder:
         self._log_every = max(math.ceil(steps / config.log_lines), 1)
 
     def __enter__(self) -> "Recorder":
+        require_regular(self.run.log_file)
         if self._is_own_heart:
             self._heart.__enter__()
         self._log = logging.FileHandler(self.run.log_file)
