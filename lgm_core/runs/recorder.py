@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.files import append_line, forget_from, set_aside, set_aside_damaged, write_json
+from lgm_core.base.files import append_line, forget_from, set_aside, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
 from lgm_core.base.regular_files import require_regular
@@ -29,6 +29,7 @@ from lgm_core.base.seals import require_whole
 from lgm_core.base.settings import RecordConfig
 from lgm_core.base.tensor_files import save_tensors
 from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
+from lgm_core.runs.damage import set_aside_unusable
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.source_runs import tensors_of
@@ -161,11 +162,9 @@ class Recorder:
     def restore(self) -> tuple[int, State]:
         """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
         next_step, state, notes = read_checkpoint(self.run)
-        for note in notes:
+        files = (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file)
+        for note in filter(None, (*notes, *(forget_from(path, next_step) for path in files))):
             self.note(note)
-        for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
-            if note := forget_from(path, next_step):
-                self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
@@ -245,6 +244,6 @@ class Recorder:
 
     def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
         """Replace a JSON file; a damaged one is set aside."""
-        if note := set_aside_damaged(path):
+        if note := set_aside_unusable(path):
             self.note(note)
         write_json(path, values, indent, sealed=True)
