@@ -125,8 +125,9 @@ class Workbench(Bench):
 
         self.recorder.phase(f"opening {name}")
         backbone = open_backbone(
-            name, self.places, normalisation=self.config.normalisation, device=self.compute.device, progress=fetching
-        )
+            name, self.places, normalisation=self.config.normalisation, device=self.compute.device, progress=fetching,
+            note=self.note,
+        )  # fmt: skip
         if self.config.device.precision == "auto":
             self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
         self._weights[name] = {**asdict(backbone.record), "precision": self.compute.precision_of(backbone)}

@@ -63,7 +63,7 @@ def test_a_damaged_line_is_counted_and_the_others_are_read(tmp_path, bad):
 
 
 def test_what_cannot_be_read_at_all_is_damaged(tmp_path):
-    with pytest.raises(DamagedFile, match="cannot be read"):
+    with pytest.raises(DamagedFile, match="is a folder, not a regular file"):
         read_json(tmp_path)
 
 

@@ -10,8 +10,6 @@ What a killed run has left is checked batch by batch against the digests beside 
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import takewhile
@@ -23,8 +21,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lgm_core.base.disk_room import reserve_room
 from lgm_core.base.errors import DamagedFile, result_or_why
 from lgm_core.base.files import read_json
+from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import UNSEALED, require_whole
 
 
@@ -64,6 +64,7 @@ def _require_whole(path: Path, facts: tuple[int, int, int]) -> dict[str, str]:
 
 def create_bank(path: Path, shape: tuple[int, ...]) -> Any:
     """A safetensors file with one float16 tensor of this shape, opened for writing in place; rows there are kept."""
+    require_regular(path)
     size = int(np.prod(shape)) * 2
     tensor = {"dtype": "F16", "shape": list(shape), "data_offsets": [0, size]}
     header = json.dumps({"__metadata__": UNSEALED, "features": tensor}).encode()
@@ -72,8 +73,7 @@ def create_bank(path: Path, shape: tuple[int, ...]) -> Any:
     keep = path.exists() and path.stat().st_size == offset + size
     with path.open("r+b" if keep else "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
-        if sys.platform == "linux":  # has all its room on the disk: writing to a map of a full disk would kill us
-            os.posix_fallocate(file.fileno(), 0, offset + size)
+        reserve_room(file, offset + size)
         file.truncate(offset + size)
     return np.memmap(path, dtype=np.float16, mode="r+", offset=offset, shape=shape)
 

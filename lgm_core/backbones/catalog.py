@@ -216,7 +216,7 @@ def status(row: BackboneRow, places: Places) -> str:
 def how_to_get(row: BackboneRow, places: Places) -> str:
     """What a person has to do for weights that no program can fetch or find."""
     if not isinstance(row.source, ByHand):
-        return f"the weights of {row.name} are not here: the file does not exist; check the path"
+        return f"the weights of {row.name} are not here: there is no such regular file; check the path"
     return (
         f"the weights of {row.title} are not here, and are published where no program can fetch them: take "
         f"{row.source.member} from {row.source.page}, and save it as "

@@ -6,6 +6,8 @@
 """
 
 import copy
+import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -26,6 +28,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import Backbone
 from lgm_core.base.places import Places
 
+_warn = logging.getLogger("lgm").warning
 Normalisation = Literal["native", "imagenet"]
 
 
@@ -37,10 +40,12 @@ def open_backbone(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     plain: bool = False,
+    note: Callable[[str], object] = _warn,
 ) -> "FrozenBackbone":
     """The backbone of a name, an alias or an open form; its weights are found or fetched (`progress`: bytes).
 
-    `plain`: the network as published, neither folded nor in another memory format, for comparison.
+    `plain`: the network as published, neither folded nor in another memory format, for comparison. `note` is told of
+    weights that were damaged and fetched again.
 
     `normalisation="imagenet"` gives every backbone ImageNet's mean and std, as the paper's code does, instead of those
     it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
@@ -48,7 +53,7 @@ def open_backbone(
     row, digest = complete(find_row(name)), ""
     if row.builder == "python":
         row, network, digest = open_own(row)
-    path = fetch_weights(row, places, progress)
+    path = fetch_weights(row, places, progress, note=note)
     if not digest:
         network = _network(row, path)
     record = record_of(row, path, places.hashes)

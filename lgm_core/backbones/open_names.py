@@ -17,6 +17,7 @@ from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImport
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url
 from lgm_core.base.errors import Unavailable, UnknownName, UserError
 from lgm_core.base.names import unknown
+from lgm_core.base.regular_files import require_regular
 
 
 def complete(row: BackboneRow) -> BackboneRow:
@@ -78,7 +79,8 @@ _COMPLETE = {"timm": _complete_timm, "open_clip": _complete_open_clip, "python":
 
 def _stated_architecture(path: Path) -> str:
     """The `architecture` in the header of a safetensors file."""
-    if not path.is_file():
+    require_regular(path)
+    if not path.exists():
         raise Unavailable(f"{path} does not exist")
     header = {}
     if path.suffix == ".safetensors":

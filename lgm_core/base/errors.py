@@ -60,6 +60,10 @@ def disk_words(error: OSError) -> str:
         )
     if error.errno == errno.EIO:
         return f"the disk reports an error at {file}; check the disk, then run the same command again"
+    if error.errno == errno.EISDIR:
+        return (
+            f"{error.filename2 or file} is a folder where a file belongs; move it away, then run the same command again"
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and error.filename:
         return f"{file} no longer exists: its folder was moved or deleted while in use"
     return ""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgm_core.base.errors import DamagedFile
+from lgm_core.base.regular_files import require_regular
 
 _SEAL = "sha256_of_the_rest"
 _LEFT_AFTER = 86400.0  # seconds; no file takes so long to be written
@@ -201,6 +202,7 @@ def _free_name(path: Path) -> Path:
 
 def _bytes(path: Path, offset: int = 0, most: int = -1) -> bytes | None:
     """At most `most` bytes from an offset on; None where there is no file. Raises `DamagedFile` if unreadable."""
+    require_regular(path)
     try:
         with path.open("rb") as file:
             file.seek(offset)

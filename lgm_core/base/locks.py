@@ -18,12 +18,16 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
+from lgm_core.base.regular_files import require_regular
+
 
 def take(path: Path) -> IO[str] | None:
     """Open the file, made where there is none, and lock it for oneself; None, at once, where somebody else has it.
 
     Close the file to free the lock. A child process that is given the descriptor holds the lock as long as it lives.
+    Raises `DamagedFile` where something else than a file lies there.
     """
+    require_regular(path)
     file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,6 +44,8 @@ def is_held(path: Path) -> bool:
     """Does anybody hold the lock of this file now? False where there is no such file. Asking takes a
     shared lock for an instant, so a `take` that is refused just then may be tried again.
     """
+    if not path.is_file():
+        return False
     try:
         with path.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from lgm_core.base.errors import DamagedFile
 from lgm_core.base.files import cannot_be_read
+from lgm_core.base.regular_files import require_regular
 
 _KEY = "sha256"
 _BLANK = "0" * 64
@@ -40,6 +41,7 @@ def seal(path: Path) -> None:
 
 def require_whole(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file; raises `DamagedFile` where it is cut short, garbage, or not as sealed."""
+    require_regular(path)
     try:
         with path.open("rb") as file:
             header = _header(file, path)

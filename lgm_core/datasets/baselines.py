@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import generator
+from lgm_core.base.regular_files import require_regular
 
 
 def choose_random(labels: Int[Tensor, "n"], *, classes: int, per_class: int, seed: int) -> Int[Tensor, "p"]:
@@ -95,14 +96,16 @@ def read_indices(path: Path, count: int) -> Int[Tensor, "p"]:
 
     Raises `UserError` where it cannot be read, or has a number that is not one of `count` images.
     """
+    path = path.expanduser()
+    require_regular(path)
     try:
         if path.suffix == ".npy":
-            rows = np.load(path.expanduser(), allow_pickle=False).ravel()
+            rows = np.load(path, allow_pickle=False).ravel()
         else:
-            text = path.expanduser().read_text()
+            text = path.read_text("utf-8")
             rows = np.array(json.loads(text) if path.suffix == ".json" else [int(word) for word in text.split()])
         found = torch.from_numpy(rows.astype(np.int64))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, EOFError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read as numbers of images ({error}); wanted: .npy, .json (a list) or text; write a "
             "pickle of the authors as one of these first: it may hold programs"

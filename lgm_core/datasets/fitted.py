@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from lgm_core.base.disk_room import reserve_room
 from lgm_core.base.download import file_sha256
 from lgm_core.base.errors import DamagedFile
 from lgm_core.base.files import read_json, replacing, write_json
@@ -35,7 +36,7 @@ def fitted_pixels(
     """All images, uint8 in 0 .. 255; computed once, then mapped from `folder` under a key of their content.
 
     `channels` 1: grey. Safe to kill, and to call from several processes at once. Raises `UserError` that names the
-    file, if one cannot be read.
+    file, if one cannot be read; `OSError`, before any image is opened, where the disk has no room for them.
     """
     path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
     if path.exists() and not _is_whole(path):
@@ -45,6 +46,8 @@ def fitted_pixels(
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as new:
             pixels = np.lib.format.open_memmap(new, "w+", np.uint8, (len(images), channels, side, side))
+            with new.open("r+b") as file:
+                reserve_room(file, new.stat().st_size)
             for first in range(0, len(images), _BATCH):
                 part = range(first, min(first + _BATCH, len(images)))
                 pixels[part.start : part.stop] = fit_pixels(images, part, side, channels)

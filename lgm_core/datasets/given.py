@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lgm_core.base.errors import Unavailable, UserError
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.folders import image_files, subfolders
 from lgm_core.datasets.image_set import FileImages
 from lgm_core.datasets.wordnet import WNID, class_names
@@ -52,8 +53,7 @@ def count_and_digest(folder: Path) -> tuple[int, str]:
     files = [root / name / file for name in found for file in image_files(root / name)]
     digest = hashlib.sha256()
     for file in files:
-        if not file.is_file():
-            raise UserError(f"the image {file} is not a regular file; replace or remove it")
+        require_regular(file)
         digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return len(files), digest.hexdigest()[:8]
 

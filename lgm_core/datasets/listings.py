@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.catalog import DatasetRow, how_to_get
 from lgm_core.datasets.image_set import FileImages
 
@@ -28,7 +29,9 @@ def incomplete(row: DatasetRow, folder: Path, lack: str) -> UserError:
 
 
 def require_files(row: DatasetRow, folder: Path, names: Sequence[str]) -> None:
-    """Raise the teaching error unless every one of `names` is there."""
+    """Raise the teaching error unless every one of `names`, files and folders, is there."""
+    for name in names:
+        require_regular(folder / name, or_folder=True)
     missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise incomplete(row, folder, f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
@@ -68,7 +71,8 @@ def listed_split(
 
 def table(path: Path, *, columns: int, row: DatasetRow) -> list[list[str]]:
     """The lines of a list, split at white space into `columns` fields (the last takes the rest), without blank ones."""
-    if not path.is_file():
+    require_regular(path)
+    if not path.exists():
         raise incomplete(row, path.parent, f"{path.name} is missing")
     rows = []
     for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), start=1):

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import ImageSet
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.catalog import TEST_SHARDS, DatasetRow
 from lgm_core.datasets.decoding import decoded
 from lgm_core.datasets.image_set import digest
@@ -102,6 +103,7 @@ class Shards:
 
     def _checked(self, path: Path) -> Any:
         """A shard's metadata. Raises `UserError` where it is no Parquet file, or has other columns."""
+        require_regular(path)
         try:
             found = parquet.read_metadata(path)
         except (pyarrow.ArrowException, OSError) as error:

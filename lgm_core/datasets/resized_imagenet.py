@@ -20,6 +20,7 @@ import numpy as np
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import replacing
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.datasets.listings import incomplete, require_all_classes, require_files, table
@@ -69,6 +70,7 @@ def _numbered(row: DatasetRow, folder: Path) -> list[tuple[str, int]]:
 
 def _read_batch(row: DatasetRow, folder: Path, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images [B, S, S, 3], a view of the file, and labels [B], 1-based."""
+    require_regular(path)
     try:
         with ZipFile(path) as archive, archive.open("labels.npy") as file:  # np.load leaks a corrupt file's handle
             if archive.getinfo("labels.npy").file_size > _MOST_LABELS * 8:

@@ -75,7 +75,7 @@ def read_mnist(row: DatasetRow, folder: Path) -> tuple[ImageSet, ImageSet]:
     for split, prefix in (("train", "train"), ("test", "t10k")):
         try:
             read = mnist(folder.parent, train=split == "train")
-        except (AssertionError, ValueError, TypeError, RuntimeError, IndexError) as error:
+        except (AssertionError, ValueError, TypeError, RuntimeError, IndexError, OSError) as error:
             raise incomplete(row, folder, f"raw/{prefix}-images or raw/{prefix}-labels is corrupt ({error})") from error
         if len(read.data) != len(read.targets):
             raise incomplete(row, folder, f"raw/{prefix}-labels has {len(read.targets)} labels, not {len(read.data)}")

@@ -13,6 +13,7 @@ from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.regular_files import require_regular
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _TIMES, _FREE = 30, 2**30  # an archive may hold so many times its own size, and so many bytes besides
@@ -26,6 +27,7 @@ def unpack(archive: Path, into: Path) -> None:
     Raises `UserError` for one that is broken, that holds more than 30 times its own size and 1 GB, or a member that
     leads outside the folder, or is a device, a pipe, or a link that leads outside.
     """
+    require_regular(archive)
     into.mkdir(parents=True, exist_ok=True)
     name = archive.name.lower()
     try:

@@ -8,6 +8,7 @@
 import csv
 from pathlib import Path
 
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.catalog import DatasetRow
 from lgm_core.datasets.image_set import FileImages
 from lgm_core.datasets.listings import incomplete, listed_split, require_files
@@ -21,8 +22,12 @@ COLUMNS = ("img_filename", "y", "place", "split")
 def read_waterbirds(row: DatasetRow, folder: Path) -> tuple[FileImages, FileImages]:
     """Train and test images, grouped by bird x place. Raises `UserError` naming what metadata.csv lacks."""
     require_files(row, folder, ["metadata.csv"])
-    with (folder / "metadata.csv").open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    require_regular(folder / "metadata.csv")
+    try:
+        with (folder / "metadata.csv").open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise incomplete(row, folder, f"metadata.csv cannot be read ({error})") from error
     for column in COLUMNS:
         if not lines or any(line.get(column) is None for line in lines):
             raise incomplete(row, folder, f"metadata.csv has no column {column!r}, or a line without it")

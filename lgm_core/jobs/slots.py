@@ -60,7 +60,7 @@ def try_slot(folder: Path, wanted: Sequence[str], holder: str) -> tuple[str, IO[
 def who_holds(folder: Path, wanted: Sequence[str]) -> str:
     """Such as "cpu-0, where the run demo computes"."""
     files = [(slot, slot_lock(folder, slot)) for slot in wanted]
-    holders = [(slot, file.read_text().strip() if file.exists() else "") for slot, file in files]
+    holders = [(slot, file.read_text(errors="replace").strip() if file.is_file() else "") for slot, file in files]
     return " or ".join(f"{slot}, where {holder or 'another run'} is running" for slot, holder in holders)
 
 

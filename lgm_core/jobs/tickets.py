@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -99,7 +99,8 @@ def waiting_tickets(queue: Path) -> list[Ticket]:
     for file in files:
         ticket = _read(file)
         if ticket is None or (ticket.attended and not is_held(file)) or not ticket.run.config_file.exists():
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # also where it is a folder
+                file.unlink()
         else:
             found.append(ticket)
     return found

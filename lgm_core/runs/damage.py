@@ -11,7 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from lgm_core.base.errors import DamagedFile
-from lgm_core.base.files import Lines, count_of_lines, read_json, readable_lines
+from lgm_core.base.files import Lines, count_of_lines, read_json, readable_lines, set_aside
 from lgm_core.base.remembered import Remembered
 from lgm_core.base.seals import require_whole
 from lgm_core.runs.shapes import what_misfits
@@ -73,6 +73,15 @@ def read_whole(path: Path) -> dict[str, Any]:
     return values
 
 
+def set_aside_unusable(path: Path) -> str:
+    """Call before replacing a JSON file: if the old one is damaged, it is renamed; a sentence that says so, else ""."""
+    try:
+        read_whole(path)
+    except DamagedFile:
+        return set_aside(path)
+    return ""
+
+
 def reports_in(folder: Path) -> list[dict[str, Any]]:
     """All evaluation reports in a folder, in the order of their file names, without the damaged."""
     found = []
@@ -108,7 +117,7 @@ def _words_of_tensors(path: Path) -> str:
     try:
         require_whole(path)
         with safe_open(path, framework="numpy") as file:
-            if path.name != "synthetic.safetensors" or _is_a_set(file):
+            if _TENSORS.get(path.name, lambda file: True)(file):
                 return ""
     except (DamagedFile, OSError, SafetensorError):
         pass
@@ -124,5 +133,21 @@ def _is_a_set(file: Any) -> bool:
     return bool(fits and kinds and (file.get_tensor("labels") >= -1).all())
 
 
+def _names_its_step(file: Any) -> bool:
+    return (file.metadata() or {}).get("next_step", "").isdecimal()
+
+
+def _are_neighbours(file: Any) -> bool:
+    """Are there indices [N, k] as whole numbers, and as many cosines?"""
+    indices, cosines = file.get_slice("indices"), file.get_slice("similarity")
+    shape = indices.get_shape()
+    kinds = indices.get_dtype()[0] == "I" and cosines.get_dtype().startswith("F")
+    return bool(kinds and len(shape) == 2 and cosines.get_shape() == shape)
+
+
+_TENSORS = {
+    "synthetic.safetensors": _is_a_set, "checkpoint.safetensors": _names_its_step,
+    "neighbours.safetensors": _are_neighbours,
+}  # fmt: skip
 _WORDS_OF_JSON, _WORDS_OF_LINES = Remembered(_words_of_json), Remembered(_words_of_lines)
 _WORDS_OF_TENSORS = Remembered(_words_of_tensors)

@@ -20,7 +20,6 @@ from lgm_core.config import RunConfig
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
 from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
-from lgm_core.runs.shapes import LABELS, misfits
 from lgm_core.runs.status import Status, read_status
 
 
@@ -90,7 +89,7 @@ class RunFolder:
 
     def weights(self) -> dict[str, dict[str, Any]]:
         """What is recorded of the weights that the run worked with, by network; {} in runs of earlier versions."""
-        return {name: facts for name, facts in read_or_empty(self.weights_file).items() if isinstance(facts, dict)}
+        return read_or_empty(self.weights_file)
 
     def data(self) -> dict[str, Any]:
         """What is recorded of the images that the run read; {} in runs of earlier versions."""
@@ -101,7 +100,7 @@ class RunFolder:
         class by class; else ([], []).
         """
         found = read_or_empty(self.labels_file)
-        return ([], []) if misfits(found, LABELS) else (found["labels"], found["classes"])
+        return found.get("labels", []), found.get("classes", [])
 
     def problems(self) -> list[str]:
         """A sentence for each damaged file, with what to do."""
@@ -168,7 +167,7 @@ class RunFolder:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the worker's log."""
-        if not self.log_file.exists():
+        if not self.log_file.is_file():
             return ""
         with self.log_file.open("rb") as file:
             file.seek(max(self.log_file.stat().st_size - 64 * 1024, 0))

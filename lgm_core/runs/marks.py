@@ -11,9 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.files import read_json, set_aside, set_aside_damaged, write_json
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.remembered import Remembered
-from lgm_core.runs.shapes import what_misfits
+from lgm_core.runs.damage import set_aside_unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,7 @@ def mark(
             starred=before.starred if starred is None else starred,
             tags=tuple(tag for tag in tags if tag not in set(remove)),
         )
-        if not set_aside_damaged(file) and what_misfits(file, read_json(file)):
-            set_aside(file)
+        set_aside_unusable(file)
         write_json(file, asdict(after))
     return after
 

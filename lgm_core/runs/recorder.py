@@ -21,13 +21,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.files import append_line, forget_from, set_aside, set_aside_damaged, write_json
+from lgm_core.base.files import append_line, forget_from, set_aside, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
+from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import require_whole
 from lgm_core.base.settings import RecordConfig
 from lgm_core.base.tensor_files import save_tensors
 from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
+from lgm_core.runs.damage import set_aside_unusable
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.source_runs import tensors_of
@@ -52,8 +54,7 @@ class Recorder:
         """`listener(phase, done, total, values)` is told of all progress, for a progress bar; `stop`, set by a
         signal's handler, ends the run as soon as its state is safe; `heart`: one that beats already, while queued.
         """
-        self.run, self.config, self.steps = run, config, steps
-        self.state = "running"
+        self.run, self.config, self.steps, self.state = run, config, steps, "running"
         self._heart = heart or Heart(run, state="running")
         self._is_own_heart = heart is None
         self._stop = stop or threading.Event()
@@ -67,6 +68,7 @@ class Recorder:
         self._log_every = max(math.ceil(steps / config.log_lines), 1)
 
     def __enter__(self) -> "Recorder":
+        require_regular(self.run.log_file)
         if self._is_own_heart:
             self._heart.__enter__()
         self._log = logging.FileHandler(self.run.log_file)
@@ -160,11 +162,9 @@ class Recorder:
     def restore(self) -> tuple[int, State]:
         """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
         next_step, state, notes = read_checkpoint(self.run)
-        for note in notes:
+        files = (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file)
+        for note in filter(None, (*notes, *(forget_from(path, next_step) for path in files))):
             self.note(note)
-        for path in (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file):
-            if note := forget_from(path, next_step):
-                self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
@@ -244,6 +244,6 @@ class Recorder:
 
     def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
         """Replace a JSON file; a damaged one is set aside."""
-        if note := set_aside_damaged(path):
+        if note := set_aside_unusable(path):
             self.note(note)
         write_json(path, values, indent, sealed=True)

@@ -53,6 +53,9 @@ THUMBS = {
     "classes": list, "labels": [int],
 }  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
+CHOICE = {"choice?": str, "indices?": [int], "origins?": [str], "images?": int}
+DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?": [str]}
+WEIGHTS = {"file?": str, "sha256?": str, "source?": str, "stand_in?": str, "precision?": str}
 FRAME = {"file": _file, "columns": _count, "rows": _count, "side": _count, "count?": int}
 LINES: Mapping[str, Mapping[str, Any]] = {
     "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]}
@@ -142,11 +145,16 @@ def _frame(values: Mapping[str, Any]) -> list[str]:
     return found or [name for name in ("columns", "rows") if values[name] * values["side"] > MOST]
 
 
+def _weights(values: Mapping[str, Any]) -> list[str]:
+    return [name for name, facts in values.items() if not fits(facts, WEIGHTS)]
+
+
 def _marks(values: Mapping[str, Any]) -> list[str]:
     return misfits(values, {"note?": str, "starred?": bool, "tags?": [str]})
 
 
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
-    "index.jsonl": _frame,
+    "index.jsonl": _frame, "labels.json": lambda values: misfits(values, LABELS), "weights.json": _weights,
+    "choice.json": lambda values: misfits(values, CHOICE), "data.json": lambda values: misfits(values, DATA),
 }  # fmt: skip

@@ -49,8 +49,8 @@ def base_path() -> str:
 
 
 def version(run: RunFolder) -> int:
-    """When the run was made, in seconds: what tells it from an earlier one of the same name."""
-    return int(run.config_file.stat().st_mtime)
+    """When the run was made, in seconds: what tells it from an earlier one of the same name; 0 once it is gone."""
+    return int(run.config_file.stat().st_mtime) if run.config_file.exists() else 0
 
 
 def frame_sprite(run: RunFolder, frame: Mapping[str, Any], image: int) -> Sprite:

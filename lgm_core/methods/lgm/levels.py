@@ -13,6 +13,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
+from lgm_core.base.errors import DamagedFile
+from lgm_core.base.regular_files import require_regular
 from lgm_core.methods.lgm.natural_colour import CORRELATION_ROOT
 from lgm_core.runs.store import RunFolder
 
@@ -25,9 +27,10 @@ _COLOUR = _ROOT / np.linalg.norm(_ROOT, axis=0).max()
 def level_facts(run: RunFolder) -> tuple[int, list[int]]:
     """The step that the checkpoint goes on with, and its levels' sides in pixels; (0, []) where there are none."""
     try:
+        require_regular(run.checkpoint)
         with safe_open(run.checkpoint, framework="numpy") as file:
             return int((file.metadata() or {}).get("next_step", 0)), _sides(file)
-    except (OSError, SafetensorError):
+    except (DamagedFile, OSError, SafetensorError):
         return 0, []
 
 

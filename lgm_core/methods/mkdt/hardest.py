@@ -19,6 +19,7 @@ from torch.func import functional_call
 from lgm_core.backbones.students.networks import Student
 from lgm_core.backbones.students.parameters import named
 from lgm_core.base.files import replacing
+from lgm_core.base.regular_files import require_regular
 from lgm_core.methods.mkdt.experts import Rows
 
 _BATCH = 500
@@ -47,4 +48,5 @@ def kept_losses(path: Path, make: Callable[[], Float[Tensor, "n"]]) -> Float[Ten
         losses = make().numpy()
         with replacing(path) as new, new.open("wb") as file:
             np.save(file, losses)
+    require_regular(path)
     return torch.from_numpy(np.load(path))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import replacing
+from lgm_core.base.regular_files import require_regular
 
 
 @final
@@ -52,6 +53,7 @@ class Trajectories:
 
     def snapshot(self, expert: int, epoch: int) -> Float[Tensor, "p"]:
         """Parameters after so many epochs, float32, on the device; a copy."""
+        require_regular(self._file(expert))
         mapped = np.load(self._file(expert), mmap_mode="r")
         return torch.from_numpy(np.array(mapped[epoch], dtype=np.float32)).to(self._device)
 

@@ -141,7 +141,7 @@ def _nearest_rows(run: RunFolder, place: int, k: int) -> list[tuple[int, float |
     try:
         with safe_open(run.near_file, framework="numpy") as file:
             rows = [file.get_slice(name)[place : place + 1][0, :k].tolist() for name in ("indices", "similarity")]
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, TypeError, IndexError):  # problems() names what holds other things
         return []
     return list(zip(*rows, strict=True))
 

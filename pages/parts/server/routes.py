@@ -44,11 +44,11 @@ class NotHere(Exception):
 
 
 def inside(root: Path, *names: str) -> Path:
-    """The path of `names` below `root`; raises `NotHere` unless it exists and stays, links followed, below `root`."""
-    if any(why_no_name(name, LONGEST_FILE_NAME) for name in names):
-        raise NotHere
+    """The file `names` below `root`; raises `NotHere` unless it is regular and lies, links followed, below `root`."""
     path = root.joinpath(*names)
-    if not path.exists() or not path.resolve().is_relative_to(root.resolve()):
+    if any(why_no_name(name, LONGEST_FILE_NAME) for name in names) or not path.is_file():
+        raise NotHere
+    if not path.resolve().is_relative_to(root.resolve()):
         raise NotHere
     return path
 
@@ -64,7 +64,7 @@ def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
             return answer(request)
         except NotHere:
             return JSONResponse({"error": "not found"}, status_code=404, headers=NEVER)
-        except UserError as error:
+        except (UserError, OSError) as error:
             return JSONResponse({"error": str(error)}, status_code=404, headers=NEVER)
         except ValueError as error:
             return JSONResponse({"error": f"not understood: {error}"}, status_code=400, headers=NEVER)
@@ -203,15 +203,10 @@ def lines_of(name: str) -> Callable[[Request], Response]:
 
 
 def _run(request: Request) -> RunFolder:
-    path = inside(places().runs, request.path_params["run"])
-    if not (path / "config.json").is_file():
-        raise NotHere
-    return RunFolder(path)
+    return RunFolder(inside(places().runs, request.path_params["run"], "config.json").parent)
 
 
 def _attachment(path: Path) -> Response:
-    if not path.is_file():
-        raise NotHere
     return FileResponse(path, filename=path.name, headers=NEVER)
 
 
