@@ -20,10 +20,13 @@ from pages.parts.theme import PRODUCT
 
 PAGES = {
     "Distil": [("runs", "Runs", "grid_view"), ("launch", "Launch", "rocket_launch"), ("watch", "Watch", "play_circle")],
-    "Look": [("embeddings", "Embeddings", "scatter_plot"), ("neighbours", "Neighbours", "hub")],
+    "Look": [
+        ("embeddings", "Embeddings", "scatter_plot"), ("neighbours", "Neighbours", "hub"),
+        ("disagreement", "Disagreement", "difference"),
+    ],
     "Judge": [("cross_model", "Cross-model", "apps"), ("compare", "Compare", "compare")],
     "Share": [("report", "Report", "description")],
-}
+}  # fmt: skip
 
 _SIDEBAR = 262  # pixels; below 1000 of the window it folds to its icons (theme.css), below 768 Streamlit hides it
 

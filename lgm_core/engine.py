@@ -186,8 +186,8 @@ def embed(bench: Workbench) -> None:
 
 
 def align(bench: Workbench) -> None:
-    """Compare how backbones see the test images."""
-    comparison.align(bench, bench.config, bench.recorder)
+    """Compare how backbones see the test images, and where they disagree."""
+    comparison.align(bench, bench.config, bench.recorder, bench.places.thumbs)
 
 
 def _tell_classes(bench: Workbench, labels: Tensor) -> None:

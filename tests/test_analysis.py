@@ -1,10 +1,9 @@
-"""Neighbours, alignment and projection against slower, more obvious computations; in chunks and whole."""
+"""Neighbours and projection against slower, more obvious computations; in chunks and whole."""
 
 import pytest
 import torch
 from torch.nn.functional import normalize
 
-from lgm_core.analysis.alignment import linear_cka, mutual_knn
 from lgm_core.analysis.neighbours import class_centres, nearest, neighbours_within, own_rank, radius
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
 from lgm_core.base.interfaces import generator
@@ -12,46 +11,6 @@ from lgm_core.base.interfaces import generator
 
 def features(n: int, width: int, seed: int) -> torch.Tensor:
     return torch.randn(n, width, generator=generator("cpu", seed)) + 0.5
-
-
-def gram(x: torch.Tensor) -> torch.Tensor:
-    return x.double() @ x.double().T
-
-
-def cka_oracle(x: torch.Tensor, y: torch.Tensor) -> float:
-    n = len(x)
-    centre = torch.eye(n, dtype=torch.float64) - 1 / n
-    k, m = centre @ gram(x) @ centre, centre @ gram(y) @ centre
-    return float((k * m).sum() / ((k * k).sum() * (m * m).sum()).sqrt())
-
-
-def debiased_oracle(x: torch.Tensor, y: torch.Tensor) -> float:
-    def hsic(k: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
-        n, one = len(k), torch.ones(len(k), dtype=torch.float64)
-        k, m = k - k.diag().diag(), m - m.diag().diag()
-        total = (k @ m).trace() + one @ k @ one * (one @ m @ one) / ((n - 1) * (n - 2))
-        return (total - 2 / (n - 2) * (one @ k @ m @ one)) / (n * (n - 3))
-
-    k, m = gram(x), gram(y)
-    return float(hsic(k, m) / (hsic(k, k) * hsic(m, m)).sqrt())
-
-
-@pytest.mark.parametrize("chunk", [7, 4096])
-@pytest.mark.parametrize("debiased", [False, True])
-def test_cka_is_that_of_the_whole_matrices(chunk, debiased):
-    x = features(60, 9, 1)
-    y = torch.cat((x[:, :4] * 2, features(60, 11, 2)), dim=1)
-    oracle = debiased_oracle(x, y) if debiased else cka_oracle(x, y)
-    assert linear_cka(x, y, debiased=debiased, chunk=chunk) == pytest.approx(oracle, rel=1e-6)
-
-
-def test_cka_of_itself_rotated_and_of_strangers():
-    x = features(300, 20, 1)
-    turned = x @ torch.linalg.qr(features(20, 20, 3)).Q * 3 + 7
-    assert linear_cka(x, turned) == pytest.approx(1, abs=1e-6)
-    stranger = features(300, 200, 4)
-    assert linear_cka(x, stranger) > 0.12 and abs(linear_cka(x, stranger, debiased=True)) < 0.05
-    assert linear_cka(x, torch.ones(300, 5)) == 0.0
 
 
 @pytest.mark.parametrize("chunk", [13, 8192])
@@ -81,14 +40,6 @@ def test_own_rank_counts_the_nearer_strangers(chunk):
     order = (normalize(queries) @ normalize(real).T).argsort(descending=True, dim=1)
     expected = [int((labels[order[m]] == own[m]).nonzero()[0]) + 1 for m in range(5)] + [0]
     assert own_rank(queries, own, real, labels, chunk=chunk).tolist() == expected
-
-
-def test_mutual_neighbours_share_what_sets_share():
-    left, right = neighbours_within(features(80, 8, 1), k=10), neighbours_within(features(80, 8, 2), k=10)
-    for k, share in mutual_knn(left, right, ks=[1, 3, 10], chunk=17).items():
-        sets = [len(set(a[:k].tolist()) & set(b[:k].tolist())) / k for a, b in zip(left, right, strict=True)]
-        assert share == pytest.approx(sum(sets) / 80)
-    assert mutual_knn(left, left, ks=[1, 10]) == {1: 1.0, 10: 1.0}
 
 
 def test_radius_is_one_for_a_typical_image():

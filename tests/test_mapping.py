@@ -1,7 +1,6 @@
 """Where the images lie: the map and trail of a distillation, thumbnails, and the runs that embed and align."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from safetensors.torch import load_file
 from lgm_core.analysis.projection import Pca
 from lgm_core.analysis.thumbnails import PER_PAGE, Thumbnails, drawing
 from lgm_core.analysis.trail import Trail, clean_features
-from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.image_set import ArrayImages, load_squares
@@ -209,21 +208,6 @@ def test_an_embed_run_without_sources_or_with_wrong_ones(small_run, here):
     assert run.map()["wrong"] is None and run.map()["sources"] == {}
     with pytest.raises(UserError, match="there are no runs|unknown"):
         work(start(change(small_run, {"kind": "embed", "sources": ["nothing"]}), here), here)
-
-
-@pytest.mark.slow
-def test_an_align_run_fills_a_symmetric_matrix(small_run, small_weights, here, tmp_path):
-    with pytest.raises(ConfigError, match="at least two backbones"):
-        start(change(small_run, {"kind": "align"}), here)
-    file = small_weights.removeprefix("file:").partition("?")[0]
-    twin = f"file:{shutil.copy(file, tmp_path / 'twin.safetensors')}?timm=test_efficientnet"
-    run = finish(change(small_run, {"kind": "align", "evaluate_on": [small_weights, twin]}), here)
-    found = run.alignment()
-    assert found["backbones"] == [small_weights, twin] and found["images"] == 30
-    assert set(found["mutual_knn"]) == {"1", "2", "5", "10", "20", "29"}
-    for matrix in (found["cka"], found["cka_debiased"], *found["mutual_knn"].values()):
-        assert np.allclose(matrix, np.ones((2, 2)), atol=1e-4)  # the same weights under two names
-    assert found["chance"]["mutual_knn"]["29"] == 1.0 and run.status().state == "finished"
 
 
 def test_groups_come_along(here, small_run, monkeypatch):

@@ -1,11 +1,17 @@
 """Comparisons of features: nearest images, maps, and how alike backbones are.
 
 neighbours  nearest real images, the rank of an image's own class, the distance from the class's centre
-alignment   how alike two backbones see the same images: linear CKA, mutual nearest neighbours
+alignment   how alike two backbones see the same images: the table of measures
+samples     what the measures are computed of: features as they are, permuted, resampled
+pair_sums   sums over all pairs of images, permuted and resampled, of which CKA and RSA are made
+shared_neighbours  what two backbones' neighbourhoods have in common, image by image
+calibration  measures against chance: threshold, p, calibrated score, interval, consensus
+torn_groups  groups of images that one backbone holds together and another tears apart
 projection  two dimensions: PCA, UMAP, and places for new points on a map that is fixed
+aligned_maps  maps of several backbones that can be laid over each other
 trail       a map kept during a distillation, and the path of the synthetic images across it
 embedding   a run that maps real images and places other runs' images among them
 chosen      the real images that a baseline takes, as its settings ask
-comparison  a run that compares backbones pair by pair
+comparison  a run that compares backbones pair by pair, and says where they disagree
 thumbnails  small pictures of the real images, on pages that all runs share
 """

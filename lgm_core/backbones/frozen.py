@@ -21,7 +21,8 @@ from lgm_core.backbones.catalog import find_row
 from lgm_core.backbones.folding import folded
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.own_network import open_own
-from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple
+from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple, Untrained
+from lgm_core.backbones.untrained import untrained_network
 from lgm_core.backbones.weights import WeightsRecord, fetch_weights, load_state, record_of
 from lgm_core.base.download import Progress
 from lgm_core.base.errors import UserError
@@ -53,6 +54,10 @@ def open_backbone(
     row, digest = complete(find_row(name)), ""
     if row.builder == "python":
         row, network, digest = open_own(row)
+    if isinstance(row.source, Untrained):
+        network, digest = untrained_network(row)
+        record = WeightsRecord(file="", sha256=digest, source=str(row.source))
+        return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
     path = fetch_weights(row, places, progress, note=note)
     if not digest:
         network = _network(row, path)

@@ -6,20 +6,29 @@
 True
 """
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from lgm_core.backbones.row import BackboneRow, Local, is_python_file
+from lgm_core.backbones.row import BackboneRow, Local, Untrained, is_python_file
 from lgm_core.base.errors import UnknownName
 
-FORMS = ("timm:NAME", "open_clip:NAME/TAG", "file:PATH?timm=NAME", "python:FILE.py:FUNCTION")
+UNTRAINED = "random:"  # before another name: the same network with random weights
+FORMS = ("timm:NAME", "open_clip:NAME/TAG", "file:PATH?timm=NAME", "python:FILE.py:FUNCTION", f"{UNTRAINED}NAME")
 
 
 def open_row(name: str) -> BackboneRow | None:
     """The row of a name in one of `FORMS`; None for other names. Raises `UnknownName` for a form that is not whole."""
     kind, _, rest = name.partition(":")
     return _ROWS[kind](name, rest) if rest and kind in _ROWS else None
+
+
+def untrained_row(name: str, row: BackboneRow) -> BackboneRow:
+    """The control of a row: its architecture with random weights. Raises `UnknownName` for a network of the user's."""
+    if row.builder == "python":
+        raise UnknownName(f"{name!r}: a function of your own decides on its weights; name it without {UNTRAINED!r}")
+    return replace(row, name=name, title=f"{row.title}, untrained", source=Untrained(), stand_in="", gated=False)
 
 
 def _timm_row(name: str, architecture: str) -> BackboneRow:

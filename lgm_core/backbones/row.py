@@ -77,6 +77,16 @@ class Local:
     path: Path
 
 
+@dataclass(frozen=True)
+class Untrained:
+    """No weights at all: random ones from a seed."""
+
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"random initialisation, seed {self.seed}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneRow:
     """Everything that is known about a backbone before its weights are opened.
@@ -89,7 +99,7 @@ class BackboneRow:
     family: str  # groups backbones in lists, and gives them related colours
     builder: Literal["timm", "open_clip", "torchvision", "small_resnet", "python"]
     architecture: str  # the builder's name of the network
-    source: Hub | Wheel | Url | ByHand | Local | None  # None: the builder's own table knows (open names)
+    source: Hub | Wheel | Url | ByHand | Local | Untrained | None  # None: the builder's own table knows (open names)
     file: str  # its name in a weights folder
     input_size: int = 0  # side, pixels
     mean: Triple = IMAGENET[0]

@@ -4,6 +4,7 @@ errors      what may go wrong that a user can mend
 names       unknown names are answered with the nearest known ones; names that are safe as file names
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
 pretrain_settings  those of pre-training by regression to a teacher's representations
+align_settings  those of a run that compares backbones
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
 regular_files  no pipe, no device, no folder where a file belongs: they are refused, and nobody waits for them
 disk_room   room on the disk for what is written through a memory map

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lgm_core.base.align_settings import AlignConfig
 from lgm_core.base.knobs import knob
 from lgm_core.base.pretrain_settings import PretrainConfig
 
@@ -182,14 +183,6 @@ class EmbedConfig:
     umap_neighbours: int = knob(15, "UMAP's neighbours: more show the whole, fewer the detail", low=2, high=200)
     umap_min_dist: float = knob(0.1, "UMAP's minimum distance between points", low=0, high=0.99)
     k: int = knob(12, "nearest real images listed per synthetic image", low=1, high=1000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignConfig:
-    """Alignment of backbones on a data set: linear CKA and mutual nearest neighbours, pair by pair."""
-
-    images: int = knob(2000, "test images compared, at most, spread over the classes", low=10, high=1_000_000)
-    largest_k: int = knob(50, "largest number of neighbours compared", low=1, high=1000)
 
 
 @dataclass(frozen=True, kw_only=True)

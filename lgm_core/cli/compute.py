@@ -137,6 +137,12 @@ def align(arguments: Sequence[str]) -> int:
     return _start_and_work([parse_config(arguments, prog="lgm align", positional=("dataset",), kind="align")])
 
 
+def disagree(arguments: Sequence[str]) -> int:
+    """Show where backbones disagree on a data set: lgm disagree DATASET BACKBONE BACKBONE [BACKBONE ...] [settings]."""
+    config = parse_config(arguments, prog="lgm disagree", positional=("dataset", "evaluate_on"), kind="align")
+    return _start_and_work([config])
+
+
 def study(arguments: Sequence[str]) -> int:
     """Several backbones, all baselines, one table: lgm study NAME DATASET --distil-with A B --evaluate-on A B C."""
     from lgm_core.cli.flags import parse_with

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from tqdm import tqdm
 
+from lgm_core.reports.disagreement import HEADINGS, Disagreement, cells_of, evidence, measure_words, shown_rows
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.summary import Table, column_heading, percent
 from lgm_core.runs.heart import Listener
@@ -79,6 +80,20 @@ def print_rows(headings: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         view.add_row(*row)
     console.print(view)
+
+
+def print_disagreement(found: Disagreement, k: int = 10) -> None:
+    """Each pair's measures at one k, its classes and groups, as an align run found them."""
+    k = min(found.ks, key=lambda one: abs(one - k))
+    for left, right in found.pairs():
+        if rows := shown_rows(found.measured(left, right), k):
+            print_rows([f"{left} and {right}", *HEADINGS], [[measure_words(row), *cells_of(row)] for row in rows])
+        worst, best = (found.per_class(found.shared(left, right, k))[place] for place in (0, -1))
+        named = [f"{found.classes[one.label]} {100 * one.mean:.0f} %" for one in (worst, best)]
+        print(f"common among the {k} nearest images, by class: {named[0]} (least) to {named[1]} (most)")
+        for holds, tears in ((left, right), (right, left)):
+            for group in found.torn(holds, tears):
+                print(f"{holds} holds {len(group['members'])} images together, and {tears} does not: {evidence(group)}")
 
 
 def _percent(cell: Any) -> str:

@@ -12,9 +12,10 @@ import tyro
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
-from lgm_core.cli.console import print_rows, print_table, progress_bar
+from lgm_core.cli.console import print_disagreement, print_rows, print_table, progress_bar
 from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import judged_by, spread_over
+from lgm_core.reports.disagreement import open_disagreement
 from lgm_core.reports.summary import result_table, tested_on
 from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
@@ -125,13 +126,16 @@ def show_run(name: str) -> int:
         print(f"note: {sentence}")
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
-    print(f"{config.kind} of {config.dataset} with {config.backbone}, {done}; {run.path}")
+    of = ", ".join(config.evaluate_on) if config.kind == "align" else config.backbone
+    print(f"{config.kind} of {config.dataset} with {of}, {done}; {run.path}")
     if data := run.data():
         print(f"data: {data_words(config.dataset, data)}")
     for network, file, digest, source, precision in weights_rows([run]):
         print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
     if said := run.marks().words():
         print(f"notes: {said}")
+    if found := open_disagreement(run):
+        print_disagreement(found)
     listed = store.listed()
     looking = [other for other, facts in listed if facts.source == run.id and facts.kind != "distill"]  # no forks
     sources = {other.id: other.config() for other, _ in listed if other.id == config.source}

@@ -23,6 +23,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "import": compute.import_,
     "embed": compute.embed,
     "align": compute.align,
+    "disagree": compute.disagree,
     "study": compute.study,
     "fork": compute.fork,
     "resume": compute.resume,

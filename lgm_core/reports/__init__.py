@@ -2,6 +2,7 @@
 
 summary   results of many runs as one table
 matrix    a study as a matrix, with every cell's state
+disagreement  where backbones disagree, as an align run found it
 draws     how much a set's accuracy changes with its seed
 confusion which classes a report finds hard, and what they are taken for
 page      one run or study as a single HTML file

@@ -29,6 +29,9 @@ def command(config: RunConfig, source: RunConfig | None = None) -> str:
     if config.kind == "evaluate":
         return shlex.join(["python", "-m", "lgm_core", "evaluate", *_evaluation(config, own, source)])
     base = base_of(config)
+    if config.kind == "align":
+        words = ["python", "-m", "lgm_core", "disagree", config.dataset, *config.evaluate_on]
+        return shlex.join([*words, *_flags(own, flat(to_dict(base)), (*_IN_WORDS, "evaluate_on"))])
     words = ["python", "-m", "lgm_core", config.kind]
     words += [config.baseline.choice] if config.kind == "baseline" else []
     words += [config.dataset, config.backbone]

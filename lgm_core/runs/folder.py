@@ -56,6 +56,7 @@ class RunFolder:
     trail_file = _File("trail.jsonl")
     details_file = _File("details.jsonl")
     alignment_file = _File("alignment.json")
+    images_file = _File("disagreement.safetensors")
     start = _File("start.safetensors")
     marks_file = _File("notes.json")
     log_file = _File("log.txt")
@@ -110,7 +111,7 @@ class RunFolder:
         return problems_in(
             [*records, self.alignment_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
-            [self.synthetic, self.checkpoint, self.near_file],
+            [self.synthetic, self.checkpoint, self.near_file, self.images_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are missing; the others are shown."] if gone else [])
 
     def has_images(self) -> bool:

@@ -38,6 +38,7 @@ def identity(config: RunConfig) -> dict[str, Any]:
         del values["evaluate_on"]
     if config.kind in ("embed", "align"):
         del values["protocol"]
+    del values["backbone" if config.kind == "align" else "align"]  # the other kind has no use for it
     return values
 
 

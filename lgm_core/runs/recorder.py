@@ -235,7 +235,7 @@ class Recorder:
 
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""
-        self._replace(self.run.alignment_file, values)
+        self._replace(self.run.alignment_file, values, indent=None)
 
     def evaluation(self, name: str, report: dict[str, Any]) -> None:
         """The report of one probe, under a name that tells its backbone and data set."""

@@ -36,7 +36,16 @@ REPORT: Mapping[str, Any] = {
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
 }  # fmt: skip
 ALIGNMENT = {
-    "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict, "chance?": dict
+    "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict,
+    "chance?": dict, "thumbs?": str, "classes?": list, "ks?": [int],
+    "measured?": [{
+        "pair": [int], "measure": str, "k": (int, None), "score": NUMBER, "score_interval": [NUMBER], "p": NUMBER,
+        "value?": NUMBER, "interval?": [NUMBER], "threshold?": NUMBER, "mean_by_chance?": NUMBER,
+    }],
+    "pairs?": [{"pair": [int], "null": dict, "torn": [[{
+        "members": [int], "rank_near": NUMBER, "rank_far": NUMBER, "cosine_near": NUMBER, "cosine_far": NUMBER,
+        "kept_near": NUMBER, "kept_far": NUMBER,
+    }]]}],
 }  # fmt: skip
 MAP = {"thumbs": str, "backbone": str, "classes": list, "indices": [int], "labels": [int]}
 MAP_OF_RUN = MAP | {"points": POINTS}

@@ -9,6 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+_CONFIG = {"displayModeBar": False, "displaylogo": False}
+
 
 def curves(
     lines: Mapping[str, Sequence[Mapping[str, Any]]], name: str, colours: Mapping[str, str], title: str = "",
@@ -33,9 +35,28 @@ def curves(
 
 def show(figure: go.Figure, key: str, height: int = 280, legend: bool = True) -> None:
     """Draw it with small margins, without a tool bar, keeping the zoom over reruns."""
-    figure.update_layout(
+    st.plotly_chart(_laid_out(figure, key, height, legend), key=key, config=_CONFIG)
+
+
+def choose(figure: go.Figure, key: str, axis: str = "x", height: int = 280, legend: bool = True) -> str:
+    """Draw it with bars that can be clicked; returns the chosen one's place on `axis`, "" without one.
+
+    The choice lives in the URL under `key`, until it is forgotten there.
+    """
+    _laid_out(figure, key, height, legend).update_layout(hovermode="closest", clickmode="event+select")
+
+    def chosen() -> None:
+        points = st.session_state[f"chart_{key}"]["selection"]["points"]
+        if points:
+            st.query_params[key] = str(points[0][axis])
+
+    st.plotly_chart(figure, key=f"chart_{key}", config=_CONFIG, on_select=chosen, selection_mode="points")
+    return st.query_params.get(key, "")
+
+
+def _laid_out(figure: go.Figure, key: str, height: int, legend: bool) -> go.Figure:
+    return figure.update_layout(
         height=height, margin={"l": 8, "r": 8, "t": 12, "b": 8}, uirevision=key, showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="x unified",
         plot_bgcolor="rgba(0,0,0,0)", paper_bgcolor="rgba(0,0,0,0)",
     )  # fmt: skip
-    st.plotly_chart(figure, key=key, config={"displayModeBar": False, "displaylogo": False})

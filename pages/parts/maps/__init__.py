@@ -1,6 +1,7 @@
 """Maps of embeddings.
 
 map            the component: several maps with one selection
+morph          one map of several backbones, with a slider from one to the next
 embedded       which maps there are, and how to ask for one
 gallery        what a lasso holds
 neighbourhood  the nearest real images, as rows

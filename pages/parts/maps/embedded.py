@@ -20,8 +20,8 @@ _MOST_SOURCES = 8
 
 
 def known_datasets() -> list[str]:
-    """Data sets on which anything was distilled, chosen or mapped; the newest first."""
-    kinds = ("distill", "baseline", "embed")
+    """Data sets on which anything was distilled, chosen, mapped or compared; the newest first."""
+    kinds = ("distill", "baseline", "embed", "align")
     return list(dict.fromkeys(its.dataset for _, its in listed_runs() if its.kind in kinds))
 
 

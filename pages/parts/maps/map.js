@@ -52,13 +52,15 @@ class View {
       this.charts = data.maps.map((map) => new Chart(this, map));
     }
     this.charts.forEach((chart, place) => chart.paint(data.maps[place]));
+    if (data.frames) layFrames(this, data); // morph.js
     this.drawLegend();
-    if (first || data.lasso !== this.lasso) {
-      this.lasso = data.lasso;
+    const chosen = String(data.chosen ?? "");
+    if (first || data.lasso !== this.lasso || chosen !== this.chosen) {
+      Object.assign(this, { lasso: data.lasso, chosen });
       this.point = data.point ?? null;
       const [name, polygon] = parse(data.lasso);
       const chart = this.charts.find((one) => one.map.id === name);
-      this.select(chart && polygon.length > 2 ? chart.inside(polygon) : null);
+      this.select(chart && polygon.length > 2 ? chart.inside(polygon) : chosen ? new Set(data.chosen) : null);
     } else this.select(this.selected);
   }
 

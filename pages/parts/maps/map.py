@@ -30,15 +30,12 @@ _SHAPES = {
     "star": ("★", "distilled"), "triangle": ("▲", "random real images"), "diamond": ("◆", "chosen real images"),
 }  # fmt: skip
 _TITLES = {"wrong": "probe error", "distance": "distance"}
+SCRIPTS = (THUMBS_SCRIPT, SHAPES_SCRIPT, *(_HERE / name for name in ("map.js", "map_keys.js", "map_chart.js")))
+STYLE = (_HERE / "map.css").read_text()
 _component = component(
-    "lgm_embedding_maps",
-    html='<div class="lgm-maps"></div>',
-    css=(_HERE / "map.css").read_text(),
-    js="\n".join(
-        path.read_text()
-        for path in (THUMBS_SCRIPT, SHAPES_SCRIPT, _HERE / "map.js", _HERE / "map_keys.js", _HERE / "map_chart.js")
-    ),
-)
+    "lgm_embedding_maps", html='<div class="lgm-maps"></div>', css=STYLE,
+    js="\n".join(path.read_text() for path in SCRIPTS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +141,10 @@ def _lassoed(maps: Mapping[str, Mapping[str, Any]], method: str, lasso: str) -> 
     if name not in maps or len(polygon) < 3:
         return np.empty(0, int)
     points, _ = unit_points(maps[name], method)
-    return np.asarray(maps[name]["indices"])[points_within(_steps(points) / 65535, polygon)]
+    return np.asarray(maps[name]["indices"])[points_within(in_steps(points) / 65535, polygon)]
 
 
-def _steps(points: np.ndarray) -> np.ndarray:
+def in_steps(points: np.ndarray) -> np.ndarray:
     """Points as the browser gets them: in 65,535 steps a side, so that both count the same images in a lasso."""
     return (points.clip(0, 1) * 65535).round()
 
@@ -161,8 +158,8 @@ def _packed(
     return {
         "id": run.id, "title": row.title if row else found["backbone"], "note": method.upper(),
         "colour": backbone_colour(found["backbone"]), "values": values,
-        "points": _text(_steps(points), np.uint16), "indices": _text(found["indices"], np.uint32),
-        "labels": _text(found["labels"], np.uint16), "colours": _text(colours, np.uint16),
+        "points": as_text(in_steps(points), np.uint16), "indices": as_text(found["indices"], np.uint32),
+        "labels": as_text(found["labels"], np.uint16), "colours": as_text(colours, np.uint16),
         "stars": [
             star for source, places in stars.items() if source not in hidden
             for star in _stars(RunFolder(run.path.parent / source), found, places)
@@ -200,11 +197,16 @@ def _colours(found: Mapping[str, Any], colour_by: str) -> tuple[np.ndarray, list
 
 def _palette(found: Mapping[str, Any], colour_by: str) -> list[str]:
     if colour_by in ("wrong", "distance"):
-        place = np.linspace(0, len(_RAMP) - 1, 32)
-        anchors = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in _RAMP])
-        mixed = np.stack([np.interp(place, range(len(_RAMP)), anchors[:, i]) for i in range(3)], axis=1)
-        return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in mixed.round().astype(int)]
+        return ramp()
     return [class_colour(i) for i in range(len(found["group_names" if colour_by == "group" else "classes"]) or 1)]
+
+
+def ramp(steps: int = 32) -> list[str]:
+    """Colours from blue over grey to red."""
+    place = np.linspace(0, len(_RAMP) - 1, steps)
+    anchors = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in _RAMP])
+    mixed = np.stack([np.interp(place, range(len(_RAMP)), anchors[:, i]) for i in range(3)], axis=1)
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in mixed.round().astype(int)]
 
 
 def _legend(found: Mapping[str, Any], colour_by: str) -> dict[str, Any]:
@@ -218,7 +220,8 @@ def _name(classes: Sequence[str], label: int) -> str:
     return str(classes[label]) if label < len(classes) else f"class {label}"
 
 
-def _text(values: Any, kind: Any) -> str:
+def as_text(values: Any, kind: Any) -> str:
+    """Numbers as the browser gets them: base64 of their bytes."""
     return base64.b64encode(np.asarray(values).astype(kind).tobytes()).decode()
 
 

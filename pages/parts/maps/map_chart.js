@@ -95,6 +95,7 @@ class Chart {
     pen.drawImage(this.layer, this.left - drawn.left * zoom, this.top - drawn.top * zoom, this.width * zoom, this.height * zoom);
     pen.lineWidth = 1.5;
     pen.strokeStyle = ink;
+    if (this.ways) drawWays(this, pen); // morph.js
     for (const star of this.map.stars) {
       pen.fillStyle = star.colour;
       shapePath(pen, star.shape, star.x * this.scale + this.left, star.y * this.scale + this.top, 10);

@@ -32,9 +32,9 @@ def align_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
     return next((run for run in runs if run.status().state == "finished"), runs[0] if runs else None)
 
 
-def align_config(dataset: str, backbones: Sequence[str], like: RunFolder) -> RunConfig:
+def align_config(dataset: str, backbones: Sequence[str], like: RunFolder | None = None) -> RunConfig:
     """The config of an align run, on the same part of the data as the run `like`."""
-    first = settings(like)
+    first = settings(like) if like else {}
     values = {name: first[name] for name in ("data", "device", "normalisation") if name in first}
     return from_dict(RunConfig, values | {"kind": "align", "dataset": dataset, "evaluate_on": list(backbones)})
 

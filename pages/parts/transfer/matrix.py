@@ -3,7 +3,7 @@
 >>> chosen = transfer_matrix(matrix, "relative", key="cell")  # "row label|column", "" where none is open
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,23 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     return chosen or ""
 
 
-def alignment_matrix(backbones: Sequence[str], values: Sequence[Sequence[float | None]], *, key: str) -> None:
-    """Draw a symmetric matrix of similarities in [0, 1]; None is shown as under way."""
+def alignment_matrix(
+    backbones: Sequence[str], values: Sequence[Sequence[float | None]], *, key: str,
+    spreads: Mapping[tuple[int, int], str] | None = None, chosen: str = "",
+) -> str:  # fmt: skip
+    """Draw a symmetric matrix of similarities in [0, 1]; None is shown as under way.
+
+    `spreads`: a line below the value, by row and column. With them, cells can be opened: returns the one that was
+    clicked, "row|column"; `chosen` is the one that is open.
+    """
     numbers = [v for y, line in enumerate(values) for x, v in enumerate(line) if v is not None and x != y]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
     cells = [
         [
             {
                 "state": "none" if x == y else "done" if value is not None else "running",
-                "text": "same" if x == y else "…" if value is None else f"{value:.2f}", "spread": "", "title": "",
+                "text": "same" if x == y else "…" if value is None else f"{value:.2f}",
+                "spread": (spreads or {}).get((y, x), ""), "title": "",
                 "heat": None if value is None or x == y else (value - low) / (high - low) if high > low else 0.5,
             }
             for x, value in enumerate(line)
@@ -65,10 +73,11 @@ def alignment_matrix(backbones: Sequence[str], values: Sequence[Sequence[float |
         for y, line in enumerate(values)
     ]  # fmt: skip
     titles = [_title(name) for name in backbones]
-    keys = [[""] * len(backbones)] * len(backbones)
+    keys = [["" if a == b else f"{a}|{b}" for b in backbones] for a in backbones]
     data = {"columns": titles, "rows": titles, "cells": cells, "keys": keys}
-    data |= {"corner": "", "chosen": "-", "opens": False, "small": True}
-    _component(key=f"matrix_{key}", data=data)
+    data |= {"corner": "", "chosen": chosen or "-", "opens": spreads is not None, "small": True}
+    result = _component(key=f"matrix_{key}", data=data, default={"cell": ""}, on_cell_change=lambda: None)
+    return result.get("cell") or ""
 
 
 def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float, float]) -> dict[str, Any]:

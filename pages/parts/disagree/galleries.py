@@ -1,0 +1,123 @@
+"""Images with their neighbourhoods in each backbone beside each other, and the groups that one of them tears apart.
+
+>>> neighbourhoods(found, rows, pair, k=10, share=share, index=index, key="changed")
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from lgm_core.reports.disagreement import OTHERS, Disagreement, evidence
+from pages.parts.disagree.chosen import Pair
+from pages.parts.images import real_image_html, tiles_html
+from pages.parts.maps.gallery import class_bar
+from pages.parts.maps.neighbourhood import STYLE, title_of
+from pages.parts.theme import GREEN, backbone_colour, class_colour, plain
+from pages.parts.ways import pick_way
+
+_PER_PAGE, _MOST_TILES, _MOST_NEAR = 8, 36, 20
+_BLOCK = (
+    f"{STYLE}<style>.lgm-sides{{display:flex;flex-wrap:wrap;gap:.4rem 1.6rem;align-items:flex-start}}"
+    ".lgm-sides section{min-width:0}.lgm-sides small{display:block;font-size:.75rem;opacity:.75}"
+    ".lgm-sides .alone{opacity:.55}</style>"
+)
+_ORDERS = {"least": "Most changed", "most": "Least changed"}
+
+
+def neighbourhoods(
+    found: Disagreement, rows: np.ndarray, pair: Pair, *, k: int, share: np.ndarray, index: Mapping[str, Any], key: str
+) -> None:
+    """These rows, sorted by their share of common neighbours, each with its nearest images in each backbone."""
+    left, right = st.container(key=f"lgm_row_{key}").columns([3, 1], vertical_alignment="bottom")
+    order = pick_way("Sorted by", _ORDERS, key=f"{key}_order", hide_label=True, place=left)
+    ranked = rows[np.argsort(share[rows] * (1 if order == "least" else -1), kind="stable")]
+    pages = max(-(-len(ranked) // _PER_PAGE), 1)
+    page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key=f"{key}_page")) if pages > 1 else 1
+    shown = ranked[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+    st.html(_BLOCK + "".join(_sides(found, int(row), pair, k, share, index) for row in shown))
+
+
+def one_image(
+    found: Disagreement, row: int, pair: Pair, *, k: int, share: np.ndarray, index: Mapping[str, Any]
+) -> None:
+    """One image with its neighbourhoods, as on the map it was clicked on."""
+    st.html(_BLOCK + _sides(found, row, pair, k, share, index))
+
+
+def groups_of(found: Disagreement, pair: Pair, direction: str) -> tuple[str, str, list[dict[str, Any]]]:
+    """(who holds together, who tears apart, groups); `direction`: "first" or "second" holds them together."""
+    holds, tears = (pair.name, pair.other) if direction == "first" else (pair.other, pair.name)
+    return holds, tears, found.torn(holds, tears) if OTHERS not in (holds, tears) else []
+
+
+def group_galleries(found: Disagreement, pair: Pair, *, index: Mapping[str, Any]) -> None:
+    """The groups that one of the two holds together and the other tears apart, in the direction that is chosen."""
+    if pair.other == OTHERS:
+        st.info("Groups are found for two backbones at a time: choose a pair above.", icon=":material/workspaces:")
+        return
+    ways = {"first": f"{title_of(pair.name)} holds together", "second": f"{title_of(pair.other)} holds together"}
+    direction = pick_way("Direction", ways, key="holds", hide_label=True)
+    holds, tears, groups = groups_of(found, pair, direction)
+    st.caption(
+        f"Images that lie together in {plain(title_of(holds))} and apart in {plain(title_of(tears))}, found without "
+        "labels. Those first of which most is kept in the one and least in the other."
+    )
+    if not groups:
+        st.info(f"{plain(title_of(tears))} tears apart nothing that {plain(title_of(holds))} holds together.")
+    for place, group in enumerate(groups):
+        with st.container(border=True):
+            _group(found, group, direction, place, index)
+
+
+def _group(found: Disagreement, group: dict[str, Any], direction: str, place: int, index: Mapping[str, Any]) -> None:
+    members = group["members"]
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.markdown(
+        f"**{len(members)} images** · {100 * group['kept_near']:.0f} % of their {len(members) - 1} nearest images are "
+        f"members there, {100 * group['kept_far']:.0f} % here; {evidence(group)}."
+    )
+    right.button(
+        "On the map", key=f"map_{direction}_{place}", icon=":material/map:", on_click=_to_map,
+        args=(f"{direction}-{place}",),
+    )  # fmt: skip
+    labels = index["labels"]
+    images = [int(found.indices[row]) for row in members]
+    st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))
+    tiles = [real_image_html(index, image, 80, "", class_colour(labels[image])) for image in images[:_MOST_TILES]]
+    st.html(tiles_html(tiles))
+    if len(images) > _MOST_TILES:
+        st.caption(f"The {_MOST_TILES} most typical of {len(images)} images.")
+
+
+def _to_map(group: str) -> None:
+    st.session_state["way_look"] = "map"
+    st.query_params["group"] = group
+
+
+def _sides(
+    found: Disagreement, row: int, pair: Pair, k: int, share: np.ndarray, index: Mapping[str, Any]
+) -> str:  # fmt: skip
+    """One image, and beside it its nearest images in each backbone; what all of them list has a ring."""
+    names, count = (pair.name, *pair.against), min(k, _MOST_NEAR)
+    near = {name: found.near(name, row, k) for name in names}
+    common = set.intersection(*({other for other, _ in near[name]} for name in names))
+    image = int(found.indices[row])
+    words = f"{100 * share[row]:.0f} % of {k} in common"
+    own = f"<section><small>{escape(words)}</small>{tiles_html([real_image_html(index, image, 88)])}</section>"
+    parts = [_side(found, name, near[name][:count], common, index) for name in names]
+    return f"<div class='lgm-near'>{own}<hr><div class='lgm-sides'>{''.join(parts)}</div></div>"
+
+
+def _side(
+    found: Disagreement, name: str, near: Sequence[tuple[int, float]], common: set[int], index: Mapping[str, Any]
+) -> str:
+    dot = f"<b style='color:{backbone_colour(name)}'>●</b>"
+    tiles = [
+        real_image_html(index, int(found.indices[other]), 60, f"{cosine:.2f}", GREEN if other in common else "")
+        for other, cosine in near
+    ]
+    return f"<section><small>{dot} {escape(title_of(name))}</small>{tiles_html(tiles)}</section>"
