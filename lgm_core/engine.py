@@ -28,10 +28,10 @@ from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
 from lgm_core.base.errors import Unmeasured, UserError
 from lgm_core.base.files import read_json, sweep_old
-from lgm_core.base.interfaces import Distiller, HardSet
+from lgm_core.base.interfaces import Distiller, HardSet, LearnedSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
-from lgm_core.base.settings import WITHOUT_IMAGES
+from lgm_core.base.settings import NO_CLASS, WITHOUT_IMAGES
 from lgm_core.datasets import baselines
 from lgm_core.datasets.given import given_images, own_side
 from lgm_core.evaluation.catalog import PROTOCOLS
@@ -139,34 +139,35 @@ def _take_up(recorder: Recorder, distiller: Distiller) -> int:
 
 
 def baseline(bench: Workbench) -> None:
-    """Choose real images, or take those of a folder, then judge them like distilled ones."""
-    config, recorder = bench.config, bench.recorder
+    """Choose real images, or take those of a folder or of a published set, then judge them like distilled ones."""
+    config, recorder, choice = bench.config, bench.recorder, bench.config.baseline.choice
     recorder.restore()  # it has no checkpoint: what it has logged before it was killed is forgotten, and logged again
-    choice = config.baseline.choice
     if choice in WITHOUT_IMAGES:
-        recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})
         none = HardSet(torch.zeros(0, 3, 8, 8), torch.zeros(0, dtype=torch.int64))
+        recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})
         _judge(bench, Judged(images=None if choice == "full" else none, made=config, run=recorder.run.id))
         return
-    if choice == "given":
-        given = given_images(Path(config.baseline.folder), bench.train.classes)
-        side = own_side(given) or config.data.resize
-        taken = HardSet(bench.pictures(given, torch.arange(len(given)), side), given.labels)
-        recorder.choice({"choice": "given", "origins": [given.origin(i) for i in range(len(given))]})
-        recorder.frame(0, taken.images)
-        recorder.result(taken)
-        _judge(bench, Judged(images=taken, made=config, run=recorder.run.id))
-        return
+    taken, indices, origins = _taken(bench)
+    numbers = {} if indices is None else {"indices": indices.tolist()}
+    recorder.choice({"choice": choice, **numbers, "origins": origins})
+    _tell_classes(bench, taken.labels)
+    recorder.frame(0, taken.images)
+    recorder.result(taken)
+    _judge(bench, Judged(images=taken, chosen=indices, made=config, run=recorder.run.id))
+
+
+def _taken(bench: Workbench) -> tuple[LearnedSet, Tensor | None, list[str]]:
+    """The images that a baseline takes, which of the training images they are, and where they come from."""
+    config, folder = bench.config, bench.config.baseline.folder
+    if config.baseline.choice == "imported":
+        return load(method_of(config).published)(own_settings(config), config, bench), None, [folder]
+    if config.baseline.choice == "given":
+        given = given_images(Path(folder), bench.train.classes)
+        pictures = bench.pictures(given, torch.arange(len(given)), own_side(given) or config.data.resize)
+        return HardSet(pictures, given.labels), None, [given.origin(i) for i in range(len(given))]
     indices = choose(bench)
-    chosen = HardSet(
-        bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)[indices]
-    )
-    origins = [bench.train.origin(i) for i in indices.tolist()]
-    recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
-    _tell_classes(bench, chosen.labels)
-    recorder.frame(0, chosen.images)
-    recorder.result(chosen)
-    _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
+    pictures, labels = bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)
+    return HardSet(pictures, labels[indices]), indices, [bench.train.origin(i) for i in indices.tolist()]
 
 
 def choose(bench: Workbench) -> Tensor:
@@ -183,7 +184,7 @@ def choose(bench: Workbench) -> Tensor:
     features = bench.clean_bank(bench.train, backbone).features[:, 0]
     if config.baseline.choice == "centroids":
         return baselines.choose_centroids(features, labels, classes=classes, per_class=per_class)
-    source = _source(bench, config.source)
+    source = open_source(RunStore(bench.places.runs), config.source)
     require_like_source(config, source)  # a run of an earlier version may not have been asked
     images, image_labels = images_of(source)
     synthetic = bench.seen_clean(images, backbone).cpu()
@@ -192,7 +193,7 @@ def choose(bench: Workbench) -> Tensor:
 
 def evaluate(bench: Workbench) -> None:
     """Judge the images of another run."""
-    source = _source(bench, bench.config.source)
+    source = open_source(RunStore(bench.places.runs), bench.config.source)
     chosen = read_json(source.choice).get("indices")
     indices = None if chosen is None else torch.tensor(chosen)
     _judge(bench, Judged(images=read_set(source), chosen=indices, made=source.config(), run=source.id))
@@ -200,7 +201,7 @@ def evaluate(bench: Workbench) -> None:
 
 def embed(bench: Workbench) -> None:
     """Map real images, and place the images of other runs among them."""
-    sources = [_source(bench, name) for name in bench.config.sources]
+    sources = [open_source(RunStore(bench.places.runs), name) for name in bench.config.sources]
     wrong = partial(wrongness, bench, bench.config)
     embedding.embed(bench, bench.config, bench.recorder, sources, bench.places, wrong)
 
@@ -213,12 +214,10 @@ def align(bench: Workbench) -> None:
 def _tell_classes(bench: Workbench, labels: Tensor) -> None:
     """Record the class of each image, where they are not equally many of each class, class by class."""
     each, left = divmod(len(labels), bench.classes)
-    if left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
+    if int(labels.min()) < 0:
+        bench.recorder.labels({"labels": [0] * len(labels), "classes": [NO_CLASS]})
+    elif left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
         bench.recorder.labels({"labels": labels.tolist(), "classes": list(bench.train.classes)})
-
-
-def _source(bench: Workbench, name: str) -> RunFolder:
-    return open_source(RunStore(bench.places.runs), name)
 
 
 def _judge(bench: Workbench, judged: Judged) -> None:

@@ -14,6 +14,7 @@ from lgm_core.base.pretrain_settings import PretrainConfig
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
 WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
+NO_CLASS = "class not known"  # what images are called that have no class numbers
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
 LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's own network
@@ -69,13 +70,16 @@ class BankConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
-    """Images that are not learned: chosen real ones, those in a folder, or none at all."""
+    """Images that are not learned here: chosen real ones, those in a folder, a published set, or none at all."""
 
-    choice: Literal["random", "centroids", "neighbours", "full", "given", "high-loss", "indices", "none"] = knob(
-        "random", "how they are chosen; given: in baseline.folder, indices: in baseline.indices, none: no pre-training"
+    choice: Literal[
+        "random", "centroids", "neighbours", "full", "given", "imported", "high-loss", "indices", "none"
+    ] = knob(
+        "random",
+        "how they are chosen; given, imported: in baseline.folder, indices: in baseline.indices, none: no pre-training",
     )
     indices: str = knob("", "file of numbers of training images: .npy, .json, or text with one on each line")
-    folder: str = knob("", "class folders of images, for the choice given: PATH/<class>/*.png")
+    folder: str = knob("", "given: class folders of images, PATH/<class>/*.png; imported: a published set with targets")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,8 @@ def labelled_rows(count: int, fraction: float, seed: int) -> Int[Tensor, "p"]:
 def recipe_of(config: SharedConfig, learned: LearnedSet | None) -> RegressionRecipe:
     """How networks are pre-trained on a set: with the step size that it was learned with, if it has one."""
     knobs = config.pretrain
-    rate = float(learned.rate) if isinstance(learned, TargetSet) and knobs.learned_rate else knobs.learning_rate
+    own = learned.rate if isinstance(learned, TargetSet) and knobs.learned_rate else None
+    rate = knobs.learning_rate if own is None else float(own)
     return RegressionRecipe(
         epochs=knobs.epochs, steps=knobs.steps, batch=knobs.batch, optimiser=knobs.optimiser, learning_rate=rate,
         momentum=knobs.momentum, weight_decay=knobs.weight_decay,
