@@ -86,7 +86,7 @@ def validate(config: RunConfig) -> RunConfig:
     """Check all limits, and that the values fit together; return the config. Raises `ConfigError`."""
     config = from_dict(RunConfig, to_dict(config))
     if config.kind in ("distill", "baseline", "evaluate"):
-        check_students((*config.networks(), *config.evaluate_on), config.scratch)
+        check_students((*config.networks(), *config.evaluate_on, config.pretrain.teacher), config.scratch)
         check_protocols(config)
     row = method_of(config)
     if config.kind == "distill":

@@ -42,7 +42,7 @@ class Method:
     presets        by name, what each changes against the defaults; `preset_words` says what each is for
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
-    opens          settings that name further frozen backbones which its runs open: "pretrain.teacher"
+    opens          settings that name further networks whose features its runs use: "pretrain.teacher"
     high_loss      (own settings, shared settings, bench) -> the real images that are hardest for it, as rows
     assemble       (own settings, shared settings, bench) -> a distiller that is ready to step
     measure        (own settings, shared settings, classes, bench of noise) -> what a step costs here
@@ -160,7 +160,10 @@ _MKDT = Method(
     title="MKDT",
     words="Images and targets on which a small network is pre-trained, so that few labels are enough afterwards.",
     settings=MKDTSettings,
-    distils_by=("scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale"),
+    distils_by=(
+        "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.teacher_steps",
+        "pretrain.scale",
+    ),
     presets=mkdt_presets.PRESETS,
     preset_words=mkdt_presets.WORDS,
     default_preset="mkdt_preview",
@@ -180,7 +183,8 @@ _MKDT = Method(
     },
     fork_tabs=("mkdt", "pretrain", "live", "record"),
     checkpoint_of=(
-        "backbone", "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale",
+        "backbone", "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher",
+        "pretrain.teacher_steps", "pretrain.scale",
     ),
     fork_words="At the last checkpoint all goes on as it was. At another step the pictures are taken over, with the "
     "teacher's targets of these; the step size and the optimiser begin anew.",
