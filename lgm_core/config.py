@@ -100,7 +100,7 @@ def validate(config: RunConfig) -> RunConfig:
     """Check all limits, and that the values fit together; return the config. Raises `ConfigError`."""
     config = from_dict(RunConfig, to_dict(config))
     if config.kind in ("distill", "baseline", "evaluate"):
-        check_students((*config.networks(), *config.evaluate_on), config.scratch)
+        check_students((*config.networks(), *config.evaluate_on, config.pretrain.teacher), config.scratch)
         check_protocols(config)
     row = method_of(config)
     if config.kind == "distill":
@@ -122,6 +122,9 @@ def _check_choice(config: RunConfig) -> None:
     choice = config.baseline.choice if config.kind == "baseline" else ""
     if choice == "indices" and not config.baseline.indices:
         raise ConfigError("the choice indices needs baseline.indices, a file with numbers of training images")
+    if choice == "imported" and not method_of(config).published:
+        known = [row.title for row in METHODS.values() if row.published]
+        raise ConfigError(f"published sets with targets are imported with a preset of {' or '.join(known)}")
     if choice == "high-loss" and not method_of(config).high_loss:
         known = [name for row in METHODS.values() if row.high_loss for name in row.preset_words]
         raise ConfigError(
@@ -167,10 +170,10 @@ def _check_sources(config: RunConfig) -> None:
         raise ConfigError("an evaluate run needs networks to judge with: lgm evaluate RUN NETWORK [NETWORK ...]")
     if config.kind == "baseline" and config.baseline.choice == "neighbours" and not config.source:
         raise ConfigError("the neighbours baseline needs a source: the distilled run whose neighbours are chosen")
-    if config.kind == "baseline" and (config.baseline.choice == "given") != bool(config.baseline.folder):
+    if config.kind == "baseline" and (config.baseline.choice in ("given", "imported")) != bool(config.baseline.folder):
         raise ConfigError(
-            "baseline.folder is for the choice given, and only for that one: lgm evaluate folder:PATH "
-            "NETWORK [NETWORK ...] --dataset DATASET"
+            "baseline.folder is for the choices given and imported, and only for these: lgm evaluate folder:PATH "
+            "NETWORK [NETWORK ...] --dataset DATASET, lgm import PATH DATASET"
         )
     _check_choice(config)
     if config.kind == "align" and len(set(config.evaluate_on)) < 2:

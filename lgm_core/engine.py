@@ -17,13 +17,12 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lgm_core.analysis import comparison, embedding
-from lgm_core.analysis.chosen import choose
+from lgm_core.analysis.chosen import taken_images
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
@@ -32,8 +31,7 @@ from lgm_core.base.files import read_json, sweep_old
 from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
-from lgm_core.base.settings import WITHOUT_IMAGES
-from lgm_core.datasets.given import given_images, own_side
+from lgm_core.base.real_settings import WITHOUT_IMAGES
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
@@ -139,35 +137,22 @@ def _take_up(recorder: Recorder, distiller: Distiller) -> int:
 
 
 def baseline(bench: Workbench) -> None:
-    """Choose real images, or take those of a folder, then judge them like distilled ones."""
-    config, recorder = bench.config, bench.recorder
+    """Choose real images, or take those of a folder or of a published set, then judge them like distilled ones."""
+    config, recorder, choice = bench.config, bench.recorder, bench.config.baseline.choice
     recorder.restore()  # it has no checkpoint: what it has logged before it was killed is forgotten, and logged again
-    choice = config.baseline.choice
     if choice in WITHOUT_IMAGES:
-        recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})
         none = HardSet(torch.zeros(0, 3, 8, 8), torch.zeros(0, dtype=torch.int64))
+        recorder.choice({"choice": choice, "images": len(bench.train) if choice == "full" else 0})
         _judge(bench, Judged(images=None if choice == "full" else none, made=config, run=recorder.run.id))
         return
-    if choice == "given":
-        given = given_images(Path(config.baseline.folder), bench.train.classes)
-        side = own_side(given) or config.data.resize
-        taken = HardSet(bench.pictures(given, torch.arange(len(given)), side), given.labels)
-        recorder.choice({"choice": "given", "origins": [given.origin(i) for i in range(len(given))]})
-        recorder.frame(0, taken.images)
-        recorder.result(taken)
-        _judge(bench, Judged(images=taken, made=config, run=recorder.run.id))
-        return
     source = _source(bench, config.source) if choice == "neighbours" else None
-    indices = choose(bench, config, source)
-    chosen = HardSet(
-        bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)[indices]
-    )
-    origins = [bench.train.origin(i) for i in indices.tolist()]
-    recorder.choice({"choice": choice, "indices": indices.tolist(), "origins": origins})
-    _tell_classes(bench, chosen.labels)
-    recorder.frame(0, chosen.images)
-    recorder.result(chosen)
-    _judge(bench, Judged(images=chosen, chosen=indices, made=config, run=recorder.run.id))
+    taken, indices, origins = taken_images(bench, config, source)
+    numbers = {} if indices is None else {"indices": indices.tolist()}
+    recorder.choice({"choice": choice, **numbers, "origins": origins})
+    _tell_classes(bench, taken.labels)
+    recorder.frame(0, taken.images)
+    recorder.result(taken)
+    _judge(bench, Judged(images=taken, chosen=indices, made=config, run=recorder.run.id))
 
 
 def evaluate(bench: Workbench) -> None:
@@ -193,7 +178,9 @@ def align(bench: Workbench) -> None:
 def _tell_classes(bench: Workbench, labels: Tensor) -> None:
     """Record the class of each image, where they are not equally many of each class, class by class."""
     each, left = divmod(len(labels), bench.classes)
-    if left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
+    if int(labels.min()) < 0:
+        bench.recorder.labels({"labels": [0] * len(labels), "classes": [NO_CLASS]})
+    elif left or not torch.equal(labels.cpu(), torch.arange(bench.classes).repeat_interleave(each)):
         bench.recorder.labels({"labels": labels.tolist(), "classes": list(bench.train.classes)})
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 import lgm_core
 from lgm_core.base.errors import ConfigError, UserError
-from lgm_core.base.settings import BaselineConfig
+from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.cli.main import main
 from lgm_core.datasets.baselines import (
     choose_centroids,

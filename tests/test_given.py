@@ -84,7 +84,7 @@ def test_an_export_is_judged_and_other_images_are_another_run(small_weights, tmp
 def test_the_folder_of_a_choice_that_has_none_is_refused(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setenv("LGM_CACHE", str(tmp_path))
     assert main(["baseline", "random", "digits", "--baseline.folder", "x"]) == 2
-    assert "baseline.folder is for the choice given" in capsys.readouterr().err
+    assert "baseline.folder is for the choices given" in capsys.readouterr().err
     assert main(["evaluate", f"folder:{tmp_path / 'gone'}", "mobilenet_v2", "--dataset", "digits"]) == 3
     assert "gone does not exist" in capsys.readouterr().err
 

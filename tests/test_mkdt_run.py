@@ -188,7 +188,7 @@ def test_wrong_settings_say_what_is_wrong(small: RunConfig, here: Places):
     for changes, words in (
         ({"backbone": "mobilenet_v2"}, "mkdt trains small networks.*--pretrain.teacher mobilenet_v2"),
         ({"backbone": "conv:batch"}, "statistics of batch norm.*take conv:instance"),
-        ({"pretrain": {"teacher": "conv"}}, "pretrain.teacher is a frozen backbone"),
+        ({"pretrain": {"teacher": "conv:depth5"}}, "conv:depth5: a depth of 5 halves the images 5 times"),
         ({"mkdt": {"initial": "indices"}}, "needs baseline.indices"),
         ({"kind": "baseline", "baseline": {"choice": "indices"}}, "needs baseline.indices"),
         ({"kind": "baseline", "baseline": {"choice": "none"}, "protocol": ("scratch",)}, "protocol pretrain alone"),

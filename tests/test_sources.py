@@ -13,7 +13,8 @@ from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import generator
-from lgm_core.base.settings import AugmentConfig, BaselineConfig, joined
+from lgm_core.base.real_settings import BaselineConfig
+from lgm_core.base.settings import AugmentConfig, joined
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
 from lgm_core.jobs.study import StudyFlags, plan_study

@@ -78,8 +78,9 @@ def test_targets_are_the_backbones_features_raw_or_of_unit_length(here: Places, 
     run, name = start(small_run, here), small_run.backbone
     with Recorder(run, small_run.record, steps=1) as recorder:
         bench = Workbench(small_run, here, recorder)
-        raw, unit = open_teacher(bench, name, "raw"), open_teacher(bench, name, "unit")
-        assert open_teacher(bench, name, "raw") is raw and unit.facts != raw.facts
+        configs = [change(small_run, {"pretrain": {"teacher": name, "scale": scale}}) for scale in ("raw", "unit")]
+        raw, unit = (open_teacher(bench, config) for config in configs)
+        assert open_teacher(bench, configs[0]) is raw and unit.facts != raw.facts
         rows = torch.tensor([3, 0])
         features = bench.clean_bank(bench.train, bench.backbone(name)).features[:, 0].float()
         assert len(raw) == len(unit) == len(features) == 30 and raw.size == features.shape[1]

@@ -56,9 +56,9 @@ def imagenet_cats(root: Path) -> None:
 def tiny_imagenet(root: Path) -> None:
     folder = root / "tiny_imagenet" / "tiny-imagenet-200"
     text(folder / "wnids.txt", list(reversed(WNIDS)))
-    for wnid in WNIDS:
+    for number, wnid in enumerate(WNIDS):
         for i in range(2):
-            image(folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", i)
+            image(folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", 2 * number + i)
     for i in range(4):
         image(folder / "val" / "images" / f"val_{i}.JPEG", i)
     text(folder / "val" / "val_annotations.txt", [f"val_{i}.JPEG\t{WNIDS[i % 2]}\t0\t0\t9\t9" for i in range(4)])

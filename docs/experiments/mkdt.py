@@ -1,5 +1,6 @@
 """What docs/mkdt.md and docs/results.md say of MKDT's sets, as Markdown: python docs/experiments/mkdt.py WHAT
 
+results   three draws with each of two teachers, a small network trained here and a backbone of the catalogue
 cifar10   the preset mkdt_preview against choices of real images, all of them and none, by share of labels
 updates   the same sets, pre-trained on for more steps
 settings  other settings of the distillation: rates, number of images, a longer way of the student
@@ -13,9 +14,10 @@ Runs that are there already, finished, are not done again.
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean, pstdev
 from typing import Any
 
 import torch
@@ -44,6 +46,28 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "200 images": {"images_per_class": 20},
     "two epochs of the expert, 20 steps": {"mkdt": {"expert_epochs": 2, "student_steps": 20}},
 }
+
+
+def results() -> None:
+    """Mean and spread over draws: of the 5,000 images, the experts and the set. All runs first, so that it resumes."""
+    teachers, draws = ("conv:batch", "mobilenet_v3_small"), range(3)
+    found: dict[str, dict[str, list[RunFolder]]] = {teacher: {} for teacher in teachers}
+    for draw in draws:
+        for teacher in teachers:
+            config = _preview(steps=150, seed=draw, pretrain={"teacher": teacher, "teacher_steps": 600})
+            for name, make in _sets(config).items():
+                found[teacher].setdefault(name, []).append(make())
+    for teacher, runs in found.items():
+        print(f"\nteacher {teacher}\n")
+        _head("pre-trained on", "images")
+        shares = {name: [_shares(run) for run in of_draws] for name, of_draws in runs.items()}
+        for name, of_draws in shares.items():
+            cells = [_mean_and_spread([one[share]["top1"] for one in of_draws]) for share in FRACTIONS]
+            print(f"| {name} | {' | '.join(cells)} | {of_draws[0][FRACTIONS[0]]['train_images']:,} |", flush=True)
+        pairs = list(zip(shares["MKDT"], shares["random"], strict=True))
+        gains = [[100 * (ours[s]["top1"] - theirs[s]["top1"]) for ours, theirs in pairs] for s in FRACTIONS]
+        words = [", ".join(f"{gain:+.1f}" for gain in of_draws) for of_draws in gains]
+        print(f"| MKDT less random, draw by draw | {' | '.join(words)} | |", flush=True)
 
 
 def cifar10() -> None:
@@ -121,13 +145,15 @@ def _preview(**changes: Any) -> RunConfig:
 
 def _table(config: RunConfig) -> None:
     _head("pre-trained on", "images")
-    runs: Mapping[str, Callable[[], RunFolder]] = {
-        choice: partial(_done, change(config, {"kind": "baseline", "baseline": {"choice": choice}}))
-        for choice in CHOICES
-    }
-    for name, make in {**runs, "MKDT": partial(_done, config)}.items():
+    for name, make in _sets(config).items():
         run = make()
         print(f"| {name} | {_cells(run)} | {run.eval_reports()[0]['train_images']:,} |", flush=True)
+
+
+def _sets(config: RunConfig) -> Mapping[str, Callable[[], RunFolder]]:
+    """What MKDT is compared with, and MKDT."""
+    choices = {c: change(config, {"kind": "baseline", "baseline": {"choice": c}}) for c in CHOICES}
+    return {name: partial(_done, one) for name, one in {**choices, "MKDT": config}.items()}
 
 
 def _head(*names: str) -> None:
@@ -137,8 +163,16 @@ def _head(*names: str) -> None:
 
 def _cells(run: RunFolder) -> str:
     """Mean and spread of the newest reports, in %."""
-    found = {report["fraction"]: report for report in run.eval_reports()}
+    found = _shares(run)
     return " | ".join(f"{100 * found[s]['top1']:.1f} ± {100 * found[s]['top1_std']:.1f}" for s in FRACTIONS)
+
+
+def _shares(run: RunFolder) -> dict[float, dict[str, Any]]:
+    return {report["fraction"]: report for report in run.eval_reports()}
+
+
+def _mean_and_spread(values: Sequence[float]) -> str:
+    return f"{100 * fmean(values):.1f} ± {100 * pstdev(values):.1f}"
 
 
 def _done(config: RunConfig) -> RunFolder:

@@ -20,7 +20,8 @@ from lgm_core.backbones.features import Bank, Recipe, view_features
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.base.device import open_compute
 from lgm_core.base.places import places
-from lgm_core.base.settings import AugmentConfig, BankConfig, DeviceConfig
+from lgm_core.base.real_settings import BankConfig
+from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.datasets.open import open_dataset
 from lgm_core.evaluation.probe import HeadRecipe, score, train_heads
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig

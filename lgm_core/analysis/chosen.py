@@ -1,4 +1,6 @@
-"""The real images that a baseline takes: by chance, by features in one backbone or in several, or as a file says.
+"""The images that a baseline takes: those of a folder, of a published set, or training images.
+
+These are chosen by chance, by features in one backbone or in several, or as a file says.
 
 >>> choose(bench, config, source=None)  # indices into bench.train
 """
@@ -12,9 +14,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.base.interfaces import HardSet, LearnedSet
 from lgm_core.base.names import load
 from lgm_core.config import RunConfig
 from lgm_core.datasets import baselines, rivals
+from lgm_core.datasets.given import given_images, own_side
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.source_runs import images_of
 from lgm_core.runs.start import require_like_source
@@ -27,11 +31,27 @@ _BY_DISTANCE: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def choose(bench: Bench, config: RunConfig, source: RunFolder | None) -> Int[Tensor, "p"]:
-    """Indices of the training images that a baseline takes, class-major where it is the same number of each class.
+def taken_images(
+    bench: Bench, config: RunConfig, source: RunFolder | None
+) -> tuple[LearnedSet, Int[Tensor, "p"] | None, list[str]]:
+    """The images that a baseline takes, which of the training images they are, and where they come from.
 
     `source`: the run whose neighbours are chosen.
     """
+    folder = config.baseline.folder
+    if config.baseline.choice == "imported":
+        return load(method_of(config).published)(own_settings(config), config, bench), None, [folder]
+    if config.baseline.choice == "given":
+        given = given_images(Path(folder), bench.train.classes)
+        pictures = bench.pictures(given, torch.arange(len(given)), own_side(given) or config.data.resize)
+        return HardSet(pictures, given.labels), None, [given.origin(i) for i in range(len(given))]
+    indices = choose(bench, config, source)
+    pictures, labels = bench.pictures(bench.train, indices, config.data.resize), torch.as_tensor(bench.train.labels)
+    return HardSet(pictures, labels[indices]), indices, [bench.train.origin(i) for i in indices.tolist()]
+
+
+def choose(bench: Bench, config: RunConfig, source: RunFolder | None) -> Int[Tensor, "p"]:
+    """Indices of the training images that a baseline takes, class-major where it is the same number of each class."""
     labels = torch.as_tensor(bench.train.labels)
     classes, per_class = bench.classes, config.images_per_class
     if config.baseline.choice == "random":

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 import torch
@@ -112,10 +113,7 @@ def read_tensors(path: Path) -> State:
     """
     require_regular(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        _require_stored(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _stored(path)
     except Exception as error:  # the readers of broken files raise whatever they run into
         raise UserError(f"{path} cannot be opened as weights ({_first_line(error)}); fetch it again") from error
     for name in ("state_dict", "model", "teacher"):  # keys under which published checkpoints nest their weights
@@ -130,13 +128,30 @@ def read_tensors(path: Path) -> State:
     return found
 
 
-def _require_stored(path: Path) -> None:
-    """Raise `UserError` for a zip whose members unpack to more than the file: PyTorch stores them as they are."""
+def read_tensor(path: Path) -> Tensor:
+    """The one tensor of a PyTorch file, float32, without running anything that is in it. Raises `UserError`."""
+    try:
+        content = _stored(path)
+    except Exception as error:
+        raise UserError(f"{path} cannot be read ({_first_line(error)}); wanted: a tensor in a PyTorch file") from error
+    wrong = _why_not_stored(content) if isinstance(content, Tensor) else f"holds a {type(content).__name__}"
+    if wrong or not content.is_floating_point():
+        raise UserError(f"{path} {wrong or f'holds {content.dtype}'}; wanted: a tensor of floating point numbers")
+    return content.detach().float()
+
+
+def _stored(path: Path) -> Any:
+    """What a file holds; of a zip, members may not unpack to more than the file: PyTorch stores them as they are."""
+    if not path.is_file():
+        raise UserError("not a regular file")
+    if path.suffix == ".safetensors":
+        return load_file(path)
     if is_zipfile(path):
         with ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
         if unpacked > path.stat().st_size:
             raise UserError(f"its members unpack to {unpacked} bytes, more than the file has")
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _why_not_stored(tensor: Tensor) -> str:

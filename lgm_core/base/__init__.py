@@ -3,6 +3,7 @@
 errors      what may go wrong that a user can mend
 names       unknown names are answered with the nearest known ones; names that are safe as file names
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
+real_settings  those of the real data, its features, and the images that are not learned
 pretrain_settings  those of pre-training by regression to a teacher's representations
 align_settings  those of a run that compares backbones
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside

@@ -134,14 +134,14 @@ class TargetSet:
     labels   the classes of the real images that they began as; -1 where these are not known
     values   the images as such a network sees them: channels of mean 0 and deviation 1 over the data set
     targets  vectors to regress to, never class probabilities
-    rate     the step size that they were learned with
+    rate     the step size that they were learned with; None where none was learned
     """
 
     images: Float[Tensor, "n 3 r r"]
     labels: Int[Tensor, "n"]
     values: Float[Tensor, "n k s s"]
     targets: Float[Tensor, "n d"]
-    rate: Float[Tensor, ""]
+    rate: Float[Tensor, ""] | None
 
 
 LearnedSet = HardSet | SoftSet | TargetSet

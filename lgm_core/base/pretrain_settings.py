@@ -14,7 +14,12 @@ from lgm_core.base.knobs import knob
 class PretrainConfig:
     """Networks pre-trained on a set with a teacher's representations as targets, then a linear head on few labels."""
 
-    teacher: str = knob("mobilenet_v3_small", "backbone whose representations are the targets")
+    teacher: str = knob(
+        "mobilenet_v3_small",
+        "backbone whose representations are the targets; or a small network that is trained here "
+        "on the classes, such as conv:batch",
+    )
+    teacher_steps: int = knob(1000, "training steps of such a network, of 64 images each", low=1, high=1_000_000)
     scale: Literal["unit", "raw"] = knob(
         "unit", "of the targets; unit: centred, of mean square 1, so that rates suit any teacher; raw: as they are"
     )

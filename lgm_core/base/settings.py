@@ -12,25 +12,13 @@ from typing import Any, Literal
 from lgm_core.base.align_settings import AlignConfig
 from lgm_core.base.knobs import knob
 from lgm_core.base.pretrain_settings import PretrainConfig
+from lgm_core.base.real_settings import BankConfig, BaselineConfig, DataConfig
 
 Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
-BY_FEATURES = ("centroids", "neighbours", "herding", "k-centres", "best-random", "greedy")  # of real images
-WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
 LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's own network
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """How much of the data set is read, and how."""
-
-    train_per_class: int = knob(0, "real training images per class; 0: all", low=0)
-    test_per_class: int = knob(0, "real test images per class; 0: all", low=0)
-    resize: int = knob(
-        256, "short side of real images, for an input of 224 px; scales with the input", low=224, high=1024, unit="px"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,40 +48,6 @@ class AugmentConfig:
     noise_std: float = knob(0.2, "standard deviation of the noise", low=0, high=1, unit="of the range [0, 1]")
     noise_mean: float = knob(0.0, "mean of the noise; the reference's first release had 0.5", low=-1, high=1)
     noise_probability: float = knob(0.5, "share of views with noise", low=0, high=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BankConfig:
-    """Features of augmented views of the real images, computed once and kept."""
-
-    views: int = knob(4, "augmented views per real image", low=1, high=1000)
-    batch: int = knob(64, "images per forward pass", low=1, high=4096)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BaselineConfig:
-    """Images that are not learned: chosen real ones, those in a folder, or none at all."""
-
-    choice: Literal[
-        "random",
-        "centroids",
-        "neighbours",
-        "herding",
-        "k-centres",
-        "best-random",
-        "greedy",
-        "full",
-        "given",
-        "high-loss",
-        "indices",
-        "none",
-    ] = knob(
-        "random",
-        "how they are chosen; best-random, greedy: by accuracy on training images in all backbones named; given: in "
-        "baseline.folder, indices: in baseline.indices, none: no pre-training",
-    )
-    indices: str = knob("", "file of numbers of training images: .npy, .json, or text with one on each line")
-    folder: str = knob("", "class folders of images, for the choice given: PATH/<class>/*.png")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ _FOLDERS: dict[str, Callable[[Places], Path]] = {
     "weights": lambda here: here.weights[-1],
     "datasets": lambda here: here.datasets[-1],
     "features": lambda here: here.features,
+    "teachers": lambda here: here.cache / "teachers",
     "trajectories": lambda here: here.cache / "trajectories",
     "estimates": lambda here: here.estimates,
     "index": lambda here: here.cache / "index",
@@ -146,6 +147,8 @@ def _reads(config: RunConfig, entry: Entry, here: Places) -> bool:
     begun = bool(data) and entry.path.name.startswith(f"{data.name.replace('/', '-')}-")
     if entry.kind == "trajectories":
         return begun and config.method in METHODS and bool(METHODS[config.method].high_loss)
+    if entry.kind == "teachers":
+        return begun and is_student(config.pretrain.teacher)
     if entry.kind == "features":
         return begun and any(f"-{row.name.replace('/', '-').replace(':', '-')}-" in entry.path.name for row in rows)
     return False

@@ -108,20 +108,22 @@ def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> RunC
 
 
 def import_(arguments: Sequence[str]) -> int:
-    """Import a published set as a run: lgm import FILE DATASET [settings]."""
+    """Import a published set as a run: lgm import FILE DATASET [settings]; MKDT and KRR-ST: the folder of its files."""
     words = list(arguments)
     if {"-h", "--help"} & set(words):
         parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
         raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
     file = Path(words[0]).expanduser().resolve()
-    row = next(row for row in METHODS.values() if row.importer)  # so far one method's sets are published
+    folder = file.is_dir() or file.suffix == ".pt"  # so are sets with targets published; one with labels is one file
+    row = next(row for row in METHODS.values() if row.importer and (row.exports == "targets") == folder)
     found = load(row.importer)(file, words[1], find_row(words[1]).classes)
     given = [*words[2:]] if "--preset" in words else ["--preset", found.preset, *words[2:]]
     config = parse_config([words[1], found.network, *given], prog="lgm import FILE", positional=("dataset", "backbone"))
-    steps = config.steps if any(word.split("=")[0] == "--steps" for word in words) else found.steps
-    if steps < found.steps:
+    asked = any(word.split("=")[0] == "--steps" for word in words)
+    if asked and config.steps < found.steps:
         raise UserError(f"{file.name} was learned for {found.steps} steps; give more --steps to continue, or none")
+    steps = config.steps if asked else found.steps or config.steps
     return _start_and_work([change(config, {"method": row.name, "steps": steps}, found.settings)])
 
 

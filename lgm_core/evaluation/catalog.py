@@ -114,7 +114,8 @@ PROTOCOLS: dict[str, Protocol] = {
         judge="lgm_core.evaluation.pretraining:judge",
         seconds="lgm_core.evaluation.work:seconds_of_pretraining",
         settings=(
-            "data.train_per_class", "data.test_per_class", "data.resize", "pretrain.teacher", "pretrain.scale",
+            "data.train_per_class", "data.test_per_class", "data.resize", "pretrain.teacher",
+            "pretrain.teacher_steps", "pretrain.scale",
             "pretrain.epochs", "pretrain.steps", "pretrain.batch", "pretrain.optimiser", "pretrain.learning_rate",
             "pretrain.learned_rate", "pretrain.momentum", "pretrain.weight_decay", "pretrain.probe",
             "scratch.resolution", "scratch.depth", "scratch.width",

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
-from lgm_core.backbones.representations import open_teacher
+from lgm_core.backbones.representations import open_teacher, target_size
 from lgm_core.backbones.students.networks import Student
 from lgm_core.backbones.students.real_data import open_standardised
 from lgm_core.backbones.students.regression import RegressionRecipe, pretrained, target_shape
@@ -108,7 +108,8 @@ def labelled_rows(count: int, fraction: float, seed: int) -> Int[Tensor, "p"]:
 def recipe_of(config: SharedConfig, learned: LearnedSet | None) -> RegressionRecipe:
     """How networks are pre-trained on a set: with the step size that it was learned with, if it has one."""
     knobs = config.pretrain
-    rate = float(learned.rate) if isinstance(learned, TargetSet) and knobs.learned_rate else knobs.learning_rate
+    own = learned.rate if isinstance(learned, TargetSet) and knobs.learned_rate else None
+    rate = knobs.learning_rate if own is None else float(own)
     return RegressionRecipe(
         epochs=knobs.epochs, steps=knobs.steps, batch=knobs.batch, optimiser=knobs.optimiser, learning_rate=rate,
         momentum=knobs.momentum, weight_decay=knobs.weight_decay,
@@ -144,9 +145,9 @@ def _pretrain(bench: Bench, config: SharedConfig, judged: Judged, name: str) -> 
 
 def _set_of(bench: Bench, config: SharedConfig, judged: Judged, real: Whitened) -> tuple[int, int, Rows, Rows]:
     """Entries of a target, number of images, and what gives rows of images and of targets, on the device."""
-    images, knobs, device = judged.images, config.pretrain, bench.compute.device
+    images, device = judged.images, bench.compute.device
     if images is not None and not len(images.images):
-        return bench.backbone(knobs.teacher).feature_size, 0, torch.as_tensor, torch.as_tensor
+        return target_size(bench, config), 0, torch.as_tensor, torch.as_tensor
     here, there = _space(config), _space(judged.made)
     if isinstance(images, TargetSet):
         if here != there:
@@ -157,7 +158,7 @@ def _set_of(bench: Bench, config: SharedConfig, judged: Judged, real: Whitened) 
             )
         values, targets = images.values.to(device), images.targets.to(device)
     else:
-        teacher = open_teacher(bench, knobs.teacher, knobs.scale)
+        teacher = open_teacher(bench, config)
         if images is None:
             return teacher.size, len(real.train), real.train.values, teacher.of_rows
         if judged.chosen is not None and here[:2] == there[:2]:

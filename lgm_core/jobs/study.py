@@ -14,7 +14,8 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
-from lgm_core.base.settings import BaselineConfig, taken_apart
+from lgm_core.base.real_settings import BaselineConfig
+from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
 
 

@@ -22,7 +22,10 @@ from lgm_core.methods.rcig.config import RCIGSettings
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedSet:
-    """What a run has to know of a published set: preset and network that it was made with, steps done, settings."""
+    """What a run has to know of a published set: preset and network that it was made with, steps done, settings.
+
+    `steps`: 0 where a run cannot go on with it.
+    """
 
     preset: str
     network: str
@@ -40,7 +43,7 @@ class Method:
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
     joint          may it learn one set in several networks at once?
-    opens          settings that name further frozen backbones which its runs open: "pretrain.teacher"
+    opens          settings that name further networks whose features its runs use: "pretrain.teacher"
     high_loss      (own settings, shared settings, bench) -> the real images that are hardest for it, as rows
     assemble       (own settings, shared settings, bench) -> a distiller that is ready to step
     measure        (own settings, shared settings, classes, bench of noise) -> what a step costs here
@@ -52,6 +55,7 @@ class Method:
     loss           what its loss is, in words
     by             how a table names it beside a backbone
     importer       (file, data set, its classes or None) -> a published set of the authors as `ImportedSet`
+    published      (own settings, shared settings, bench) -> that set, where it is taken up as a baseline
     page_part      draws what only its runs have on Watch; `report_part`: its tables in a report
     card_words     what an export says of its further tensors
     """
@@ -83,6 +87,7 @@ class Method:
     loss: str
     by: str = ""
     importer: str = ""
+    published: str = ""
     page_part: str = ""
     report_part: str = ""
     card_words: tuple[str, ...] = field(default=())
@@ -158,7 +163,10 @@ _MKDT = Method(
     title="MKDT",
     words="Images and targets on which a small network is pre-trained, so that few labels are enough afterwards.",
     settings=MKDTSettings,
-    distils_by=("scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale"),
+    distils_by=(
+        "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.teacher_steps",
+        "pretrain.scale",
+    ),
     presets=mkdt_presets.PRESETS,
     preset_words=mkdt_presets.WORDS,
     default_preset="mkdt_preview",
@@ -178,13 +186,16 @@ _MKDT = Method(
     },
     fork_tabs=("mkdt", "pretrain", "live", "record"),
     checkpoint_of=(
-        "backbone", "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher", "pretrain.scale",
+        "backbone", "scratch.resolution", "scratch.width", "scratch.depth", "pretrain.teacher",
+        "pretrain.teacher_steps", "pretrain.scale",
     ),
     fork_words="At the last checkpoint all goes on as it was. At another step the pictures are taken over, with the "
     "teacher's targets of these; the step size and the optimiser begin anew.",
     memory_remedy="Set mkdt.segment (steps of the student in memory at once), or lower mkdt.batch or scratch.width.",
     loss="distance of the student from the expert, as a share of the way that the expert went",
     by=" by MKDT",
+    importer="lgm_core.methods.mkdt.imported_sets:imported",
+    published="lgm_core.methods.mkdt.imported_sets:published_set",
     page_part="pages.parts.methods.mkdt:show",
     card_words=(
         "  and what networks are pre-trained on: `pixels` [N, K, S, S], the images with standardised channels;",
@@ -204,6 +215,14 @@ def method_of(config: SharedConfig) -> Method:
 def known_method(config: SharedConfig) -> Method | None:
     """The row of the method of a distillation; None for other kinds of run, and for a method of another version."""
     return METHODS.get(config.method) if config.kind == "distill" else None
+
+
+def exported(config: SharedConfig) -> str:
+    """What the set of a run's images is: "images", or images with "labels" or "targets"."""
+    if config.kind == "baseline":
+        return "targets" if config.baseline.choice == "imported" else "images"
+    row = known_method(config)
+    return row.exports if row else "images"
 
 
 def own_settings(config: SharedConfig) -> Any:

@@ -23,11 +23,11 @@ from lgm_core.runs.store import RunFolder
 
 def labels(run: RunFolder) -> list[int]:
     """The class of each image of the run; by the config's order while there is no result."""
+    if known := run.own_labels()[0]:
+        return known
     if run.has_images():
         with safe_open(run.synthetic, framework="numpy") as file:
             return [int(label) for label in file.get_tensor("labels")]
-    if known := run.own_labels()[0]:
-        return known
     names, frames = class_names(run), run.frame_list()
     if not frames or run.config().kind == "evaluate":
         return []

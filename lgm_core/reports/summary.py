@@ -39,7 +39,7 @@ class Row:
     images: int  # real or synthetic images that the heads or networks were trained on
     cells: dict[str, Cell]
     judged: str = ""  # how judging departs from the settings of the run that made the images, in words
-    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given
+    choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given, imported
     backbone: str = ""  # the network with which the images were made or chosen
 
 
@@ -112,6 +112,7 @@ def row_label(config: RunConfig) -> str:
             "full": "all real images",
             "none": "no pre-training",
             "given": f"images of {config.name or config.baseline.folder}",
+            "imported": f"published set {config.name or Path(config.baseline.folder).name}",
         }[config.baseline.choice]
     method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
     preset = "" if config.preset == "standard" else f" ({config.preset})"
@@ -161,6 +162,7 @@ CHOICES = (
     "high-loss",
     "indices",
     "given",
+    "imported",
     "full",
     "none",
 )  # in the order of rows

@@ -7,7 +7,7 @@ True
 from typing import Any
 
 from lgm_core.base.knobs import flat, to_dict
-from lgm_core.base.settings import WITHOUT_IMAGES
+from lgm_core.base.real_settings import WITHOUT_IMAGES
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import METHODS

@@ -12,7 +12,7 @@ from torch import Tensor
 from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State, TargetSet
 from lgm_core.base.tensor_files import load_tensors
-from lgm_core.methods.catalog import known_method
+from lgm_core.methods.catalog import exported
 from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -31,13 +31,12 @@ def open_source(store: RunStore, name: str) -> RunFolder:
 
 def read_set(run: RunFolder) -> LearnedSet:
     """The images of a finished run, with all that was learned beside them, on the CPU. Raises `DamagedFile`."""
-    tensors, config = load_tensors(run.synthetic), run.config()
+    tensors, kind = load_tensors(run.synthetic), exported(run.config())
     images, labels = tensors["images"], tensors["labels"]
-    row = known_method(config)
-    if row is not None and row.exports == "labels":
+    if kind == "labels":
         return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
-    if row is not None and row.exports == "targets":
-        return TargetSet(images, labels, tensors["pixels"], tensors["targets"], tensors["rate"])
+    if kind == "targets":
+        return TargetSet(images, labels, tensors["pixels"], tensors["targets"], tensors.get("rate"))
     return HardSet(images, labels)
 
 
@@ -53,6 +52,7 @@ def tensors_of(learned: LearnedSet) -> State:
     if isinstance(learned, SoftSet):
         tensors = {"pixels": learned.values, "targets": learned.targets, "log_temperature": learned.log_temperature}
     if isinstance(learned, TargetSet):
-        tensors = {"pixels": learned.values, "targets": learned.targets, "rate": learned.rate}
+        tensors = {"pixels": learned.values, "targets": learned.targets}
+        tensors |= {} if learned.rate is None else {"rate": learned.rate}
     tensors |= {"images": learned.images.float(), "labels": learned.labels}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -16,11 +16,11 @@ from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
-from lgm_core.base.settings import BY_FEATURES, WITHOUT_IMAGES
+from lgm_core.base.real_settings import BY_FEATURES, WITHOUT_IMAGES
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of, setting_of, transfers
-from lgm_core.methods.catalog import METHODS, method_of
+from lgm_core.methods.catalog import METHODS, exported, method_of
 from lgm_core.runs.identity import JUDGING, differences, identity
 from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
@@ -161,7 +161,7 @@ def require_here(config: RunConfig, places: Places) -> None:
     _require_features(config)
     chosen = config.kind == "baseline" and config.baseline.choice in BY_FEATURES
     own = config.networks() if chosen or config.kind in ("distill", "embed") else ()
-    for name in dict.fromkeys(own + config.evaluate_on + _teachers(config)):
+    for name in dict.fromkeys(own + config.evaluate_on + _teachers(config, RunStore(places.runs))):
         if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
             student_name(name)
             continue
@@ -170,10 +170,13 @@ def require_here(config: RunConfig, places: Places) -> None:
             raise Unavailable(backbones.how_to_get(row, places))
 
 
-def _teachers(config: RunConfig) -> tuple[str, ...]:
-    """Frozen backbones that a run opens besides those by which it distils and judges."""
+def _teachers(config: RunConfig, store: RunStore) -> tuple[str, ...]:
+    """Networks whose features a run takes as targets; a set that has learned targets of its own needs none."""
     if config.kind == "distill" or config.baseline.choice == "high-loss":
         return tuple(str(setting_of(config, name)) for name in method_of(config).opens)
+    source = result_or_why(lambda: store.open(config.source).config())[0] if config.kind == "evaluate" else None
+    if exported(source or config) == "targets":
+        return ()
     asks = config.kind in ("baseline", "evaluate") and any(transfers(key.protocol) for key in keys_of(config))
     return (config.pretrain.teacher,) if asks else ()
 

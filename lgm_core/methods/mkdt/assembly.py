@@ -75,7 +75,7 @@ def open_stages(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Stages
     knobs, (network,) = own.mkdt, shared.networks()
     bench.phase("the teacher's targets")
     real = open_standardised(bench, own.scratch, shared.dataset)
-    teacher = open_teacher(bench, own.pretrain.teacher, own.pretrain.scale)
+    teacher = open_teacher(bench, shared)
     shape = target_shape(network, own.scratch, channels=real.train.pixels.shape[1], size=teacher.size)
     student = build_student(shape, random=generator("cpu", shared.seed), start="torch").to(bench.compute.device)
     store = Trajectories(

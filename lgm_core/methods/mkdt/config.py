@@ -76,9 +76,5 @@ class MKDTSettings(MethodSettings):
                 f"{network!r}: mkdt matches parameters, and neither the statistics of batch norm nor augmentation are "
                 f"among them; take {told.architecture}:instance"
             )
-        if is_student(self.pretrain.teacher):
-            raise ConfigError(
-                f"pretrain.teacher is a frozen backbone (`lgm list backbones`); {self.pretrain.teacher!r} was given"
-            )
         if self.mkdt.initial == "indices" and not shared.baseline.indices:
             raise ConfigError("mkdt.initial = indices needs baseline.indices, a file with numbers of training images")

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.costs import DECODE_SECONDS, Cost, DataSize, Measured, Past, Room
 from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.mkdt.config import MKDTSettings
@@ -57,6 +58,8 @@ def _cost(
     """`per_image`: seconds of a training step of the network, per image; 0 where that, and the experts, are known."""
     knobs, images = own.mkdt, shared.images_per_class * data.classes
     teacher = data.train * (_TEACHER_SECONDS[room.kind] + DECODE_SECONDS) if per_image else 0.0
+    if is_student(own.pretrain.teacher):
+        teacher = own.pretrain.teacher_steps * 64 * per_image
     experts = knobs.experts * data.train * per_image * (knobs.epochs + (knobs.initial == "high-loss") / 3)
     batch = min(own.pretrain.batch, images)
     live = shared.live.times * (shared.live.steps * batch + min(shared.live.test_images, data.test) / 3) * per_image

@@ -53,6 +53,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     ),
 }  # fmt: skip
 
+
+def paper_preset(dataset: str, images: int) -> str:
+    """The paper's preset for a data set and about so many images; that of CIFAR-10 for data that it did not use."""
+    name, two = ("tiny", 2000) if dataset == "tiny_imagenet" else (dataset, 1000)
+    found = f"mkdt_{name}_{5 if images > 1.5 * two else 2}"
+    return found if found in PRESETS else "mkdt_cifar10_2"
+
+
 # what the Launch page says of each
 WORDS: dict[str, str] = {
     "mkdt_preview": "**Preview**: a first look at CIFAR-10, 100 images, a narrow network.",
