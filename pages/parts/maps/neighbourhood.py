@@ -31,7 +31,7 @@ STYLE = (
 def title_of(name: str) -> str:
     """A backbone's name for people, from the catalogue; a column keeps what it says besides: "MobileNetV2, paper"."""
     network = network_of(name)
-    row = catalog.CATALOG.get(network)
+    row = catalog.known_row(network)
     return row.title + name.removeprefix(network) if row else name
 
 
