@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "evaluation.protocol": (1, ""),
     "backbones.catalog": (1, ""),
     "backbones.row": (1, ""),
+    "backbones.points": (1, ""),
     "backbones.small_rows": (1, ""),
     "backbones.open_rows": (1, ""),
     "backbones.students.student_names": (1, ""),

@@ -2,6 +2,9 @@
 
 catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
 small_rows  rows of the ResNet-18s for 32 and 64 px that MKDT was published with (no torch)
+points      the feature point in a backbone's name: dinov2_vits14@block6.cls (no torch)
+trunks      a network read at its layers: the map of each, and its class token
+layers      which points a network has, and a network that stops at one of them
 row         what a row holds, and the kinds of source (no torch)
 open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:`, `random:` (no torch)
 open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table

@@ -15,9 +15,10 @@ from importlib import metadata
 from pathlib import Path
 
 from lgm_core.backbones.open_rows import FORMS, UNTRAINED, open_row, untrained_row
+from lgm_core.backbones.points import split_point
 from lgm_core.backbones.row import CLIP, HALF, BackboneRow, ByHand, Hub, Local, Untrained, Wheel
 from lgm_core.backbones.small_rows import ROWS as SMALL_ROWS
-from lgm_core.base.errors import UnknownName
+from lgm_core.base.errors import UnknownName, result_or_why
 from lgm_core.base.names import unknown
 from lgm_core.base.places import Places
 
@@ -171,21 +172,29 @@ ALIASES: Mapping[str, str] = {
 
 
 def find_row(name: str) -> BackboneRow:
-    """The row of a name, an alias or an open form. Raises `UnknownName`, with the nearest names."""
+    """The row of a name, an alias or an open form, perhaps with a point. Raises `UnknownName`, with the nearest."""
     if name.startswith(UNTRAINED):
         return untrained_row(name, find_row(name.removeprefix(UNTRAINED)))
-    if row := open_row(name):
+    if row := known_row(name):
         return row
-    try:
-        return CATALOG[catalogue_name(name)]
-    except KeyError:
-        known = unknown(name, [*CATALOG, *ALIASES], "backbone")
-        raise UnknownName(f"{known}; beyond the catalogue: {', '.join(FORMS)}") from None
+    backbone, point = split_point(name)
+    if row := open_row(backbone):
+        return row.at(point)
+    known = unknown(backbone, [*CATALOG, *ALIASES], "backbone")
+    raise UnknownName(f"{known}; beyond the catalogue: {', '.join(FORMS)}")
+
+
+def known_row(name: str) -> BackboneRow | None:
+    """The catalogue's row of a name or an alias, perhaps with a point; None for other names."""
+    backbone, point = result_or_why(lambda: split_point(name))[0] or (name, "")
+    row = CATALOG.get(ALIASES.get(backbone, backbone))
+    return row.at(point) if row else None
 
 
 def catalogue_name(name: str) -> str:
     """The catalogue's name of an alias; any other name as it is."""
-    return ALIASES.get(name, name)
+    backbone, at, point = name.rpartition("@")
+    return f"{ALIASES.get(backbone, backbone)}{at}{point}" if at else ALIASES.get(name, name)
 
 
 def find_weights(row: BackboneRow, places: Places) -> Path | None:

@@ -24,7 +24,7 @@ def folded(network: nn.Module, images: Float[Tensor, "n 3 s s"]) -> nn.Module:
     A batch norm is assumed to follow the convolution right before it among its parent's children; where a network
     calls them in another order, its features change, and it is left alone.
     """
-    changed = copy.deepcopy(network)
+    changed = copy.deepcopy(network).eval()  # the copy of a traced network forgets that it is in eval mode
     if not _fold_children(changed):
         return _without_copies(network)
     with torch.no_grad():

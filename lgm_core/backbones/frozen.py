@@ -1,6 +1,6 @@
 """A name -> a Backbone: frozen, in eval mode, owner of its normalisation.
 
->>> backbone = open_backbone("dinov2_vits", places())
+>>> backbone = open_backbone("dinov2_vits", places())  # or "dinov2_vits@block6.cls": points.py
 >>> backbone.name, backbone.feature_size, backbone(torch.rand(2, 3, 224, 224)).shape
 ('dinov2_vits14', 384, torch.Size([2, 384]))
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lgm_core.backbones.builders import BUILDERS
 from lgm_core.backbones.catalog import find_row
 from lgm_core.backbones.folding import folded
+from lgm_core.backbones.layers import AtPoint, EveryLayer, Layers, open_layers
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.own_network import open_own
 from lgm_core.backbones.row import IMAGENET, BackboneRow, Triple, Untrained
@@ -61,6 +62,8 @@ def open_backbone(
     path = fetch_weights(row, places, progress, note=note)
     if not digest:
         network = _network(row, path)
+    if row.point:
+        network = open_layers(network.eval(), torch.zeros(1, 3, row.input_size, row.input_size)).at(row.point)
     record = record_of(row, path, places.hashes)
     record = replace(record, sha256=digest) if digest else record
     return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
@@ -69,6 +72,7 @@ def open_backbone(
 class FrozenBackbone(Backbone):
     """A network without its classifier, and its mean and std folded into one multiply-add."""
 
+    feature: str  # where its features are read, in words
     scale: Tensor
     shift: Tensor
 
@@ -91,10 +95,11 @@ class FrozenBackbone(Backbone):
         self.memory_format = torch.contiguous_format if plain else _memory_format(network)
         self.network = network.requires_grad_(False).to(memory_format=self.memory_format)
         self.eval()
-        self.name = row.name
+        self.name, self.feature = row.name, row.feature
         self.record = record
         self.input_size = row.input_size
         self.weights_hash = record.sha256
+        self._map: AtPoint | None = None
         with torch.no_grad():
             self.feature_size = self(probe[:1]).shape[1]
 
@@ -103,6 +108,22 @@ class FrozenBackbone(Backbone):
 
     def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         return self.network(normalised.contiguous(memory_format=self.memory_format)).float()
+
+    def points(self) -> dict[str, int]:
+        return {} if isinstance(self.network, AtPoint | EveryLayer) else self._layers().points
+
+    def map_of(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d h w"]:
+        """What normalised images look like to it, place by place: the map at its point, else of its last layer.
+
+        Raises `UserError` where no layer has a map.
+        """
+        if self._map is None:
+            network = self.network
+            self._map = network.map() if isinstance(network, AtPoint) else self._layers().last_map()
+        return self._map(normalised.contiguous(memory_format=self.memory_format)).float()
+
+    def _layers(self) -> Layers:
+        return open_layers(self.network, torch.zeros(1, 3, self.input_size, self.input_size, device=self.scale.device))
 
     def compiled(self) -> "FrozenBackbone":
         """A copy that shares the weights and goes through torch.compile, on a GPU with CUDA graphs."""

@@ -12,9 +12,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from lgm_core.backbones.points import words_of
 
 Triple = tuple[float, float, float]
 IMAGENET: tuple[Triple, Triple] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean, std
@@ -116,6 +118,15 @@ class BackboneRow:
     stand_in: str = ""  # a file that is accepted where `file` is absent ...
     stand_in_note: str = ""  # ... and what to say about it
     note: str = ""
+    point: str = ""  # where its features are read (points.py); "": as `feature` says
+
+    def at(self, point: str) -> "BackboneRow":
+        """The same backbone read at a point; how many features that are, its network knows. Itself for ""."""
+        if not point:
+            return self
+        words = words_of(point)
+        title, name = f"{self.title}, {words}", f"{self.name}@{point}"
+        return replace(self, name=name, title=title, feature=words, feature_size=0, point=point)
 
     def stands_in(self, weights: Path | None) -> str:
         """What `weights` are where they stand in for the published ones, such as "int8, de-quantised"; "" otherwise."""

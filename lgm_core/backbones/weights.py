@@ -49,12 +49,14 @@ class WeightsRecord:
     """What a record of a run says of a backbone's weights: the file's name, its digest, where it is from.
 
     stand_in  what they are where they stand in for the published ones, such as "int8, de-quantised"
+    feature   where the backbone's features are read
     """
 
     file: str
     sha256: str
     source: str
     stand_in: str = ""
+    feature: str = ""
 
 
 def fetch_weights(
@@ -165,8 +167,9 @@ def _why_not_stored(tensor: Tensor) -> str:
 def record_of(row: BackboneRow, path: Path, kept: Path | None = None) -> WeightsRecord:
     """What a run's record says of weights that were opened; `kept`: see `weights_hash`."""
     return WeightsRecord(
-        file=path.name, sha256=weights_hash(path, kept), source=_source(row, path), stand_in=row.stands_in(path)
-    )
+        file=path.name, sha256=weights_hash(path, kept), source=_source(row, path), stand_in=row.stands_in(path),
+        feature=row.feature,
+    )  # fmt: skip
 
 
 def weights_hash(path: Path, kept: Path | None = None) -> str:

@@ -80,6 +80,14 @@ class Backbone(ABC, nn.Module):
     def encode(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """Features of normalised images, float32."""
 
+    def points(self) -> dict[str, int]:
+        """The points of its layers, such as "block6.cls", and how many features each has; {} where it has none."""
+        return {}
+
+    def map_of(self, normalised: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d h w"]:
+        """What normalised images are place by place; of a backbone that has no places, its features as one."""
+        return self.encode(normalised)[:, :, None, None]
+
     def compiled(self) -> "Backbone":
         """The same through torch.compile, sharing the weights; itself where that makes no difference."""
         return self

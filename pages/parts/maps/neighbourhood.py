@@ -32,7 +32,7 @@ STYLE = (
 def title_of(name: str) -> str:
     """A backbone's name for people, from the catalogue; a column keeps what it says besides: "MobileNetV2, paper"."""
     network = network_of(name)
-    titles = {one: row.title for one in taken_apart(network) if (row := catalog.CATALOG.get(one))}
+    titles = {one: row.title for one in taken_apart(network) if (row := catalog.known_row(one))}
     together = " + ".join(titles.get(one, one) for one in taken_apart(network))
     return together + name.removeprefix(network) if titles else name
 
