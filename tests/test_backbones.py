@@ -17,7 +17,8 @@ from lgm_core.backbones.catalog import ALIASES, CATALOG, find_row
 from lgm_core.backbones.frozen import _memory_format, open_backbone
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.row import HALF, IMAGENET, ByHand, Hub, Wheel
-from lgm_core.backbones.weights import LAYOUTS, read_tensors
+from lgm_core.backbones.stored import read_tensors
+from lgm_core.backbones.weights import LAYOUTS
 from lgm_core.base.errors import UnknownName, UserError
 from lgm_core.base.places import Places
 

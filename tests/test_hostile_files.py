@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from lgm_core.backbones.catalog import find_row
 from lgm_core.backbones.open_names import complete
-from lgm_core.backbones.weights import read_tensors
+from lgm_core.backbones.stored import read_tensors
 from lgm_core.base.errors import UserError
 from lgm_core.datasets import catalog, resized_imagenet
 from lgm_core.datasets.parquet_shards import Shards

@@ -31,6 +31,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "backbones.row": (1, ""),
     "backbones.points": (1, ""),
     "backbones.small_rows": (1, ""),
+    "backbones.classifier_rows": (1, ""),
     "backbones.open_rows": (1, ""),
     "backbones.students.student_names": (1, ""),
     "datasets.catalog": (1, ""),

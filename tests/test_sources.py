@@ -151,7 +151,7 @@ def test_a_study_has_a_joint_set_its_own_centroids_and_its_rivals():
     base = preset("preview", name="both", dataset="scenes")
     flags = StudyFlags(distil_with=("mobilenet_v2", "mobilenet_v2+resnet18"), seeds=1, draws=1, rivals=True)
     plan = {config.name: config for config in plan_study(base, flags)}
-    assert plan["both-lgm-mobilenet_v2-resnet18-s0"].networks() == ("mobilenet_v2", "resnet18")
+    assert plan["both-lgm-mobilenet_v2_resnet18-s0"].networks() == ("mobilenet_v2", "resnet18")
     assert plan["both-lgm-mobilenet_v2-s0"].evaluate_on == ("mobilenet_v2", "resnet18")
     choices = {(config.baseline.choice, config.backbone) for config in plan.values() if config.kind == "baseline"}
     joint = "mobilenet_v2+resnet18"

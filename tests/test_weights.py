@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from lgm_core.backbones.catalog import find_row, find_weights, status
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.backbones.row import Hub, Wheel
-from lgm_core.backbones.weights import fetch_weights, load_state, read_tensors, weights_hash
+from lgm_core.backbones.stored import read_tensors
+from lgm_core.backbones.weights import fetch_weights, load_state, weights_hash
 from lgm_core.base.errors import Unavailable, UserError
 from lgm_core.base.places import Places
 from tests.test_download import make_wheel

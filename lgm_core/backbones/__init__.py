@@ -1,6 +1,7 @@
 """Frozen, pre-trained vision models; and small ones that are trained here, from scratch.
 
 catalog     a row each: source, revision, size, mean and std, feature, licence, citation; names and aliases (no torch)
+classifier_rows  rows of small convolutional classifiers (no torch)
 small_rows  rows of the ResNet-18s for 32 and 64 px that MKDT was published with (no torch)
 points      the feature point in a backbone's name: dinov2_vits14@block6.cls (no torch)
 trunks      a network read at its layers: the map of each, and its class token
@@ -11,6 +12,7 @@ open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TA
 own_network a network that a function of the user's own returns, checked
 untrained   the architecture of a row with random weights, as a control
 weights     finds or fetches a row's weights; converts them once to safetensors
+stored      the tensors that a file of anybody's holds, read without running anything in it
 hub         one file of a model hub's repository: pinned, resumed, checked
 layouts     key names of a checkpoint -> key names of the architecture
 builders    row and weights -> network without its classifier, one short function per library

@@ -16,7 +16,7 @@ from lgm_core.backbones.catalog import find_row as find_backbone
 from lgm_core.backbones.catalog import find_weights
 from lgm_core.backbones.open_names import complete
 from lgm_core.backbones.own_network import open_own
-from lgm_core.backbones.weights import read_tensors
+from lgm_core.backbones.stored import read_tensors
 from lgm_core.base.download import extract, file_sha256
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, readable_lines

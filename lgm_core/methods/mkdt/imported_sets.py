@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
+from lgm_core.backbones.stored import read_tensor
 from lgm_core.backbones.students.real_data import open_standardised
-from lgm_core.backbones.weights import read_tensor
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import TargetSet
 from lgm_core.base.settings import SharedConfig
