@@ -51,7 +51,14 @@ def number(test: AppTest, label: str) -> Any:
 
 
 def test_a_link_opens_launch_with_its_settings(page: Open):
-    link = ["lgm.views:2", "lgm.target:batch", "augment.flip:false", "steps:77", "lgm.learning_rate:0.004"]
+    link = [
+        "lgm.views:2",
+        "lgm.target:batch",
+        "lgm.whiten:none",
+        "augment.flip:false",
+        "steps:77",
+        "lgm.learning_rate:0.004",
+    ]
     test = page("launch", dataset="scenes", preset="preview", set=link)
     for flag in ("steps 77", "lgm.views 2", "lgm.target batch", "augment.no-flip", "lgm.learning-rate 0.004"):
         assert f"--{flag}" in command(test)

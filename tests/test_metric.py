@@ -7,7 +7,7 @@ from torch.nn.functional import cosine_similarity
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError
-from lgm_core.base.knobs import from_dict
+from lgm_core.base.knobs import from_dict, read_dict
 from lgm_core.config import RunConfig, renamed, validate
 from lgm_core.engine import start, work
 from lgm_core.methods.lgm import metric as metric_file
@@ -81,7 +81,7 @@ def test_the_squared_distance_is_in_units_of_the_real_one():
 
 
 def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
-    plain, other = (start(change(small_run, {"lgm": lgm}), here) for lgm in ({}, {"whiten": "full"}))
+    plain, other = (start(change(small_run, {"lgm": lgm}), here) for lgm in ({"whiten": "none"}, {"whiten": "full"}))
     assert plain.id != other.id and work(plain, here) == work(other, here) == "finished"
     assert plain.synthetic.read_bytes() != other.synthetic.read_bytes()
     assert other.metrics()[-1]["loss"] < other.metrics()[0]["loss"]
@@ -90,16 +90,28 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
 @pytest.mark.parametrize(
     ("lgm", "words"),
     [
-        ({"whiten": "full", "target": "batch"}, "lgm.whiten needs the bank of real features, which lgm.target batch"),
-        ({"objective": "ridge", "target": "batch"}, "lgm.objective ridge needs the bank of real features"),
-        ({"objective": "ridge", "whiten": "full"}, "lgm.whiten full is a metric for gradients, and lgm.objective"),
-        ({"whiten_beta_end": 0.1}, "lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full"),
+        ({"target": "batch"}, "lgm.whiten needs the bank of real features, which lgm.target batch"),
+        (
+            {"objective": "ridge", "whiten": "none", "target": "batch"},
+            "lgm.objective ridge needs the bank of real features",
+        ),
+        ({"objective": "ridge"}, "lgm.whiten full is a metric .* which lgm.objective ridge has not; add --lgm.whiten"),
+        (
+            {"whiten": "none", "whiten_beta_end": 0.1},
+            "lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full",
+        ),
         ({"source_views": (3, 2)}, "lgm.source-views has 2 values for 1 backbone: give one for each, in their order"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_by_name(lgm: dict, words: str):
     with pytest.raises(ConfigError, match=words):
         validate(preset("preview", lgm=lgm))
+
+
+def test_runs_of_before_there_was_a_choice_keep_the_papers_objective():
+    old, _ = read_dict(LGMConfig, {"views": 3})
+    assert (old.objective, old.whiten, old.clusters) == ("cosine", "none", False)
+    assert preset("paper").lgm.objective == "cosine" and preset("paper").lgm.whiten == "none"
 
 
 def test_settings_of_earlier_runs_keep_their_meaning():

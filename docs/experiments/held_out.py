@@ -21,12 +21,13 @@ M3, LITE, M2, R18, DINO = "mobilenet_v3_small", "tf_efficientnet_lite0", "mobile
 ALL = (M3, LITE, M2, R18, DINO)
 SHORT = {M3: "MobileNetV3-small", LITE: "EfficientNet-Lite0", M2: "MobileNetV2", R18: "ResNet-18", DINO: "DINOv2 ViT-S"}
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
+PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # the paper's, at the rate that `preview` had
 WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
 SEEDS = range(3)
 
 # name -> backbones, steps, settings of lgm
 PLAN: dict[str, tuple[tuple[str, ...], int, dict[str, Any]]] = {
-    "preview": ((M3,), 250, {}),
+    "plain": ((M3,), 250, PLAIN),
     "whitened": ((M3,), 250, WHITE),
     "whitened-long": ((M3,), 600, WHITE),
     "turn-m3-r18": ((M3, R18), 300, WHITE),

@@ -17,6 +17,8 @@ from lgm_core.base.names import file_name
 from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
+from lgm_core.methods.catalog import method_of
+from lgm_core.presets import change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class StudyFlags:
     seeds: int = knob(3, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
     baselines: bool = knob(True, "add random and all real images; on frozen backbones also centroids and neighbours")
+    ablate: bool = knob(False, "also distil without each part of the method, one after another (the paper's ablations)")
     rivals: bool = knob(
         False, "add the strongest choices of real images: the best of 200 draws, and a greedy one, by what distils"
     )
@@ -56,7 +59,20 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
         for backbone in distil_with
         for seed in range(flags.seeds)
     ]
-    return plan + _baselines(base, flags, plan) if flags.baselines else plan
+    ablated = [made for config in plan for made in ablations(config)] if flags.ablate else []
+    return plan + ablated + (_baselines(base, flags, plan) if flags.baselines else [])
+
+
+def ablations(config: RunConfig) -> list[RunConfig]:
+    """A distillation again, with one part of its method less at a time. Raises `ConfigError` where it has none."""
+    row, made = method_of(config), []
+    if not row.ablations:
+        raise ConfigError(f"{row.title} has no ablations; leave --ablate out")
+    for words, changes in row.ablations.items():
+        varied = change(config, dict(changes), {"variant": words, "name": f"{config.name}-{file_name(words)}"})
+        if to_dict(varied) | {"variant": "", "name": ""} != to_dict(config) | {"variant": "", "name": ""}:
+            made.append(varied)
+    return made
 
 
 def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -> list[RunConfig]:

@@ -40,6 +40,7 @@ class Method:
     settings       class of the groups of settings that it reads; those that no other method has become part of a config
     distils_by     further settings, of groups that judging shares, on which its images depend: "scratch.width"
     presets        by name, what each changes against the defaults; `preset_words` says what each is for
+    ablations      by name, what a study of its parts changes, one after another
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
     joint          may it learn one set in several networks at once?
@@ -68,6 +69,7 @@ class Method:
     presets: Mapping[str, Mapping[str, Any]]
     preset_words: Mapping[str, str]
     default_preset: str
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     networks: Literal["frozen", "student"]
     noun: str = "backbone"
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"
@@ -101,6 +103,7 @@ _LGM = Method(
     presets=lgm_presets.PRESETS,
     preset_words=lgm_presets.WORDS,
     default_preset="standard",
+    ablations=lgm_presets.ABLATIONS,
     networks="frozen",
     joint=True,
     assemble="lgm_core.methods.lgm.assembly:assemble",

@@ -13,6 +13,7 @@ from lgm_core.base.device import free_bytes
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random
+from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.config import LGMSettings
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
@@ -25,10 +26,12 @@ from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, Re
 
 def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGradientMatching:
     """Linear Gradient Matching as the settings describe it. `own`: the method's groups, `shared`: all others."""
+    synthetic = synthetic_set(own, shared, bench)
     return LinearGradientMatching(
         own.lgm,
         steps=shared.steps,
-        synthetic=synthetic_set(own, shared, bench),
+        synthetic=synthetic,
+        rows=torch.arange(len(synthetic.labels)) if own.clusters_per_class(shared.images_per_class) > 1 else None,
         sources=[source(own, shared, bench, place) for place in range(len(shared.networks()))],
         keep_moments=own.pyramid.keep_moments,
     )
@@ -42,7 +45,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
         config=own.lgm,
         bank=lambda: real_bank(own, shared, bench, backbone),
         target=lambda: real_target(own, shared, bench, backbone, views),
-        rows=bench.classes,
+        rows=bench.classes * own.clusters_per_class(shared.images_per_class),
         width=backbone.feature_size,
         steps=shared.steps,
         seed=shared.seed,
@@ -91,8 +94,18 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
 
 
 def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
-    """Features of augmented views of the training images."""
-    return bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
+    """Features of augmented views of the training images; its classes are clusters where each image learns one."""
+    bank = bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
+    each = own.clusters_per_class(shared.images_per_class)
+    if each == 1:
+        return bank
+    return Bank(bank.features, bench.once("clusters", lambda: _clusters(own, shared, bench)), bank.classes * each)
+
+
+def _clusters(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Tensor:
+    names = shared.networks()
+    banks = [bench.view_bank(bench.train, bench.backbone(name), own.augment, shared.bank.views) for name in names]
+    return parts_of_classes(banks, per_class=shared.images_per_class, seed=shared.seed)
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:

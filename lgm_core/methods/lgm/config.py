@@ -46,12 +46,15 @@ class LGMConfig:
         "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
     )
     objective: Literal["cosine", "cosine-per-class", "mse", "ridge"] = knob(
-        "cosine",
+        "cosine-per-class",
         "how gradients are compared: 1 - cosine of the whole, as in the paper, its mean over each class's own row, or "
         "squared distance; ridge: the closed-form head of the images, tried on the real data",
+        before="cosine",
     )
     whiten: Literal["none", "diagonal", "full"] = knob(
-        "none", "multiply gradients by the inverse root of the covariance within classes; none: as in the paper"
+        "full",
+        "multiply gradients by the inverse root of the covariance within classes; none: as in the paper",
+        before="none",
     )
     whiten_power: float = knob(0.5, "1: by the inverse itself", low=0, high=2)
     whiten_beta: float = knob(1.0, "added to the covariance, as a share of its mean eigenvalue", low=1e-6, high=1e6)
@@ -60,6 +63,11 @@ class LGMConfig:
     )
     ridge_lambda: float = knob(0.01, "strength of the ridge, per view", low=1e-8, high=1e3)
     ridge_temperature: float = knob(0.1, "temperature of the ridge head's cross-entropy", low=1e-3, high=100)
+    clusters: bool = knob(
+        True,
+        "several images per class: each learns a cluster of its class; off: all of them the whole class",
+        before=False,
+    )
     joint: Literal["turn", "all"] = knob(
         "turn",
         "several backbones: one of them each step, in turn, or all in every step, which costs as many times more",
@@ -146,15 +154,23 @@ class LGMSettings(MethodSettings):
                 f"raise steps above {due}, or lower synthetic.resolution"
             )
 
+    def clusters_per_class(self, images_per_class: int) -> int:
+        """Rows of the head for each class: one, or one for each of its images."""
+        return images_per_class if self.lgm.clusters and self.lgm.target != "batch" else 1
+
     def _check_objective(self, sources: int) -> None:
         """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
         lgm = self.lgm
         if lgm.target == "batch" and (lgm.whiten != "none" or lgm.objective == "ridge"):
-            asked = "lgm.objective ridge" if lgm.objective == "ridge" else "lgm.whiten"
-            raise ConfigError(f"{asked} needs the bank of real features, which lgm.target batch does not have")
+            asked, instead = ("objective ridge", "cosine") if lgm.objective == "ridge" else ("whiten", "none")
+            raise ConfigError(
+                f"lgm.{asked} needs the bank of real features, which lgm.target batch does not have; add "
+                f"--lgm.{asked.split()[0]} {instead}"
+            )
         if lgm.objective == "ridge" and lgm.whiten != "none":
             raise ConfigError(
-                f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not: leave it out"
+                f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not; add "
+                "--lgm.whiten none"
             )
         if lgm.whiten_beta_end and lgm.whiten == "none":
             raise ConfigError("lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full")

@@ -14,7 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bank": {"views": 1},
         "live": {"times": 10, "test_images": 200},
         "record": {"frames": 60},
-        "lgm": {"views": 3, "learning_rate": 2e-2},  # 8e-2 is quicker in its own backbone, and transfers worse
+        "lgm": {"views": 3},
         "probe": {"views": 30},
     },
     # The paper's method to the letter (LGM specification, sections 1 to 9). The first release's noise mean of 0.5 is
@@ -26,8 +26,30 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augment": {"crop_inside": False},
         "synthetic": {"resolution": 256, "noise_scale": 1.0},
         "pyramid": {"grow_every": 200, "rescale": True, "keep_moments": False, "cascade": False},
-        "lgm": {"views": 10, "learning_rate": 2e-3, "schedule": "constant", "target": "batch", "balance": False},
+        "lgm": {
+            "views": 10,
+            "learning_rate": 2e-3,
+            "schedule": "constant",
+            "target": "batch",
+            "balance": False,
+            "objective": "cosine",
+            "whiten": "none",
+            "clusters": False,
+        },
     },
+}
+
+# what a study takes away, one after another, to see what each is good for: `lgm study NAME DATA --ablate`
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "no augmentation": {"augment": {"crop": False, "flip": False, "noise_std": 0.0}},
+    "one view": {"lgm": {"views": 1}},
+    "no noise": {"augment": {"noise_std": 0.0}},
+    "no pyramid": {"synthetic": {"parameterisation": "pixels"}},
+    "pyramid at full size": {"pyramid": {"start": 128}},
+    "no colour decorrelation": {"synthetic": {"decorrelate_colour": False}},
+    "from a real image": {"synthetic": {"initial": "real"}},
+    "not whitened": {"lgm": {"whiten": "none"}},
+    "cosine of the whole": {"lgm": {"objective": "cosine"}},
 }
 
 # what the Launch page says of each

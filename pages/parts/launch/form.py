@@ -12,6 +12,7 @@ import streamlit as st
 from lgm_core.base.knobs import limits_missed
 from lgm_core.config import RunConfig
 from lgm_core.methods.catalog import method_of
+from pages.parts.theme import plain
 
 
 def draw_groups(
@@ -51,7 +52,7 @@ def input_of(hint: Any) -> Callable[[dataclasses.Field, Any, str], Any]:
     """The function that draws a type."""
     if get_origin(hint) is Literal:
         return lambda field, value, key: _choice(field, value, key, get_args(hint))
-    return {bool: _switch, int: _whole, float: _number, str: _text}[hint]
+    return {bool: _switch, int: _whole, float: _number, str: _text, tuple[int, ...]: _wholes}[hint]
 
 
 def label(field: dataclasses.Field) -> str:
@@ -89,6 +90,18 @@ def _told(field: dataclasses.Field, value: float) -> float:
 
 def _text(field: dataclasses.Field, value: str, key: str) -> str:
     return st.text_input(label(field), value=value, key=key, help=field.metadata["help"]).strip()
+
+
+def _wholes(field: dataclasses.Field, value: tuple[int, ...], key: str) -> tuple[int, ...]:
+    """Whole numbers beside each other, such as "3 2"."""
+    text = st.text_input(label(field), value=" ".join(map(str, value)), key=key, help=_help(field), placeholder="3 2")
+    words = text.replace(",", " ").split()
+    if wrong := [word for word in words if not word.isdecimal()]:
+        st.caption(f":red[:material/error: {plain(wrong[0])} is not a whole number]")
+        return value
+    for word in words:
+        _told(field, int(word))
+    return tuple(map(int, words))
 
 
 def _step(value: float) -> float:

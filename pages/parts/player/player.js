@@ -11,7 +11,7 @@ class Player {
     this.frames = new Frames(this.feed, (frame) => this.loaded(frame));
     this.zoom = new Zoom(this.find, this.feed, this.frames, (frame) => this.go(this.feed.frames.indexOf(frame)));
     this.curves = [
-      new Curve(this.find(".loss"), [{ name: "loss" }], (value, digits) => value.toPrecision(digits), null),
+      new Curve(this.find(".loss"), data.losses, (value, digits) => value.toPrecision(digits), null),
       new Curve(this.find(".accuracy"), data.judges, (value) => `${Math.round(100 * value)} %`, [0, 1]),
     ];
     this.map = new Scatter(this.find(".map"));

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components import v2
 
+from lgm_core.base.settings import taken_apart
 from lgm_core.reports.live_curves import live_judge
 from lgm_core.reports.summary import loss_words, pca_words
 from lgm_core.runs.store import RunFolder
@@ -63,6 +64,7 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "owners": owners,
         "images": len(owners) or len(classes) * per_class,
         "judges": judges_of(config),
+        "losses": losses_of(config),
         "loss": loss_words(config.get("method", "lgm")),
         "map_words": f"({pca_words(found.get('explained', []), 'their features')})",
         "thumbs": thumbs_for_script(thumbs),
@@ -74,10 +76,17 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
 
 def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The live accuracies that a run may have: the metric's name, the judge in words, the colour of its curve."""
-    own, *others = dict.fromkeys([config.get("backbone", ""), *config.get("evaluate_on", [])])
+    own, *others = dict.fromkeys([*taken_apart(config.get("backbone", "")), *config.get("evaluate_on", [])])
     known = [("live_top1", own)] + [(f"live:{name}", name) for name in (own, *others)]
     colours = {name: class_colour(place) for place, name in enumerate(others, start=1)}  # told apart on one chart
     return [{"name": key, "words": live_judge(key, name), "colour": colours.get(name, "")} for key, name in known]
+
+
+def losses_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The losses that a run may have: its own, and, of a set that is learned in several networks, that in each."""
+    names = taken_apart(config.get("backbone", ""))
+    each = [{"name": f"loss:{name}", "colour": class_colour(place)} for place, name in enumerate(names, start=1)]
+    return [{"name": "loss", "colour": ""}, *(each if len(names) > 1 else [])]
 
 
 def class_titles(run: RunFolder) -> list[str]:

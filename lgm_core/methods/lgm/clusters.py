@@ -1,0 +1,41 @@
+"""Several images per class: each learns a part of its class, so that they do not become copies of each other.
+
+The parts are clusters of the class's features, found once for all backbones together. Legend: N images, C classes,
+P images per class, D features.
+
+>>> parts = parts_of_classes([bank, other_bank], per_class=5, seed=0)  # [N], numbers from 0 to 5 * classes - 1
+>>> Bank(bank.features, parts, 5 * bank.classes)  # a bank whose classes are these parts
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from lgm_core.backbones.features import Bank
+from lgm_core.base.errors import UserError
+
+_STARTS = 4  # of k-means, of which the best is kept
+
+
+def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int[Tensor, "n"]:
+    """The part that each real image belongs to, class-major. Raises `UserError` for a class with too few images."""
+    labels = banks[0].labels
+    views = [bank.features.mean(dim=1, dtype=torch.float32) for bank in banks]
+    together = torch.cat([normalize(features) for features in views], dim=1)
+    parts = torch.empty_like(labels)
+    for label in range(banks[0].classes):
+        members = (labels == label).nonzero().flatten()
+        if len(members) < per_class:
+            raise UserError(
+                f"{per_class} images per class were asked for, but class {label} has {len(members)} training images "
+                "to make clusters of; lower --images-per-class, or add --lgm.no-clusters"
+            )
+        with threadpool_limits(1):  # the same clusters, however many cores there are
+            found = KMeans(per_class, n_init=_STARTS, random_state=seed).fit_predict(together[members].numpy())
+        parts[members] = label * per_class + torch.as_tensor(found).to(labels)
+    return parts
