@@ -148,6 +148,8 @@ def test_wrong_questions_get_a_sentence(store: RunStore, client: TestClient):
     fake_distill(store, name="one")
     assert client.get("/api/runs/one/metrics?offset=x").status_code == 400
     assert client.get("/api/runs/one/metrics?offset=-1").status_code == 400
+    assert client.get(f"/api/runs/one/metrics?offset={10**30}").status_code == 400
+    assert client.get(f"/app/static/runs/one/levels/{'9' * 5000}/0.png").status_code == 404
     assert client.post("/api/runs").status_code == 405  # reading only
 
 

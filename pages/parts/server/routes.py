@@ -6,14 +6,13 @@ link that leads out are "not found".
 >>> from starlette.applications import Starlette
 >>> from starlette.testclient import TestClient
 >>> TestClient(Starlette(routes=ROUTES)).get("/api/runs/demo-full/metrics?offset=0").json()
-{'lines': [{'step': 0, 'loss': 0.97}], 'offset': 31}
+{'lines': [{'step': 0, 'loss': 0.97}], 'offset': 31, 'reset': False, 'damaged': 0}
 """
 
 import io
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -21,55 +20,19 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, starts_line
-from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts.server.access import may_read
+from pages.parts.server.api_document import DOCUMENT
+from pages.parts.server.endpoints import NEVER, OWN, NotHere, endpoint, inside, whole_number
 from pages.parts.server.guard import SANDBOXED
 
-_OWN = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | _OWN
-NEVER = {"Cache-Control": "no-store"} | _OWN
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | OWN
 # its own covers count as another origin's to a sandboxed page
 _PAGES = NEVER | SANDBOXED | {"Cross-Origin-Resource-Policy": "cross-origin"}
 _FACTS = ("kind", "dataset", "backbone", "method", "study", "source")
-
-
-class NotHere(Exception):
-    """There is no such file, or it may not be seen."""
-
-
-def inside(root: Path, *names: str) -> Path:
-    """The file `names` below `root`; raises `NotHere` unless it is regular and lies, links followed, below `root`."""
-    path = root.joinpath(*names)
-    if any(why_no_name(name, LONGEST_FILE_NAME) for name in names) or not path.is_file():
-        raise NotHere
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise NotHere
-    return path
-
-
-def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Answers what goes wrong with a sentence, never a traceback."""
-
-    @wraps(answer)
-    def guarded(request: Request) -> Response:
-        if not may_read(request):
-            return JSONResponse({"error": "log in to the dashboard first"}, status_code=401, headers=NEVER)
-        try:
-            return answer(request)
-        except NotHere:
-            return JSONResponse({"error": "not found"}, status_code=404, headers=NEVER)
-        except (UserError, OSError) as error:
-            return JSONResponse({"error": str(error)}, status_code=404, headers=NEVER)
-        except ValueError as error:
-            return JSONResponse({"error": f"not understood: {error}"}, status_code=400, headers=NEVER)
-
-    return guarded
 
 
 @endpoint
@@ -93,11 +56,11 @@ def thumbs(request: Request) -> Response:
 @endpoint
 def levels_picture(request: Request) -> Response:
     """The pyramid levels of one image at the checkpoint's step; another step's address is not found."""
-    run = _run(request)
-    if level_facts(run)[0] != request.path_params["step"]:
+    run, (step, image) = _run(request), [whole_number(request.path_params[name]) for name in ("step", "image")]
+    if level_facts(run)[0] != step:
         raise NotHere
     try:
-        strip = level_strip(run, request.path_params["image"])
+        strip = level_strip(run, image)
     except IndexError:
         raise NotHere from None
     file = io.BytesIO()
@@ -134,6 +97,12 @@ def report(request: Request) -> Response:
     if path.suffix != ".html":
         raise NotHere
     return FileResponse(path, headers=_PAGES)
+
+
+@endpoint
+def document(request: Request) -> Response:
+    """The OpenAPI document of all these addresses."""
+    return _json(DOCUMENT)
 
 
 @endpoint
@@ -190,10 +159,10 @@ def lines_of(name: str) -> Callable[[Request], Response]:
     @endpoint
     def answer(request: Request) -> Response:
         offset, path = int(request.query_params.get("offset", "0")), getattr(_run(request), name)
-        if offset < 0:
-            raise ValueError("an offset is at least 0")
+        if not 0 <= offset < 2**63:
+            raise ValueError("an offset is a number of bytes, at least 0")
         if not path.exists():
-            return _json({"lines": [], "offset": 0, "reset": offset > 0})
+            return _json({"lines": [], "offset": 0, "reset": offset > 0, "damaged": 0})
         inside(path.parent, path.name)
         reset = not starts_line(path, offset)
         found = good_lines(path, 0 if reset else offset)
@@ -225,12 +194,13 @@ def _finite(value: Any) -> Any:
 
 ROUTES = [
     Route("/app/static/runs/{run}/frames/{file}", frame),
-    Route("/app/static/runs/{run}/levels/{step:int}/{image:int}.png", levels_picture),
+    Route("/app/static/runs/{run}/levels/{step}/{image}.png", levels_picture),
     Route("/app/static/runs/{run}/download/{file}", download),
     Route("/app/static/exports/{run}/{file}", exported),
     Route("/app/static/thumbs/{key}/{file}", thumbs),
     Route("/app/static/site/{file:path}", site),
     Route("/app/static/reports/{file}", report),
+    Route("/api/openapi.json", document),
     Route("/api/runs", runs),
     Route("/api/runs/{run}", run),
     Route("/api/runs/{run}/metrics", lines_of("metrics_file")),
