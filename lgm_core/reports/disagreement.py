@@ -156,7 +156,7 @@ def cells_of(row: dict[str, Any]) -> list[str]:
         return f"{row[name][0]:.3f} to {row[name][1]:.3f}" if name in row else ""
 
     def number(name: str) -> str:
-        return f"{row[name]:.3f}" if name in row else ""
+        return f"{row[name]:z.3f}" if name in row else ""
 
     return [
         number("score"), spread("score_interval"), f"{row['p']:.3f}", number("value"), spread("interval"),
@@ -164,11 +164,13 @@ def cells_of(row: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def evidence(group: dict[str, Any]) -> str:
-    """What tells that a group is held together by one backbone and torn apart by the other, as a sentence's end."""
+def evidence(group: dict[str, Any], near: str, far: str) -> str:
+    """What tells that `near` holds a group together and `far` tears it apart; both as they are to be named."""
+    others = len(group["members"]) - 1
     return (
-        f"one of them is typically image {group['rank_near']:.0f} among the nearest of another there, and image "
-        f"{group['rank_far']:.0f} here; mean cosine {group['cosine_near']:.2f} and {group['cosine_far']:.2f}"
+        f"{100 * group['kept_near']:.0f} % of their {others} nearest images are members in {near}, "
+        f"{100 * group['kept_far']:.0f} % in {far}; to one of them another is typically image {group['rank_near']:.0f} "
+        f"and {group['rank_far']:.0f}; mean cosine {group['cosine_near']:.2f} and {group['cosine_far']:.2f}"
     )
 
 
