@@ -54,6 +54,9 @@ def test_damaged_or_earlier_files_are_no_comparison(store):  # noqa: F811
     run.images_file.write_bytes(run.images_file.read_bytes()[:500])
     assert open_disagreement(run) is None and any("disagreement.safetensors" in line for line in run.problems())
     assert open_disagreement(fake_align(store, name="earlier")) is None
+    short = fake_disagreement(store, (A, B), name="short")
+    short.images_file.write_bytes(fake_disagreement(store, name="long").images_file.read_bytes())
+    assert open_disagreement(short) is None  # of another comparison
     other = fake_disagreement(store, name="other")
     values = read_json(other.alignment_file)
     write_json(other.alignment_file, values | {"pairs": [{"pair": [0, 1]}]})

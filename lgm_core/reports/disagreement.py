@@ -132,9 +132,28 @@ def open_disagreement(run: RunFolder) -> Disagreement | None:
     if not values.get("ks") or not values.get("pairs") or problems_in(tensor_files=[run.images_file]):
         return None
     try:
-        return Disagreement(run, values)
+        return Disagreement(run, values) if _agree(run, values) else None
     except (OSError, SafetensorError):
         return None
+
+
+def _agree(run: RunFolder, values: dict[str, Any]) -> bool:
+    """Are the two files of one comparison: as many backbones, pairs, k and images in the one as in the other?"""
+    with safe_open(run.images_file, framework="numpy") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (it is no dict)
+    count, ks, pairs = len(values["backbones"]), values["ks"], values["pairs"]
+    images = shapes.get("indices", [0])
+    n = images[0]
+    groups = [group for entry in pairs for side in entry["torn"] for group in side]
+    return (
+        [shapes.get(name) for name in ("labels", "shared")] == [images, [len(pairs), len(ks), n]]
+        and shapes.get("neighbours", [])[:2] == [count, n] == shapes.get("similarity", [])[:2]
+        and all(shapes.get(name, [count, n, 2]) == [count, n, 2] for name in ("pca", "umap"))
+        and all(len(entry["torn"]) == len(entry["pair"]) == 2 for entry in pairs)
+        and all(0 <= i < j < count for i, j in (entry["pair"] for entry in pairs))
+        and all(len(entry["null"].get(str(k), ())) == k + 1 for entry in pairs for k in ks)
+        and all(0 <= row < n for group in groups for row in group["members"])
+    )
 
 
 def measure_words(row: dict[str, Any]) -> str:
