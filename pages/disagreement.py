@@ -113,7 +113,7 @@ def explore(found: Disagreement, backbones: list[str]) -> None:
         show_chance(found, pair, k, share, index)
     else:
         st.caption(
-            f"{pair.words}: each image with its nearest images. Those that both list have a ring. On average "
+            f"{pair.words}: each image with its nearest images. What every backbone lists has a ring. On average "
             f"{100 * share.mean():.1f} % of {k} are in common; by chance {100 * found.chance(k):.1f} %."
         )
         neighbourhoods(found, np.arange(len(share)), pair, k=k, share=share, index=index, key="changed")

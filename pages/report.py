@@ -39,7 +39,7 @@ def report_of_study(name: str, root: str, stamp: float) -> str:
 
 def stamp_of(runs: list[RunFolder]) -> float:
     """Changes when one of these runs goes on, or there is one more."""
-    files = [path for run in runs for path in (run.status_file, run.evals) if path.exists()]
+    files = [path for run in runs for path in (run.status_file, run.evals, run.alignment_file) if path.exists()]
     return sum(path.stat().st_mtime for path in files)
 
 
@@ -70,7 +70,7 @@ def offer(html: str, name: str, part: str) -> None:
 
 
 def one_run() -> None:
-    run = pick_run(kinds=("distill", "baseline"), key="run", first=shows_images)
+    run = pick_run(kinds=("distill", "baseline", "align"), key="run", first=shows_images)
     assert run is not None  # the page has stopped where there is none
     state = run.status().state
     if state != "finished":

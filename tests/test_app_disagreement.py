@@ -6,6 +6,7 @@ from scipy.stats import hypergeom
 
 from lgm_core.base.files import read_json, write_json
 from lgm_core.reports.disagreement import OTHERS, open_disagreement
+from lgm_core.reports.page import run_report
 from pages.parts.maps.morph import _between, _lassoed
 from pages.parts.maps.neighbourhood import title_of
 from tests.fake_disagreement import KS, fake_disagreement
@@ -39,11 +40,23 @@ def test_shares_distributions_and_classes_are_those_of_the_files(store):  # noqa
     assert [len(group["members"]) for group in found.torn(B, A)] == [4, 6]
 
 
+def test_the_report_shows_each_pair_with_its_groups(store):  # noqa: F811
+    run = fake_disagreement(store)
+    told = run_report(run)
+    assert all(f"<h2>{a} and {b}</h2>" in told for a, b in ((A, B), (A, C), (B, C)))
+    assert "Mutual k-NN, k = 10" in told and "0.390 to 0.430" in told and "6 images: 90 % of their 5" in told
+    assert told.count('<img src="data:image/webp') == 3 * (5 + 4 + 6)
+    assert "<h2>" + A not in run_report(fake_align(store, name="earlier"))
+
+
 def test_damaged_or_earlier_files_are_no_comparison(store):  # noqa: F811
     run = fake_disagreement(store)
     run.images_file.write_bytes(run.images_file.read_bytes()[:500])
     assert open_disagreement(run) is None and any("disagreement.safetensors" in line for line in run.problems())
     assert open_disagreement(fake_align(store, name="earlier")) is None
+    short = fake_disagreement(store, (A, B), name="short")
+    short.images_file.write_bytes(fake_disagreement(store, name="long").images_file.read_bytes())
+    assert open_disagreement(short) is None  # of another comparison
     other = fake_disagreement(store, name="other")
     values = read_json(other.alignment_file)
     write_json(other.alignment_file, values | {"pairs": [{"pair": [0, 1]}]})
@@ -96,7 +109,7 @@ def test_a_bar_opens_its_images(show, store):  # noqa: F811
 def test_groups_are_shown_in_both_directions_and_stand_out_on_the_map(show, store):  # noqa: F811
     fake_disagreement(store)
     first = show("disagreement", look="groups", **BOTH)
-    assert "**5 images**" in words(first) and "image 4 among the nearest" in words(first)
+    assert "**5 images**" in words(first) and "another is typically image 4 and 61" in words(first)
     second = show("disagreement", look="groups", holds="second", **BOTH)
     assert "**4 images**" in words(second) and "**6 images**" in words(second)
     next(button for button in second.button if button.label == "On the map").click().run()

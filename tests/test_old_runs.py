@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from lgm_core import config
+from lgm_core.base.align_settings import AlignConfig
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.knobs import from_dict, knob, read_dict
@@ -58,7 +59,9 @@ def test_what_a_user_gives_is_checked_and_what_a_disk_holds_is_read():
     with pytest.raises(ConfigError, match="sharpness"):
         from_dict(RunConfig, values)
     config, notes = read_dict(RunConfig, values)
-    assert config == RunConfig(steps=7, protocol=("paper", "scratch"))  # as versions without that setting judged
+    judged = {"protocol": ("paper", "scratch")}  # as versions without that setting did
+    compared = AlignConfig(permutations=0, groups=0, maps=False)
+    assert config == RunConfig(steps=7, align=compared, **judged)
     assert set(notes) == {"lgm.sharpness", "lgm.views", "future", "probe"}
     assert notes["lgm.sharpness"] == "lgm.sharpness = 2 is not a setting of this version: ignored"
     assert notes["lgm.views"] == "lgm.views must be a whole number; 'many' was given: using 5"

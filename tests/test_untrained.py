@@ -24,6 +24,12 @@ def test_an_untrained_network_is_its_architecture_and_the_same_each_time(name, h
     assert first.feature_size == (row.feature_size or first.feature_size) and first.name == name
 
 
+def test_an_untrained_network_can_be_read_at_a_layer(here):
+    whole, early = (open_backbone(f"random:mobilenet_v3_small{at}", here) for at in ("", "@stage1.pool"))
+    assert early.name == "random:mobilenet_v3_small@stage1.pool" and early.feature_size < whole.feature_size
+    assert early.weights_hash == whole.weights_hash
+
+
 def test_wrong_names_are_answered_as_without_the_prefix(here):
     with pytest.raises(UnknownName, match="did you mean 'mobilenet_v2'"):
         find_row("random:mobilnet_v2")

@@ -19,8 +19,10 @@ from torch.nn.functional import normalize
 
 MOST = 2000  # images clustered, those with the largest differences: a spectral clustering needs all pairs of them
 FEWEST = 4  # images of a group
-LEAST = 0.25  # of the share of nearest images that are members, more in the one backbone than in the other
-_FINER = 3  # times as many clusters as groups are asked for: those that are not torn apart are left out
+LEAST = 0.1  # by how much the share of nearest images that are members has to be larger in the one than in the other
+FARTHER = 2.0  # times: how much larger the typical rank among members has to be in the other backbone
+_FINER = 8  # times as many clusters as groups are asked for, but not smaller than ...
+_AVERAGE = 20  # ... images each: those that are not torn apart are left out
 _ROWS = 256
 
 
@@ -66,7 +68,10 @@ def torn_groups(
         if len(typical) >= FEWEST:
             order = np.argsort(-affinity[np.ix_(typical, typical)].sum(axis=1), kind="stable")
             found.append(_told(chosen[typical[order]].tolist(), near, far))
-    torn = [group for group in found if group.kept_near - group.kept_far >= LEAST]
+    torn = [
+        group for group in found
+        if group.kept_near - group.kept_far >= LEAST and group.rank_far >= FARTHER * group.rank_near
+    ]  # fmt: skip
     return sorted(torn, key=lambda group: group.kept_far - group.kept_near)[:groups]
 
 
@@ -102,8 +107,8 @@ def _affinity(weights: np.ndarray, neighbours: np.ndarray, chosen: np.ndarray) -
 
 def _clusters(affinity: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
     """The rows of each spectral cluster; a touch of affinity between all keeps the graph in one piece."""
-    count = min(count, len(affinity) // (3 * FEWEST))
-    if count < 2:
+    count = min(count, max(len(affinity) // _AVERAGE, 2))
+    if len(affinity) < 2 * FEWEST:
         return []
     joined = affinity + 1e-3 * max(affinity.mean(), 1e-12)
     clustering = SpectralClustering(count, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)

@@ -129,15 +129,10 @@ CATALOG: Mapping[str, BackboneRow] = {row.name: row for row in ROWS}
 
 # Names of the paper's command line, and common ones. `clip_vitb` is B/16: only that fits the paper's accuracies.
 ALIASES: Mapping[str, str] = {
-    "clip_vitb": "clip_vitb16",
-    "clip_vitl": "clip_vitl14",
-    "dinov2_vits": "dinov2_vits14",
-    "dinov2_vitb": "dinov2_vitb14",
-    "dinov2_vitl": "dinov2_vitl14",
-    "dinov3_vitb": "dinov3_vitb16",
-    "efficientnet_lite0": "tf_efficientnet_lite0",
-    "mobilenet_v3": "mobilenet_v3_small",
-}
+    "clip_vitb": "clip_vitb16", "clip_vitl": "clip_vitl14", "dinov2_vits": "dinov2_vits14",
+    "dinov2_vitb": "dinov2_vitb14", "dinov2_vitl": "dinov2_vitl14", "dinov3_vitb": "dinov3_vitb16",
+    "efficientnet_lite0": "tf_efficientnet_lite0", "mobilenet_v3": "mobilenet_v3_small",
+}  # fmt: skip
 
 
 def find_row(name: str) -> BackboneRow:

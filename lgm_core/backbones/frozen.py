@@ -53,19 +53,19 @@ def open_backbone(
     it was trained with. Raises `UnknownName`, `Unavailable` (what to put where) or `UserError` (it does not fit).
     """
     row, digest = complete(find_row(name)), ""
+    network: nn.Module | None = None
     if row.builder == "python":
         row, network, digest = open_own(row)
     if isinstance(row.source, Untrained):
         network, digest = untrained_network(row)
         record = WeightsRecord(file="", sha256=digest, source=str(row.source))
-        return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
-    path = fetch_weights(row, places, progress, note=note)
-    if not digest:
-        network = _network(row, path)
+    else:
+        path = fetch_weights(row, places, progress, note=note)
+        network = _network(row, path) if network is None else network
+        record = record_of(row, path, places.hashes)
+        record = replace(record, sha256=digest) if digest else record
     if row.point:
         network = open_layers(network.eval(), torch.zeros(1, 3, row.input_size, row.input_size)).at(row.point)
-    record = record_of(row, path, places.hashes)
-    record = replace(record, sha256=digest) if digest else record
     return FrozenBackbone(row, network, record, _statistics(row, normalisation), plain=plain).to(device)
 
 

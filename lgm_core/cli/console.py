@@ -93,7 +93,7 @@ def print_disagreement(found: Disagreement, k: int = 10) -> None:
         print(f"common among the {k} nearest images, by class: {named[0]} (least) to {named[1]} (most)")
         for holds, tears in ((left, right), (right, left)):
             for group in found.torn(holds, tears):
-                print(f"{holds} holds {len(group['members'])} images together, and {tears} does not: {evidence(group)}")
+                print(f"{len(group['members'])} images that {tears} tears apart: {evidence(group, holds, tears)}")
 
 
 def _percent(cell: Any) -> str:

@@ -132,9 +132,28 @@ def open_disagreement(run: RunFolder) -> Disagreement | None:
     if not values.get("ks") or not values.get("pairs") or problems_in(tensor_files=[run.images_file]):
         return None
     try:
-        return Disagreement(run, values)
+        return Disagreement(run, values) if _agree(run, values) else None
     except (OSError, SafetensorError):
         return None
+
+
+def _agree(run: RunFolder, values: dict[str, Any]) -> bool:
+    """Are the two files of one comparison: as many backbones, pairs, k and images in the one as in the other?"""
+    with safe_open(run.images_file, framework="numpy") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (it is no dict)
+    count, ks, pairs = len(values["backbones"]), values["ks"], values["pairs"]
+    images = shapes.get("indices", [0])
+    n = images[0]
+    groups = [group for entry in pairs for side in entry["torn"] for group in side]
+    return (
+        [shapes.get(name) for name in ("labels", "shared")] == [images, [len(pairs), len(ks), n]]
+        and shapes.get("neighbours", [])[:2] == [count, n] == shapes.get("similarity", [])[:2]
+        and all(shapes.get(name, [count, n, 2]) == [count, n, 2] for name in ("pca", "umap"))
+        and all(len(entry["torn"]) == len(entry["pair"]) == 2 for entry in pairs)
+        and all(0 <= i < j < count for i, j in (entry["pair"] for entry in pairs))
+        and all(len(entry["null"].get(str(k), ())) == k + 1 for entry in pairs for k in ks)
+        and all(0 <= row < n for group in groups for row in group["members"])
+    )
 
 
 def measure_words(row: dict[str, Any]) -> str:
@@ -156,7 +175,7 @@ def cells_of(row: dict[str, Any]) -> list[str]:
         return f"{row[name][0]:.3f} to {row[name][1]:.3f}" if name in row else ""
 
     def number(name: str) -> str:
-        return f"{row[name]:.3f}" if name in row else ""
+        return f"{row[name]:z.3f}" if name in row else ""
 
     return [
         number("score"), spread("score_interval"), f"{row['p']:.3f}", number("value"), spread("interval"),
@@ -164,11 +183,13 @@ def cells_of(row: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def evidence(group: dict[str, Any]) -> str:
-    """What tells that a group is held together by one backbone and torn apart by the other, as a sentence's end."""
+def evidence(group: dict[str, Any], near: str, far: str) -> str:
+    """What tells that `near` holds a group together and `far` tears it apart; both as they are to be named."""
+    others = len(group["members"]) - 1
     return (
-        f"one of them is typically image {group['rank_near']:.0f} among the nearest of another there, and image "
-        f"{group['rank_far']:.0f} here; mean cosine {group['cosine_near']:.2f} and {group['cosine_far']:.2f}"
+        f"{100 * group['kept_near']:.0f} % of their {others} nearest images are members in {near}, "
+        f"{100 * group['kept_far']:.0f} % in {far}; to one of them another is typically image {group['rank_near']:.0f} "
+        f"and {group['rank_far']:.0f}; mean cosine {group['cosine_near']:.2f} and {group['cosine_far']:.2f}"
     )
 
 

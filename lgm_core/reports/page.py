@@ -14,6 +14,7 @@ from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import load
 from lgm_core.evaluation.protocol import column_of, judged_by, spread_over, what_is_unlike
 from lgm_core.methods.catalog import known_method
+from lgm_core.reports.comparison_page import comparison_sections
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
 from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
@@ -52,7 +53,7 @@ def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: s
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
     body += section("Accuracy", _problems(evaluations) + _accuracies(judged), _note(judged))
-    body += _classes(run) + _of_method(run)
+    body += _classes(run) + _of_method(run) + comparison_sections(run)
     return page(f"{run.id}: report", body + origin([run]), home=home)
 
 

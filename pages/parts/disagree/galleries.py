@@ -23,7 +23,7 @@ _PER_PAGE, _MOST_TILES, _MOST_NEAR = 8, 36, 20
 _BLOCK = (
     f"{STYLE}<style>.lgm-sides{{display:flex;flex-wrap:wrap;gap:.4rem 1.6rem;align-items:flex-start}}"
     ".lgm-sides section{min-width:0}.lgm-sides small{display:block;font-size:.75rem;opacity:.75}"
-    ".lgm-sides .alone{opacity:.55}</style>"
+    ".lgm-sides .lgm-tiles{flex-wrap:wrap;max-width:22rem}</style>"
 )
 _ORDERS = {"least": "Most changed", "most": "Least changed"}
 
@@ -70,20 +70,17 @@ def group_galleries(found: Disagreement, pair: Pair, *, index: Mapping[str, Any]
         st.info(f"{plain(title_of(tears))} tears apart nothing that {plain(title_of(holds))} holds together.")
     for place, group in enumerate(groups):
         with st.container(border=True):
-            _group(found, group, direction, place, index)
+            _group(found, group, (holds, tears), f"{direction}-{place}", index)
 
 
-def _group(found: Disagreement, group: dict[str, Any], direction: str, place: int, index: Mapping[str, Any]) -> None:
+def _group(
+    found: Disagreement, group: dict[str, Any], names: tuple[str, str], key: str, index: Mapping[str, Any]
+) -> None:
     members = group["members"]
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.markdown(
-        f"**{len(members)} images** · {100 * group['kept_near']:.0f} % of their {len(members) - 1} nearest images are "
-        f"members there, {100 * group['kept_far']:.0f} % here; {evidence(group)}."
-    )
-    right.button(
-        "On the map", key=f"map_{direction}_{place}", icon=":material/map:", on_click=_to_map,
-        args=(f"{direction}-{place}",),
-    )  # fmt: skip
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    near, far = (plain(title_of(name)) for name in names)
+    left.markdown(f"**{len(members)} images**: {evidence(group, near, far)}.")
+    right.button("On the map", key=f"map_{key}", icon=":material/map:", on_click=_to_map, args=(key,))
     labels = index["labels"]
     images = [int(found.indices[row]) for row in members]
     st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))

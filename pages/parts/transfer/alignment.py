@@ -11,7 +11,9 @@ import streamlit as st
 
 from lgm_core.base.knobs import from_dict
 from lgm_core.config import RunConfig
-from lgm_core.reports.matrix import Matrix, correlation
+from lgm_core.reports.disagreement import WORDS
+from lgm_core.reports.matrix import Matrix
+from lgm_core.reports.transfer import Point, related, transfer_points
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.maps.neighbourhood import title_of
@@ -21,6 +23,7 @@ from pages.parts.transfer.matrix import alignment_matrix
 from pages.parts.ways import pick_way
 
 Values = dict[tuple[str, str], float]
+_GLOBAL = {"cka", "cka_debiased", "rsa", "procrustes"}
 
 
 def align_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
@@ -44,8 +47,9 @@ def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
     found = run.alignment()
     if not found:
         return {}
-    measures = {"knn": "Mutual k-NN", "cka": "Linear CKA", "cka_debiased": "CKA, debiased"}
-    measures = {name: words for name, words in measures.items() if name == "knn" or name in found}
+    measures = {"knn": WORDS["mutual_knn"]} | {
+        name: words for name, words in WORDS.items() if name in _GLOBAL & {*found}
+    }
     measure = pick_way("Measure", measures, key="measure", hide_label=True)
     if measure == "knn":
         sizes = sorted(found["mutual_knn"], key=int)
@@ -61,7 +65,7 @@ def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
         words += "" if chance is None else f" Chance level: {chance:.3f}."
     else:
         values = found[measure]
-        words = "Linear CKA of the features: 1 where they agree up to rotation and scale."
+        words = f"{WORDS[measure]} of the features: 1 where they agree up to rotation and scale."
     place = {name: i for i, name in enumerate(found["backbones"])}
     shown = [name for name in backbones if name in place]
     table = [[values[place[a]][place[b]] for b in shown] for a in shown]
@@ -76,45 +80,48 @@ def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
 
 
 def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> None:
-    """Transfer against alignment, a point per pair of different backbones, with r and its interval."""
+    """Transfer against alignment, a point per ordered pair of different backbones, with r and its interval."""
     full = any(row.choice == "full" for row in matrix.rows)
-    pairs = []
-    for row in (row for row in matrix.rows if row.choice == "distill"):
-        for column in backbones:
-            shown = matrix.value(row, column, "relative" if full else "raw")
-            if column != row.backbone and shown is not None and (row.backbone, column) in values:
-                pairs.append((values[row.backbone, column], shown, row.backbone, column, row.label))
-    if len(pairs) < 2:
+    points = transfer_points(matrix, values, "relative" if full else "raw")
+    points = [one for one in points if {one.made, one.judge} <= set(backbones)]
+    if len(points) < 2:
         return
     st.subheader("Transfer against alignment", anchor=False)
     figure = go.Figure()
-    for made in dict.fromkeys(pair[2] for pair in pairs):
-        own = [pair for pair in pairs if pair[2] == made]
+    for made in dict.fromkeys(one.made for one in points):
+        own = [one for one in points if one.made == made]
         figure.add_scatter(
-            x=[pair[0] for pair in own], y=[pair[1] for pair in own], mode="markers",
+            x=[one.alignment for one in own], y=[one.accuracy for one in own], mode="markers",
             name=f"distilled with {title_of(made)}",
-            marker={"size": 12, "color": backbone_colour(made), "line": {"width": 1, "color": "white"}},
-            customdata=[title_of(pair[3]) for pair in own],
+            marker={
+                "size": 12, "color": backbone_colour(made), "line": {"width": 1, "color": "white"},
+                "symbol": ["circle-open" if one.control else "circle" for one in own],
+            },
+            customdata=[title_of(one.judge) for one in own],
             hovertemplate="judged by %{customdata}<br>alignment %{x:.2f}, accuracy %{y:.1%}<extra></extra>",
         )  # fmt: skip
-    low, high = min(pair[0] for pair in pairs), max(pair[0] for pair in pairs)
+    low, high = min(one.alignment for one in points), max(one.alignment for one in points)
     figure.update_xaxes(title="Alignment of the two backbones", range=[max(low - 0.1, -0.02), min(high + 0.1, 1.02)])
     figure.update_yaxes(title="Accuracy relative to all real images" if full else "Top-1 accuracy", tickformat=".0%")
     left, right = st.container(key="lgm_row_beside").columns([3, 2], vertical_alignment="center")
     with left:
         charts.show(figure, key="scatter", height=340)
     with right:
-        _correlation([(pair[0], pair[1]) for pair in pairs])
+        _correlation([one for one in points if not one.control], any(one.control for one in points))
 
 
-def _correlation(points: list[tuple[float, float]]) -> None:
-    found = correlation(points)
+def _correlation(points: Sequence[Point], has_controls: bool) -> None:
+    found = related(points)
     if found is None:
         st.caption("The correlation is shown here once there are three pairs of different backbones.")
         return
-    r, low, high = found
+    low, high = found.interval
     st.metric(
-        "Pearson's r", f"{r:.2f}", f"95 % interval {low:.2f} to {high:.2f}, {len(points)} pairs", delta_color="off",
-        delta_arrow="off", border=True,
+        "Pearson's r", f"{found.r:.2f}", f"95 % interval {low:.2f} to {high:.2f}, {found.pairs} pairs",
+        delta_color="off", delta_arrow="off", border=True,
     )  # fmt: skip
-    st.caption("The pairs share backbones, so they are not independent: the true interval is wider than Fisher's.")
+    st.caption(
+        f"The interval is over the {found.backbones} backbones, whose pairs are not independent (as if they were: "
+        f"{found.fisher[0]:.2f} to {found.fisher[1]:.2f}); p = {found.p:.3f}, by renaming the backbones."
+        + (" Untrained controls, drawn hollow, are left out." if has_controls else "")
+    )
