@@ -31,7 +31,7 @@ from lgm_core.base.files import read_json, sweep_old
 from lgm_core.base.interfaces import Distiller, HardSet
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
-from lgm_core.base.real_settings import WITHOUT_IMAGES
+from lgm_core.base.real_settings import NO_CLASS, WITHOUT_IMAGES
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge

@@ -1,6 +1,6 @@
-"""Run by test_resume in a process of its own: start a run and kill it, with -9, at a chosen moment.
+"""Run by tests in a process of its own: start a run and kill it, with -9, at a chosen moment.
 
-python -m tests.killed_run MOMENT CACHE CONFIG.json
+python -m tests.killed_run MOMENT CACHE CONFIG.json    # of MOMENTS, or "WORDS@N": N done of a phase that begins so
 """
 
 import json
@@ -9,13 +9,17 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy
+
 import lgm_core.backbones.features
 import lgm_core.base.tensor_files
 import lgm_core.methods.lgm.pyramid
+import lgm_core.methods.mkdt.trajectories
 from lgm_core.base.knobs import from_dict
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
+from lgm_core.runs.heart import Listener
 
 
 def kill() -> None:
@@ -62,10 +66,37 @@ def during_bank() -> None:
     lgm_core.backbones.features.write_json = write_or_die
 
 
-MOMENTS = {"growth": after_growth, "checkpoint": during_checkpoint, "bank": during_bank, "never": lambda: None}
+def during_expert() -> None:
+    """While the file of the second of MKDT's experts is half written."""
+    save, written = numpy.save, [0]
+
+    def save_half_and_die(file, array) -> None:
+        written[0] += 1
+        if written[0] == 2:
+            save(file, array[: len(array) // 2])
+            file.flush()
+            kill()
+        save(file, array)
+
+    lgm_core.methods.mkdt.trajectories.np.save = save_half_and_die
+
+
+def in_phase(words: str, done: int) -> Listener:
+    def listener(phase: str, now: int, total: int, values: object) -> None:
+        if phase.startswith(words) and now >= done:
+            kill()
+
+    return listener
+
+
+MOMENTS = {
+    "growth": after_growth, "checkpoint": during_checkpoint, "bank": during_bank, "expert": during_expert,
+    "never": lambda: None,
+}  # fmt: skip
 
 if __name__ == "__main__":
     moment, cache, config = sys.argv[1:]
-    MOMENTS[moment]()
+    words, _, done = moment.partition("@")
+    listener = in_phase(words, int(done)) if done else MOMENTS[moment]()
     places = Places(cache=Path(cache), weights=(), datasets=())
-    work(start(from_dict(RunConfig, json.loads(Path(config).read_text())), places), places)
+    work(start(from_dict(RunConfig, json.loads(Path(config).read_text())), places), places, listener)

@@ -93,7 +93,7 @@ def test_a_set_of_krr_st_is_read(tmp_path: Path):
     "damage, words",
     [
         (lambda f: (f / "labels_2000.pt").unlink(), "lacks labels_2000.pt; wanted: images_T.pt, labels_T.pt and"),
-        (lambda f: (f / "synlr_2000.pt").unlink(), "synlr_2000.pt cannot be read .not a regular file"),
+        (lambda f: (f / "synlr_2000.pt").unlink(), "lacks synlr_2000.pt; wanted"),
         (lambda f: shutil.rmtree(f) or f.mkdir(), "lacks x_syn.pt and y_syn.pt; wanted"),
         (lambda f: (f / "images_2000.pt").write_bytes(b"PK\x03\x04 and no more"), "images_2000.pt cannot be read"),
         (lambda f: torch.save({"x": 1}, f / "images_2000.pt"), "images_2000.pt holds a dict; wanted: a tensor"),

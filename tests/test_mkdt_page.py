@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lgm_core.base.files import append_line, write_json
+from lgm_core.methods.mkdt import told
 from lgm_core.runs.store import RunStore
 from pages.parts.methods.mkdt import STAGES, loss_figure, stage_line
 from pages.parts.player.player import player_data
@@ -59,6 +60,19 @@ def test_the_loss_has_a_colour_for_each_start_and_names_its_expert():
     figure = loss_figure([_line(step) for step in range(5)])
     assert [trace.name for trace in figure.data] == ["from epoch 0", "from epoch 1"]
     assert list(figure.data[0].x) == [1, 3, 5] and figure.data[1].text[0] == "expert 3"
+
+
+def test_the_report_tells_the_matching_loss_by_epoch_and_quarter():
+    lines = [
+        {"step": step, "loss": 1 - step / 16, "rate": 0.1, "expert": step % 3, "start": step % 2} for step in range(16)
+    ]
+    title, headings, rows, note = told.matching_table([*lines, {"step": 16, "loss": None}], [], []) or ("", [], [], "")
+    assert len(headings) == 5 and [name for name, _ in rows] == ["epoch 0", "epoch 1"] and "3 experts" in note
+    assert [text for _, text in rows[0][1]] == ["0.938", "0.688", "0.438", "0.188"]  # steps 0 and 2, 4 and 6, ...
+    assert rows[1][1][0][0] == pytest.approx(1 - 2 / 16)
+    few = told.matching_table([lines[1], lines[15]], [], [])
+    assert few and [text for _, text in few[2][0][1]] == ["0.938", "–", "–", "0.062"]
+    assert told.matching_table([], [], []) is None
 
 
 def test_images_of_unequal_classes_are_named_by_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -93,6 +93,7 @@ def test_reports_are_by_share_of_labels(run: RunFolder):
         assert np.sum(report["confusion"]) == 60
     html = run_report(run)
     assert "pretrain, on digits, 10 % of labels" in html and "Loss: distance of the student from the expert" in html
+    assert "<th>epoch 0</th>" in html and "The student&#x27;s step size went from 0.1 to 0." in html
 
 
 STAGES = ("features of", "experts: 2", "the hardest images", "distilling", "pre-training", "labels of")

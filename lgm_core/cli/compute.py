@@ -28,6 +28,7 @@ from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.worker import on_device
 from lgm_core.methods.catalog import METHODS
 from lgm_core.presets import change, preset
+from lgm_core.runs.identity import judged_like
 from lgm_core.runs.start import is_done, settings_of_source, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -71,7 +72,10 @@ def baseline(arguments: Sequence[str]) -> int:
 
 
 def evaluate(arguments: Sequence[str]) -> int:
-    """Judge the images of a run or folder on networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings]."""
+    """Judge the images of a run or folder on networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings].
+
+    --like OTHER: with the settings by which the run OTHER is judged, so that one table holds both.
+    """
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
         return run, backbones
@@ -82,9 +86,10 @@ def evaluate(arguments: Sequence[str]) -> int:
     if name.startswith("folder:"):
         return _start_and_work([_of_folder(name.removeprefix("folder:"), backbones, words[end:])])
     source = RunStore(places().runs).open(name)
-    base = parse_changes(
-        words[end:], prog=f"lgm evaluate {source.id}", base=replace(source.config(), name="", protocol=HEADLINE)
-    )
+    base, flags = replace(source.config(), name="", protocol=HEADLINE), words[end:]
+    if other := _value_of("--like", flags):
+        base, flags = judged_like(base, RunStore(places().runs).open(other).config()), _without("--like", flags)
+    base = parse_changes(flags, prog=f"lgm evaluate {source.id}", base=base)
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
     code = _start_and_work([change(base, settings)])
     return code or show_run(source.id)
@@ -206,10 +211,16 @@ def bench(arguments: Sequence[str]) -> int:
 
 def _value_of(flag: str, words: Sequence[str]) -> str:
     """What a flag is given on the command line, "" where it is not."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word == flag or word.startswith(f"{flag}="):
             return following if word == flag else word.partition("=")[2]
     return ""
+
+
+def _without(flag: str, words: Sequence[str]) -> list[str]:
+    """The words without a flag and what it is given."""
+    place = next(place for place, word in enumerate(words) if word.split("=")[0] == flag)
+    return [*words[:place], *words[place + (1 if "=" in words[place] else 2) :]]
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:

@@ -200,6 +200,7 @@ _MKDT = Method(
     importer="lgm_core.methods.mkdt.imported_sets:imported",
     published="lgm_core.methods.mkdt.imported_sets:published_set",
     page_part="pages.parts.methods.mkdt:show",
+    report_part="lgm_core.methods.mkdt.told:matching_table",
     card_words=(
         "  and what networks are pre-trained on: `pixels` [N, K, S, S], the images with standardised channels;",
         "  `targets` [N, D], vectors to regress to; `rate`, the step size that they were learned with",

@@ -13,7 +13,7 @@ from typing import Any
 
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import counted
-from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of
+from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 
@@ -84,9 +84,16 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
 def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key) -> Row:
     """The row of one evaluation in a run, without cells; `configs`: by run, for the sources of evaluate runs."""
     made = configs.get(config.source, config) if config.kind == "evaluate" else config
-    judged = judged_otherwise(key, made) if config.kind == "evaluate" else ""
+    usual = made
+    if transfers(key.protocol) and not _transferred(made):  # its own settings of that say nothing
+        usual = next((one for one in configs.values() if one.kind != "evaluate" and _transferred(one)), made)
+    judged = judged_otherwise(key, usual) if config.kind == "evaluate" else ""
     choice = choice_of(made)
     return Row(label=row_label(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
+
+
+def _transferred(config: RunConfig) -> bool:
+    return any(transfers(key.protocol) for key in keys_of(config))
 
 
 def choice_of(config: RunConfig) -> str:

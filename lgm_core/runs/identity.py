@@ -4,6 +4,7 @@
 True
 """
 
+from dataclasses import replace
 from typing import Any
 
 from lgm_core.base.knobs import flat, to_dict
@@ -40,6 +41,12 @@ def identity(config: RunConfig) -> dict[str, Any]:
         del values["protocol"]
     del values["backbone" if config.kind == "align" else "align"]  # the other kind has no use for it
     return values
+
+
+def judged_like(config: RunConfig, other: RunConfig) -> RunConfig:
+    """A config with all that `other` is judged by, but the networks: also which real images of its data are read."""
+    names = [name for name in JUDGING if name != "evaluate_on"] + ["data", "seed", "normalisation"]
+    return replace(config, **{name: getattr(other, name) for name in names})
 
 
 def differences(left: RunConfig, right: RunConfig) -> list[str]:

@@ -7,6 +7,7 @@ trajectories       where the snapshots are kept: a file per expert, memory-mappe
 hardest            training images by their loss early in training
 unrolled           a student's plain descent on the set, and the gradient of where it ends
 step               one step: a student follows an expert for a while, and the set learns from the distance left
+told               how near students came to experts, as a table of the report (no torch)
 imported_sets      sets of MKDT's and KRR-ST's authors, in their layouts, as baselines
 measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)
 """

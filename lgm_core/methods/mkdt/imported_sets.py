@@ -49,12 +49,12 @@ class PublishedTargets:
 def read_published(path: Path) -> PublishedTargets:
     """Read a folder, or that of a file in it. Raises `UserError` for what is not there, or does not go together."""
     folder, step = (path, _last_step(path)) if path.is_dir() else (path.parent, _step_of(path))
-    names = ("x_syn.pt", "y_syn.pt") if step is None else (f"images_{step}.pt", f"labels_{step}.pt")
+    names = [f"{kind}_{step}.pt" for kind in ("images", "labels", "synlr")] if step else ["x_syn.pt", "y_syn.pt"]
     lost = [name for name in names if not (folder / name).is_file()]
     if lost:
         raise UserError(f"{folder} lacks {' and '.join(lost)}; wanted: {_LAYOUTS}")
-    images, targets = (read_tensor(folder / name) for name in names)
-    rate = None if step is None else read_tensor(folder / f"synlr_{step}.pt")
+    images, targets, *rates = (read_tensor(folder / name) for name in names)
+    rate = rates[0] if rates else None
     if wrong := _what_misfits(images, targets, rate):
         raise UserError(f"{folder} is not a set that can be imported: {wrong}")
     rate = None if rate is None else rate.reshape(())
@@ -106,7 +106,7 @@ def _last_step(folder: Path) -> int | None:
 
 
 def _step_of(file: Path) -> int | None:
-    found = re.fullmatch(r"images_(\d{1,9})\.pt", file.name)
+    found = re.fullmatch(r"images_([1-9]\d{0,8})\.pt", file.name)
     return int(found[1]) if found else None
 
 

@@ -1,0 +1,57 @@
+"""MKDT's stages: killed in each, a run goes on to the same bits; and these do not depend on what was kept before."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lgm_core.base.knobs import to_dict
+from lgm_core.base.places import Places
+from lgm_core.config import RunConfig
+from lgm_core.engine import start, work
+from lgm_core.presets import change
+from lgm_core.runs.store import RunFolder
+from tests.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.test_mkdt_run import STAGES, bits, finish, finished, run, small  # noqa: F401 (fixtures)
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["expert", *(f"{stage}@{3 if stage == 'distilling' else 1}" for stage in STAGES)])
+def test_killed_in_any_stage_it_goes_on_to_the_same_bits(
+    moment: str,
+    small: RunConfig,  # noqa: F811
+    run: RunFolder,  # noqa: F811
+    tmp_path: Path,
+):
+    places = Places(cache=tmp_path / "killed", weights=(), datasets=())
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(small)))
+    command = [sys.executable, "-m", "tests.killed_run", moment, str(places.cache), str(tmp_path / "config.json")]
+    died = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    killed = start(small, places)
+    assert killed.status().state == "running" and work(killed, places) == "finished"
+    assert bits(killed) == bits(run)
+    scores = [sorted((r["fraction"], r["top1_seeds"]) for r in one.eval_reports()) for one in (killed, run)]
+    assert scores[0] == scores[1]
+
+
+def test_the_result_is_the_same_whether_stages_were_kept_or_not(small: RunConfig, run: RunFolder, here: Places):  # noqa: F811
+    wanted, seen = bits(run), set()
+    shutil.rmtree(here.runs)
+    again = start(small, here)
+    assert work(again, here, lambda phase, *rest: seen.add(phase)) == "finished"
+    assert bits(again) == wanted and "distilling" in seen
+    assert not [phase for phase in seen if phase.startswith("experts")]  # those were kept
+
+
+def test_a_smaller_set_of_the_hardest_images_begins_a_larger_one(small: RunConfig, run: RunFolder, here: Places):  # noqa: F811
+    hardest = {"kind": "baseline", "baseline": {"choice": "high-loss"}, "evaluate_on": ()}
+    chosen = [finish(change(small, hardest, {"images_per_class": each}), here) for each in (1, 3)]
+    few, many = (json.loads(one.choice.read_text())["indices"] for one in chosen)
+    assert (len(few), len(many), len(set(many))) == (10, 30, 30) and many[:10] == few
