@@ -4,6 +4,7 @@ errors      what may go wrong that a user can mend
 names       unknown names are answered with the nearest known ones; names that are safe as file names
 knobs       what a setting is: default, help, limits, unit; groups of settings to and from plain values
 pretrain_settings  those of pre-training by regression to a teacher's representations
+look_settings  those of the instruments that look at one backbone, or at one set of images
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
 seals       the digest in a file of tensors: one flipped bit is noticed
 tensor_files  tensors on disk, written whole, sealed, and read as what was written (torch)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lgm_core.base.knobs import knob
+from lgm_core.base.look_settings import LookConfig
 from lgm_core.base.pretrain_settings import PretrainConfig
 
-Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
+Kind = Literal["distill", "baseline", "evaluate", "embed", "align", "layers", "backbone"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
 WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
@@ -217,6 +218,7 @@ class SharedConfig:
     record: RecordConfig = field(default_factory=RecordConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
+    look: LookConfig = field(default_factory=LookConfig)
 
     def networks(self) -> tuple[str, ...]:
         """The networks that the run distils with, by which it chooses or maps real images: "A+B" names two.

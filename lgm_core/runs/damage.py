@@ -22,6 +22,7 @@ _REMEDIES = {
     "evals": "move it away and evaluate again (`lgm evaluate RUN BACKBONE`), or resume an unfinished run",
     "map.json": "start the run again to get its map",
     "alignment.json": "start the run again to get its matrix",
+    "findings.json": "start the run again to look once more",
     "weights.json": "resume or evaluate the run again to record the current weights",
     "data.json": "resume or evaluate the run again to record the current data",
     "synthetic.safetensors": "restore an intact copy, or start the run again under another name",
