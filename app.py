@@ -21,8 +21,10 @@ from pages.parts.theme import PRODUCT
 PAGES = {
     "Distil": [("runs", "Runs", "grid_view"), ("launch", "Launch", "rocket_launch"), ("watch", "Watch", "play_circle")],
     "Look": [
-        ("embeddings", "Embeddings", "scatter_plot"), ("neighbours", "Neighbours", "hub"),
+        ("embeddings", "Embeddings", "scatter_plot"),
+        ("neighbours", "Neighbours", "hub"),
         ("disagreement", "Disagreement", "difference"),
+        ("backbones", "Backbones", "psychology"),
     ],
     "Judge": [("cross_model", "Cross-model", "apps"), ("compare", "Compare", "compare")],
     "Share": [("report", "Report", "description")],

@@ -3,7 +3,7 @@
 A run is a folder (runs/folder.py) that holds a config (config.py). `work` takes the folder and does what the config
 says: `distill` learns images, `baseline` chooses real ones, `evaluate` takes the images of another run. All three end
 in `_judge`: each network that was asked for is trained on the images, and tested on real ones. Beside them, `embed`
-maps real images with the others' among them, and `align` compares backbones (analysis/).
+maps real images with the others' among them, `align` compares backbones, and instruments look at one (analysis/).
 
 >>> run = start(preset("preview", dataset="scenes", backbone="mobilenet_v2"), places())
 >>> work(run, places())
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from lgm_core.analysis import comparison, embedding
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.analysis.chosen import taken_images
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
@@ -70,7 +71,7 @@ def work(
         bench = Workbench(config, places, recorder)
         log.info("compute: %s", bench.compute.describe())
         recorder.device(bench.compute.title(), partial(peak_memory, bench.compute.device))
-        _KINDS[config.kind](bench)
+        _KINDS.get(config.kind, look)(bench)
     return recorder.state
 
 
@@ -175,6 +176,11 @@ def align(bench: Workbench) -> None:
     comparison.align(bench, bench.config, bench.recorder, bench.places.thumbs)
 
 
+def look(bench: Workbench) -> None:
+    """Look at one backbone, or at one set of images, with an instrument."""
+    load(INSTRUMENTS[bench.config.kind])(bench, bench.config, bench.recorder)
+
+
 def _tell_classes(bench: Workbench, labels: Tensor) -> None:
     """Record the class of each image, where they are not equally many of each class, class by class."""
     each, left = divmod(len(labels), bench.classes)
@@ -207,9 +213,5 @@ def _judge(bench: Workbench, judged: Judged) -> None:
 
 
 _KINDS: dict[str, Callable[[Workbench], None]] = {
-    "distill": distill,
-    "baseline": baseline,
-    "evaluate": evaluate,
-    "embed": embed,
-    "align": align,
-}
+    "distill": distill, "baseline": baseline, "evaluate": evaluate, "embed": embed, "align": align
+}  # fmt: skip

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.base.names import load
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
@@ -17,7 +18,7 @@ left, right = st.columns([2, 3], vertical_alignment="bottom")
 with left:
     header("Watch", "How is it going?")
 with right:
-    kinds = ("distill", "baseline", "evaluate", "embed", "align")
+    kinds = ("distill", "baseline", "evaluate", "embed", "align", *INSTRUMENTS)
     run: RunFolder | None = pick_run(kinds=kinds, key="run", label="", first=running_first)
 if run is None:
     empty(

@@ -70,7 +70,7 @@ def test_the_form_has_an_input_for_every_setting(row: Method):
 
 def test_every_group_of_settings_has_a_tab_but_those_of_other_kinds_of_run():
     groups = {field.name for field in dataclasses.fields(RunConfig) if dataclasses.is_dataclass(field.default_factory)}
-    assert groups == {name for row in METHODS.values() for name in row.tabs} | {"baseline", "embed", "align"}
+    assert groups == {name for row in METHODS.values() for name in row.tabs} | {"baseline", "embed", "align", "look"}
 
 
 def test_the_form_begins_with_the_networks_of_the_preset(monkeypatch: pytest.MonkeyPatch):

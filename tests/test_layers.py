@@ -26,6 +26,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "methods.*.config": (1, ""),
     "methods.*.presets": (1, ""),
     "evaluation.catalog": (1, ""),
+    "analysis.catalog": (1, ""),
     "evaluation.protocol": (1, ""),
     "backbones.catalog": (1, ""),
     "backbones.row": (1, ""),
@@ -58,7 +59,10 @@ ROOMS: dict[str, tuple[int, str]] = {
     "api": (7, "torch"),
     "__main__": (7, "torch"),
 }
-SIBLINGS = {("backbones", "datasets")}  # rooms of one layer of which the first may import the second
+SIBLINGS = {
+    ("backbones", "datasets"),
+    ("analysis", "evaluation"),
+}  # rooms of one layer of which the first may import the second
 MOST_ENTRIES = 15  # of lgm_core, besides __init__.py and __main__.py
 CONTRACT = {"__init__", "catalog", "config", "presets", "assembly", "step", "estimate", "measure"}
 ALLOWED_LONG_FILES: dict[str, str] = {}

@@ -11,7 +11,7 @@ from lgm_core.backbones.catalog import catalogue_name, find_row, known_row
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.backbones.layers import Layers, open_layers
 from lgm_core.backbones.points import split_point
-from lgm_core.base.errors import UnknownName
+from lgm_core.base.errors import UnknownName, UserError
 from lgm_core.base.files import read_json
 from lgm_core.base.places import places
 from lgm_core.engine import work
@@ -110,6 +110,16 @@ def test_networks_without_timms_interface_are_cut_where_the_resolution_changes(n
         last = layers.at(list(layers.points)[-1])(images)
         classifier = network.fc if name == "resnet18" else network.classifier
         torch.testing.assert_close(classifier(last), network(images))
+
+
+def test_a_network_without_maps_has_no_points():
+    flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)).eval()
+    layers = open_layers(flat, torch.rand(1, 3, 2, 2))
+    assert layers.points == {}
+    with pytest.raises(UserError, match="no layer with a map"):
+        layers.last_map()
+    with pytest.raises(UnknownName, match="it has none but its own features"):
+        layers.at("stage0.pool")
 
 
 def test_clip_before_its_projection():

@@ -132,9 +132,12 @@ class _Cut(Trunk):
         super().__init__()
         modules = _stages(network, images)
         self.names = tuple(f"stage{i}" for i in range(len(modules)))
+        if not modules:
+            return
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns of whatever differs between training and eval mode
+                self.whole = create_feature_extractor(network, dict(zip(modules, self.names, strict=True)))
                 cuts = [create_feature_extractor(network, {module: "map"}) for module in modules]
         except Exception as error:  # torch.fx raises many kinds, for whatever a network of a user's own does
             raise UserError(f"the network cannot be cut into layers: {error}") from error
@@ -142,6 +145,10 @@ class _Cut(Trunk):
 
     def forward(self, images: Tensor, layer: str) -> Found:
         return self.cuts[layer](images)["map"], None
+
+    def every(self, images: Tensor) -> dict[str, Found]:
+        """One pass."""
+        return {name: (found, None) for name, found in self.whole(images).items()} if self.names else {}
 
 
 def _stages(network: nn.Module, images: Tensor) -> list[str]:
@@ -160,7 +167,7 @@ def _stages(network: nn.Module, images: Tensor) -> list[str]:
         network(images)
     for handle in handles:
         handle.remove()
-    following = [side for _, side in seen[1:]] + [0]
+    following = [*(side for _, side in seen[1:]), 0][: len(seen)]
     return [name for (name, side), after in zip(seen, following, strict=True) if side != after]
 
 

@@ -6,6 +6,7 @@ knobs       what a setting is: default, help, limits, unit; groups of settings t
 real_settings  those of the real data, its features, and the images that are not learned
 pretrain_settings  those of pre-training by regression to a teacher's representations
 align_settings  those of a run that compares backbones
+look_settings  those of the instruments that look at one backbone, or at one set of images
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
 regular_files  no pipe, no device, no folder where a file belongs: they are refused, and nobody waits for them
 disk_room   room on the disk for what is written through a memory map

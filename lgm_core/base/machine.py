@@ -5,6 +5,7 @@
 """
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,13 @@ import psutil
 
 WATCHED = "LGM_WATCHED"  # set in the environment of workers that a dashboard starts: a browser needs a core, too
 _LOOK_SECONDS = 0.3
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    told = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = (line.split(":", 1)[1].strip() for line in told if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def idle_cores() -> int:

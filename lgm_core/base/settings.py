@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from lgm_core.base.align_settings import AlignConfig
 from lgm_core.base.knobs import knob
+from lgm_core.base.look_settings import LookConfig
 from lgm_core.base.pretrain_settings import PretrainConfig
 from lgm_core.base.real_settings import BankConfig, BaselineConfig, DataConfig
 
-Kind = Literal["distill", "baseline", "evaluate", "embed", "align"]
+Kind = Literal["distill", "baseline", "evaluate", "embed", "align", "layers", "backbone"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones
@@ -182,6 +183,7 @@ class SharedConfig:
     record: RecordConfig = field(default_factory=RecordConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
+    look: LookConfig = field(default_factory=LookConfig)
 
     def networks(self) -> tuple[str, ...]:
         """The networks that the run distils with, by which it chooses or maps real images: "A+B" names two.

@@ -224,6 +224,7 @@ def _without(flag: str, words: Sequence[str]) -> list[str]:
 
 
 def _start_and_work(configs: Sequence[RunConfig]) -> int:
+    """Start the runs of these configs and do them one by one, in the foreground; returns the exit code."""
     for config in configs:  # a wrong name of a later run is said before the first one's folder is made
         validate(config)
     runs = [run for config in configs for run in start_all(config, places())]

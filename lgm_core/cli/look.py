@@ -16,6 +16,7 @@ from lgm_core.cli.console import print_disagreement, print_rows, print_table, pr
 from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import judged_by, spread_over
 from lgm_core.reports.disagreement import open_disagreement
+from lgm_core.reports.findings import tables
 from lgm_core.reports.summary import result_table, tested_on
 from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
@@ -142,6 +143,9 @@ def show_run(name: str) -> int:
     table = result_table([run, *looking], sources)
     if table.rows:
         print_table(table, _measured(table.columns, [run, *looking]))
+    for title, columns, rows in tables(run.findings()):
+        print(f"\n{title}")
+        print_rows(columns, rows)
     return 0
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
-from lgm_core.cli import caching, compute, control, deleting, doctor, look, sharing
+from lgm_core.cli import caching, compute, control, deleting, doctor, instruments, look, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -24,6 +24,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "embed": compute.embed,
     "align": compute.align,
     "disagree": compute.disagree,
+    "layers": instruments.layers,
+    "backbone": instruments.backbone,
     "study": compute.study,
     "fork": compute.fork,
     "resume": compute.resume,

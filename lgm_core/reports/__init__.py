@@ -15,6 +15,7 @@ live_curves  the accuracies of a run in its metrics, in words
 film      the time-lapse of a run: MP4, WebP, GIF
 card      export of a set: tensors, pictures and a card
 pushing   a finished set goes to the model hub as a data set
+findings  what an instrument has found, as tables of text
 command   the command that does a run again
 pictures  the images of a run as pictures
 markup    pieces of HTML that stand alone

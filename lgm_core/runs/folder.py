@@ -57,6 +57,7 @@ class RunFolder:
     details_file = _File("details.jsonl")
     alignment_file = _File("alignment.json")
     images_file = _File("disagreement.safetensors")
+    findings_file = _File("findings.json")
     start = _File("start.safetensors")
     marks_file = _File("notes.json")
     log_file = _File("log.txt")
@@ -109,7 +110,7 @@ class RunFolder:
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         records = [self.status_file, self.choice, self.labels_file, self.weights_file, self.data_file, self.map_file]
         return problems_in(
-            [*records, self.alignment_file, self.marks_file, *reports],
+            [*records, self.alignment_file, self.findings_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
             [self.synthetic, self.checkpoint, self.near_file, self.images_file],
         ) + ([f"frames: {gone} of the pictures in index.jsonl are missing; the others are shown."] if gone else [])
@@ -157,6 +158,10 @@ class RunFolder:
     def alignment(self) -> dict[str, Any]:
         """What an align run has found so far; {} before its start."""
         return read_or_empty(self.alignment_file)
+
+    def findings(self) -> dict[str, Any]:
+        """What an instrument has found so far; {} before its start."""
+        return read_or_empty(self.findings_file)
 
     def frame_list(self) -> list[dict[str, Any]]:
         """Frames that exist: step, file, columns, rows, side in pixels."""

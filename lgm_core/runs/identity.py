@@ -7,6 +7,7 @@ True
 from dataclasses import replace
 from typing import Any
 
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.base.real_settings import WITHOUT_IMAGES
 from lgm_core.config import RunConfig
@@ -37,9 +38,13 @@ def identity(config: RunConfig) -> dict[str, Any]:
         values |= {name: setting_of(config, name) for name in (row.distils_by if row else ())}
     if config.kind == "embed":  # for evaluate and align runs, the list is what the run is about
         del values["evaluate_on"]
-    if config.kind in ("embed", "align"):
+    if config.kind in ("layers", "backbone"):
+        del values["evaluate_on"]
+    if config.kind in ("embed", "align", *INSTRUMENTS):
         del values["protocol"]
     del values["backbone" if config.kind == "align" else "align"]  # the other kind has no use for it
+    if config.kind not in INSTRUMENTS:
+        del values["look"]
     return values
 
 

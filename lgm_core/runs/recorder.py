@@ -42,15 +42,9 @@ class Recorder:
     """Writes one run. As a context it holds the writer's lock, beats the heart and records how the run ended."""
 
     def __init__(
-        self,
-        run: RunFolder,
-        config: RecordConfig,
-        *,
-        steps: int,
-        listener: Listener | None = None,
-        stop: threading.Event | None = None,
-        heart: Heart | None = None,
-    ) -> None:
+        self, run: RunFolder, config: RecordConfig, *, steps: int, listener: Listener | None = None,
+        stop: threading.Event | None = None, heart: Heart | None = None,
+    ) -> None:  # fmt: skip
         """`listener(phase, done, total, values)` is told of all progress, for a progress bar; `stop`, set by a
         signal's handler, ends the run as soon as its state is safe; `heart`: one that beats already, while queued.
         """
@@ -236,6 +230,10 @@ class Recorder:
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""
         self._replace(self.run.alignment_file, values, indent=None)
+
+    def findings(self, values: dict[str, Any]) -> None:
+        """What an instrument has found so far."""
+        self._replace(self.run.findings_file, values, indent=None)
 
     def evaluation(self, name: str, report: dict[str, Any]) -> None:
         """The report of one probe, under a name that tells its backbone and data set."""

@@ -61,6 +61,20 @@ THUMBS = {
     "dataset": str, "split": str, "count": int, "side": _count, "columns": _count, "per_page": _count, "pages": [_file],
     "classes": list, "labels": [int],
 }  # fmt: skip
+_COUNTS = {"dataset": str, "train_images": int, "test_images": int, "classes": [str]}
+FINDINGS: Mapping[str, Mapping[str, Any]] = {
+    "layers": _COUNTS | {
+        "backbone": str,
+        "points": [{
+            "point": str, "features": int, "top1": dict, "worst_group": dict, "dimension": NUMBER, "separation": NUMBER,
+        }],
+    },
+    "backbone": _COUNTS | {
+        "backbone": str, "feature": str, "feature_size": int, "judges": dict, "spectrum": [NUMBER], "thumbs": str,
+        "dimension": NUMBER, "rank_me": NUMBER, "separation": NUMBER, "cost?": dict,
+        "hardest": [{"pair": [int], "counts": [int], "images": [[int]]}],
+    },
+}  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
 CHOICE = {"choice?": str, "indices?": [int], "origins?": [str], "images?": int}
 DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?": [str]}
@@ -135,6 +149,16 @@ def _map(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _findings(values: Mapping[str, Any]) -> list[str]:
+    shape = FINDINGS.get(str(values.get("kind")))
+    if shape is None:
+        return ["kind"]
+    if found := misfits(values, shape):
+        return found
+    judged = [values["judges"]] if "judges" in values else []
+    return [] if all(name in one for one in judged for name in ("probe", "nearest mean", "k-NN")) else ["judges"]
+
+
 def _uneven(values: Mapping[str, Any], names: Sequence[str], *others: Sequence[Any]) -> list[str]:
     """Those of several lists that are not as long as the first; what is None or missing is not compared."""
     count = len(values[names[0]])
@@ -164,6 +188,7 @@ def _marks(values: Mapping[str, Any]) -> list[str]:
 
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
+    "findings.json": _findings,
     "index.jsonl": _frame, "labels.json": lambda values: misfits(values, LABELS), "weights.json": _weights,
     "choice.json": lambda values: misfits(values, CHOICE), "data.json": lambda values: misfits(values, DATA),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
@@ -160,7 +161,7 @@ def require_here(config: RunConfig, places: Places) -> None:
             raise Unavailable(datasets.not_here(data, places.datasets))
     _require_features(config)
     chosen = config.kind == "baseline" and config.baseline.choice in BY_FEATURES
-    own = config.networks() if chosen or config.kind in ("distill", "embed") else ()
+    own = config.networks() if chosen or config.kind in ("distill", "embed", *INSTRUMENTS) else ()
     for name in dict.fromkeys(own + config.evaluate_on + _teachers(config, RunStore(places.runs))):
         if is_student(name):  # trained from scratch: nothing to fetch, but the name may be wrong
             student_name(name)
@@ -188,6 +189,8 @@ def _require_features(config: RunConfig) -> None:
         names, purpose = config.evaluate_on, "compare"
     elif config.kind == "embed":
         purpose = "map"
+    elif config.kind in INSTRUMENTS:
+        purpose = "look at"
     elif config.kind == "baseline" and config.baseline.choice in BY_FEATURES:
         purpose = "choose real images with"
     elif config.kind == "distill" and method_of(config).networks == "frozen":

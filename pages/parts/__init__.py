@@ -9,5 +9,5 @@ charts     Plotly figures that look alike
 status     state of a run, live, and the buttons that change it
 needed     runs that a page needs before it can show anything
 
-server, launch, listing, watch, player, maps, transfer, comparison, methods    a room each
+server, launch, listing, watch, player, maps, looks, transfer, comparison, methods    a room each
 """

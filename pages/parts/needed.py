@@ -53,7 +53,7 @@ def _watch(names: tuple[str, ...], before: tuple[str, ...], key: str) -> None:
 
 def _signature(run: RunFolder) -> str:
     """Changes when the run changes its state, or has found something more that a page shows."""
-    files = (run.map_file, run.alignment_file)
+    files = (run.map_file, run.alignment_file, run.findings_file)
     return " ".join([run.status().state, *(str(path.stat().st_mtime_ns) for path in files if path.exists())])
 
 

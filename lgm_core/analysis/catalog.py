@@ -1,0 +1,11 @@
+"""The instruments: kinds of run that look at one backbone or one set and write what they find. Needs no torch.
+
+>>> INSTRUMENTS["layers"]
+'lgm_core.analysis.layer_sweep:sweep'
+"""
+
+# kind of run, which is its verb too -> "module:function": (bench, config, recorder), writes the run's findings
+INSTRUMENTS: dict[str, str] = {
+    "layers": "lgm_core.analysis.layer_sweep:sweep",
+    "backbone": "lgm_core.analysis.backbone_card:describe",
+}

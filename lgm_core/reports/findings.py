@@ -1,0 +1,87 @@
+"""What an instrument has found, as tables of text: for the command line, and below the pictures of a page.
+
+>>> for title, columns, rows in tables(run.findings()):
+...     print(title, rows[0])
+mobilenet_v3_small on imagenette, layer by layer: top-1 in % ['stage0.pool', '16', '41.2', ...]
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Listing = tuple[str, list[str], list[list[str]]]  # title, columns, rows
+_JUDGES = ("probe", "nearest mean", "k-NN")
+
+
+def tables(values: Mapping[str, Any]) -> list[Listing]:
+    """The findings of one run; [] where there are none, or of a kind that this version does not know."""
+    make = _TABLES.get(str(values.get("kind", "")))
+    return make(values) if make else []
+
+
+def percent(share: float | None) -> str:
+    """A share as per cent with one digit; "" for none."""
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def on_what(values: Mapping[str, Any]) -> str:
+    """The images that were looked at, in words."""
+    return f"{values['train_images']:,} training and {values['test_images']:,} test images of {values['dataset']}"
+
+
+def _layers(values: Mapping[str, Any]) -> list[Listing]:
+    judges = [name for name in _JUDGES if values["points"] and name in values["points"][0]["top1"]]
+    grouped = any(row["worst_group"].get(name) is not None for row in values["points"] for name in judges)
+    rows = [
+        [row["point"] or "its own", str(row["features"]), *(percent(row["top1"][name]) for name in judges),
+         *([percent(row["worst_group"]["probe"])] if grouped else []),
+         f"{row['dimension']:.1f}", f"{row['separation']:.2f}"]
+        for row in values["points"]
+    ]  # fmt: skip
+    worst = ["worst group, probe"] if grouped else []
+    columns = ["point", "features", *judges, *worst, "effective dimension", "separation"]
+    return [(f"{values['backbone']} on {on_what(values)}, layer by layer: top-1 in %", columns, rows)] if rows else []
+
+
+def _card(values: Mapping[str, Any]) -> list[Listing]:
+    rows = [["features", f"{values['feature_size']}, {values['feature']}"]]
+    rows += [[f"top-1, {name}", f"{percent(report['top1'])} %"] for name, report in values["judges"].items()]
+    worst = values["judges"]["probe"]["worst_group"]
+    rows += [] if worst is None else [["worst group, probe", f"{percent(worst)} %"]]
+    rows += [
+        ["effective dimension", f"{values['dimension']:.1f}"], ["RankMe", f"{values['rank_me']:.1f}"],
+        ["separation of classes", f"{values['separation']:.3f}"], *costs(values.get("cost", {})),
+    ]  # fmt: skip
+    pairs = [
+        [values["classes"][a], values["classes"][b], str(ab), str(ba)]
+        for (a, b), (ab, ba) in ((one["pair"], one["counts"]) for one in values["hardest"])
+    ]
+    title = f"{values['backbone']} on {on_what(values)}"
+    hardest: list[Listing] = [
+        ("hardest pairs of classes, for the probe", ["class", "and", "first taken for second", "and back"], pairs)
+    ]
+    return [(title, ["", ""], rows), *(hardest if pairs else [])]
+
+
+def costs(cost: Mapping[str, Any]) -> list[list[str]]:
+    """What a backbone costs, in rows; [] before that is measured."""
+    if not cost:
+        return []
+    where = f"{cost['device']} ({cost['machine']}), {cost['precision']}, {cost['batch']} at once"
+    return [
+        ["images per second", f"{cost['forward']:.1f} forward, {cost['forward_backward']:.1f} with backward; {where}"],
+        ["parameters", f"{cost['parameters'] / 1e6:.1f} million, {cost['weight_bytes'] / 2**20:.0f} MiB"],
+        ["memory of a view", f"{cost['view_bytes'] / 2**20:.1f} MiB kept for the backward pass"],
+    ]
+
+
+def points_of_curve(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The points of a layer sweep that lie on the curves: all but the backbone's own features."""
+    return [row for row in values["points"] if row["point"]]
+
+
+def judges_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The judges of a sweep, in order."""
+    return [name for name in _JUDGES if rows and name in rows[0]["top1"]]
+
+
+_TABLES = {"layers": _layers, "backbone": _card}

@@ -1,0 +1,6 @@
+"""What one backbone sees, for the page Backbones.
+
+found   which instruments have looked at a backbone, and how to ask for what is missing
+cards   cards of backbones beside each other: accuracies, dimensions, cost, spectrum, hardest pairs of classes
+depth   how well each layer tells the classes apart, as curves
+"""

@@ -1,0 +1,90 @@
+"""Cards of backbones beside each other: accuracies, dimensions, cost; their spectra; the classes that they mix up.
+
+>>> show_cards({"mobilenet_v2": run.findings()})
+"""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from lgm_core.reports.findings import costs, on_what, percent
+from pages.parts import charts
+from pages.parts.images import real_image_html, thumb_index, tiles_html
+from pages.parts.maps.neighbourhood import heading, title_of
+from pages.parts.theme import backbone_colour, plain
+
+_WHAT = (
+    "**Probe**: a regularised linear head at its optimum, trained on these training images; **nearest mean** and "
+    "**k-NN** train nothing. **Effective dimension**: participation ratio of the covariance. **RankMe**: e to "
+    "the entropy of the singular values' shares. **Separation**: share of the variance that lies between the classes."
+)
+
+_STYLE = (
+    "<style>.lgm-card{width:100%;max-width:24rem;border-collapse:collapse}.lgm-card td{padding:.18rem 0}"
+    ".lgm-card td:last-child{text-align:right;font-variant-numeric:tabular-nums}</style>"
+)
+
+
+def show_cards(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """One card per backbone, then what they have in common to compare."""
+    first = next(iter(found.values()))
+    st.caption(f"{on_what(first)}. {_WHAT}")
+    columns = st.container(key="lgm_row_cards").columns(len(found))
+    for column, (name, values) in zip(columns, found.items(), strict=True):
+        with column.container(border=True, height="stretch"):
+            _card(name, values)
+    st.subheader("Spectrum", anchor=False)
+    st.caption("Share of the variance along each principal axis of the training images; a steep line spends few axes.")
+    _spectra(found)
+    st.subheader("Hardest pairs of classes", anchor=False)
+    for name, values in found.items():
+        _pairs(name, values)
+
+
+def _card(name: str, values: Mapping[str, Any]) -> None:
+    rows = [(judge, f"{percent(report['top1'])} %") for judge, report in values["judges"].items()]
+    probe = values["judges"]["probe"]
+    if probe["worst_group"] is not None:
+        group = values["groups"][probe["per_group"].index(probe["worst_group"])]
+        rows.append((f"probe, worst group ({group})", f"{percent(probe['worst_group'])} %"))
+    rows += [
+        ("effective dimension", f"{values['dimension']:.1f}"), ("RankMe", f"{values['rank_me']:.1f}"),
+        ("separation", f"{values['separation']:.3f}"),
+    ]  # fmt: skip
+    cells = "".join(f"<tr><td>{escape(key)}</td><td><b>{escape(value)}</b></td></tr>" for key, value in rows)
+    st.html(f"{heading(name)}{_STYLE}<table class='lgm-card'>{cells}</table>")
+    st.caption(plain(f"{values['feature_size']} features: {values['feature']}"))
+    for key, value in costs(values.get("cost", {})):
+        st.caption(f"**{key}** {plain(value)}")
+
+
+def _spectra(found: Mapping[str, Mapping[str, Any]]) -> None:
+    figure = go.Figure()
+    for name, values in found.items():
+        figure.add_scatter(
+            x=list(range(1, len(values["spectrum"]) + 1)), y=values["spectrum"], name=title_of(name), mode="lines",
+            line={"color": backbone_colour(name), "width": 2},
+        )  # fmt: skip
+    figure.update_xaxes(title="Principal axis", type="log").update_yaxes(title="Share of the variance", type="log")
+    charts.show(figure, key="spectra", height=320)
+
+
+def _pairs(name: str, values: Mapping[str, Any]) -> None:
+    """Each pair that the probe mixes up, with test images of both mistakes."""
+    st.html(heading(name))
+    index, classes = thumb_index(values["thumbs"]), values["classes"]
+    if not values["hardest"]:
+        st.caption("The probe takes no class for another.")
+    for one in values["hardest"][:4]:
+        (a, b), counts = one["pair"], one["counts"]
+        ways = [
+            (classes[a], classes[b], counts[0], one["images"][0]),
+            (classes[b], classes[a], counts[1], one["images"][1]),
+        ]
+        for column, (true, taken, count, images) in zip(st.columns(2), ways, strict=True):
+            column.markdown(f"{plain(true)} taken for {plain(taken)}: **{count}**")
+            if index and images:
+                column.html(tiles_html([real_image_html(index, image, 72) for image in images]))

@@ -1,0 +1,76 @@
+"""The page Backbones: cards and layers, drawn from findings on disk, and a button for what is missing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lgm_core.base.files import write_json
+from lgm_core.runs.store import RunStore
+from tests.app import open_page
+from tests.fake_runs import BACKBONES, CLASSES, _create, fake_thumbs
+
+COUNTS = {"dataset": "imagenette", "train_images": 400, "test_images": 240, "classes": list(CLASSES)}
+
+
+def judge(top1: float, grouped: bool) -> dict[str, Any]:
+    groups = {"worst_group": 0.25, "per_group": [0.9, 0.25]} if grouped else {"worst_group": None, "per_group": None}
+    return {"top1": top1, "confusion": [[1, 0], [0, 1]], **groups}
+
+
+def fake_look(store: RunStore, kind: str, backbone: str, values: dict[str, Any]) -> None:
+    run = _create(store, "finished", 1, {"kind": kind, "dataset": "imagenette", "backbone": backbone})
+    write_json(run.findings_file, {"kind": kind, "backbone": backbone, **COUNTS, **values})
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    store = RunStore(tmp_path / "runs")
+    key = fake_thumbs(store, "imagenette", "test")
+    for grouped, name in enumerate(BACKBONES[:2]):
+        fake_look(store, "backbone", name, {
+            "feature": "average-pooled features", "feature_size": 576, "thumbs": key, "spectrum": [0.6, 0.3, 0.1],
+            "dimension": 2.17, "rank_me": 3.3, "separation": 0.27, "groups": ["day", "night"],
+            "judges": {one: judge(0.912, bool(grouped)) for one in ("probe", "nearest mean", "k-NN")},
+            "hardest": [{"pair": [4, 6], "counts": [3, 1], "images": [[4, 14, 24], [6]]}],
+            "cost": {"forward": 120.0, "forward_backward": 40.0, "device": "cpu, 1 thread", "machine": "a processor",
+                     "precision": "float32", "threads": 1, "batch": 16, "parameters": 900_000, "weight_bytes": 4 << 20,
+                     "view_bytes": 9 << 20},
+        })  # fmt: skip
+    rows = [
+        {"point": point, "features": 64, "top1": {"probe": top1, "nearest mean": top1, "k-NN": top1},
+         "worst_group": {"probe": None, "nearest mean": None, "k-NN": None}, "dimension": 9.5, "separation": 0.3}
+        for point, top1 in (("stage0.pool", 0.3), ("stage1.pool", 0.8), ("", 0.9))
+    ]  # fmt: skip
+    fake_look(store, "layers", BACKBONES[0], {"points": rows})
+    return store
+
+
+def said(page) -> str:
+    kinds = ("markdown", "caption", "info", "html")
+    return "\n".join(str(element.value) for kind in kinds for element in page.get(kind) if hasattr(element, "value"))
+
+
+def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
+    page = open_page("backbones", dataset="imagenette", backbones=list(BACKBONES[:2]))
+    assert not page.exception
+    words = said(page)
+    assert words.count("<b>91.2 %</b>") == 6 and "400 training and 240 test images of imagenette" in words
+    assert "church taken for garbage truck: **3**" in words and "worst group (night)</td><td><b>25.0 %</b>" in words
+    assert "120\\.0 forward" in words and "lgm-tile" in words
+    assert len(page.get("plotly_chart")) == 1
+
+
+def test_layers_are_curves_and_the_missing_sweep_is_a_button(store):
+    page = open_page("backbones", dataset="imagenette", backbones=list(BACKBONES[:2]), view="layers")
+    assert not page.exception and len(page.get("plotly_chart")) == 1
+    assert "There are no sweeps over the layers of EfficientNet\\-Lite0" in said(page)
+    assert [button.label for button in page.button] == ["Compute"]
+    assert any("stage1.pool" in str(table.value) for table in page.dataframe)
+
+
+def test_without_any_run_the_page_offers_to_compute(tmp_path, monkeypatch):
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    page = open_page("backbones")
+    assert not page.exception and "There are no cards of MobileNetV3\\-small" in said(page)

@@ -1,0 +1,123 @@
+"""What one backbone sees: its spectrum, its accuracies, its layers, as runs with findings on disk."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import KNeighborsClassifier
+
+from lgm_core.analysis.real_accuracy import Real, accuracies
+from lgm_core.analysis.spectrum import eigenvalues, hardest_pairs, participation_ratio, rank_me, separation
+from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.files import write_json
+from lgm_core.cli.main import main
+from lgm_core.config import RunConfig
+from lgm_core.engine import work
+from lgm_core.evaluation.seen import HeldOut, Seen
+from lgm_core.presets import change
+from lgm_core.reports.findings import tables
+from lgm_core.runs.start import start
+from lgm_core.runs.store import RunFolder
+
+random = torch.Generator().manual_seed(0)
+
+
+def test_a_spectrum_is_numpys_and_its_dimensions_are_those_of_what_was_made():
+    features = torch.randn(300, 12, generator=random) @ torch.randn(12, 12, generator=random) + 5
+    expected = np.linalg.eigvalsh(np.cov(features.double().numpy().T, bias=True))[::-1]
+    np.testing.assert_allclose(eigenvalues(features).numpy(), expected, rtol=1e-6)
+    flat = torch.zeros(4096, 40)
+    flat[:, :8] = torch.randn(4096, 8, generator=random)  # eight directions of the same variance
+    assert participation_ratio(eigenvalues(flat)) == pytest.approx(8, abs=0.1)
+    assert rank_me(flat) == pytest.approx(8, abs=0.1)
+    singular = np.linalg.svd(features.double().numpy(), compute_uv=False)
+    share = singular / singular.sum()
+    assert rank_me(features) == pytest.approx(math.exp(-(share * np.log(share)).sum()), rel=1e-4)
+
+
+def test_separation_is_all_or_nothing_at_its_ends():
+    labels = torch.arange(4).repeat(50)
+    corners = torch.eye(4)[labels]
+    assert separation(corners, labels, classes=4) == pytest.approx(1)
+    noise = torch.randn(20_000, 4, generator=random)
+    assert separation(noise, torch.arange(4).repeat(5000), classes=4) < 0.001
+
+
+def test_hardest_pairs_count_both_directions():
+    assert hardest_pairs([[9, 1, 0], [0, 8, 2], [0, 3, 7]]) == [(1, 2, 2, 3), (0, 1, 1, 0)]
+
+
+def test_k_nearest_neighbours_vote_as_scikit_learn_lets_them():
+    labels = torch.randint(3, (200,), generator=random)
+    features = torch.randn(200, 1, 6, generator=random) + labels[:, None, None]
+    truth = torch.arange(3).repeat(30)
+    tested = torch.randn(90, 6, generator=random) + truth[:, None]
+    real = Real(Seen(features, labels), HeldOut(tested, truth, None, 0, 3))
+    found = accuracies(real, k=7)["k-NN"]["top1"]
+    judge = KNeighborsClassifier(7, metric="cosine", weights=lambda distance: np.exp(-distance / 0.07))
+    assert found == pytest.approx(judge.fit(features[:, 0], labels).score(tested, truth), abs=0.012)
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory, small_weights) -> dict[str, RunFolder]:
+    """A sweep and a card of a small random network on digits."""
+    from lgm_core.base.places import Places
+
+    root = tmp_path_factory.mktemp("looked")
+    here = Places(cache=root, weights=(root / "weights",), datasets=(root / "datasets",))
+    base = change(
+        RunConfig(dataset="digits", backbone=small_weights),
+        {"data": {"train_per_class": 8, "test_per_class": 5, "resize": 224}, "device": {"precision": "float32"}},
+    )
+    runs = {kind: start(change(base, {"kind": kind, "look": {"k": 3}}), here) for kind in ("layers", "backbone")}
+    assert {kind: work(run, here) for kind, run in runs.items()} == dict.fromkeys(runs, "finished")
+    return runs
+
+
+def test_a_sweep_has_a_row_for_each_layer_from_one_pass(looked, small_weights):
+    run = looked["layers"]
+    found = run.findings()
+    assert [row["point"] for row in found["points"]] == [*(f"stage{i}.pool" for i in range(5)), "final.pool", ""]
+    last, own = found["points"][-2:]
+    assert own["top1"] == last["top1"] and own["features"] == last["features"] == 256  # its own features are the last
+    assert found["train_images"] == 80 and run.problems() == []
+    banks = [path.name for path in (run.path.parent.parent / "features").iterdir() if path.is_dir()]
+    assert sum("@every-layer" in name for name in banks) == 2 and not any("@stage" in name for name in banks)
+    title, columns, rows = tables(found)[0]
+    assert len(rows) == 7 and rows[-1][0] == "its own" and "layer by layer" in title and "k-NN" in columns
+
+
+def test_a_card_tells_what_a_backbone_sees_and_costs(looked):
+    run = looked["backbone"]
+    found = run.findings()
+    assert found["judges"]["probe"]["top1"] >= 0.1 and len(found["judges"]["probe"]["confusion"]) == 10
+    assert 1 <= found["dimension"] <= 80 and sum(found["spectrum"]) == pytest.approx(1, abs=1e-3)
+    for one in found["hardest"]:
+        (a, b), (ab, ba) = one["pair"], one["counts"]
+        confusion = found["judges"]["probe"]["confusion"]
+        assert [confusion[a][b], confusion[b][a]] == [ab, ba] and len(one["images"][0]) == min(ab, 6)
+    assert found["cost"]["forward"] > found["cost"]["forward_backward"] > 0 and found["cost"]["threads"] >= 1
+    words = {row[0]: row[1] for row in tables(found)[0][2]}
+    assert "with backward" in words["images per second"] and words["top-1, probe"].endswith(" %")
+
+
+def test_findings_that_lack_what_is_read_are_damage(looked, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    write_json(run.findings_file, looked["layers"].findings() | {"points": [{"point": "block0.cls"}]})
+    assert run.findings() == {} and "findings.json" in run.problems()[0]
+
+
+def test_networks_without_features_or_layers_are_refused(small_run, small_weights, here, capsys):
+    with pytest.raises(ConfigError, match="have no features to look at"):
+        start(change(small_run, {"kind": "backbone", "backbone": "conv"}), here)
+    run = start(change(small_run, {"kind": "layers", "backbone": f"{small_weights}@stage1.pool"}), here)
+    with pytest.raises(UserError, match="name a backbone without a point"):
+        work(run, here)
+
+
+def test_the_verbs_are_there(capsys):
+    for verb in ("layers", "backbone"):
+        assert main([verb, "digits", "no_such_backbone"]) == 2
+        assert "unknown backbone" in capsys.readouterr().err
