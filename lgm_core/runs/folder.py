@@ -88,6 +88,10 @@ class RunFolder:
         """Versions and machine, as written at the start."""
         return _CONFIGS.of(self.config_file).environment
 
+    def is_example(self) -> bool:
+        """Is it the run that comes with the program?"""
+        return _CONFIGS.of(self.config_file).is_example
+
     def weights(self) -> dict[str, dict[str, Any]]:
         """What is recorded of the weights that the run worked with, by network; {} in runs of earlier versions."""
         return {name: facts for name, facts in read_or_empty(self.weights_file).items() if isinstance(facts, dict)}
