@@ -13,6 +13,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from lgm_core.base.machine import WATCHED
+from lgm_core.base.places import places
+from lgm_core.runs.example import put_example
 from pages.parts.server.access import may_view, show_door, show_user
 from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
@@ -57,6 +59,7 @@ else:
     HOSTS = list(st.get_option("server.allowedHosts")) or ["*"]
     ORIGINS = list(st.get_option("server.corsAllowedOrigins"))
     os.environ.setdefault(WATCHED, "1")  # read by the workers that are started here
+    put_example(places())
     # What takes long to load is loaded before the first visitor asks for it.
     threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
     doors = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard, allowed=ORIGINS)]

@@ -5,6 +5,7 @@ from zlib import crc32
 import streamlit as st
 
 from lgm_core.presets import preset
+from lgm_core.runs.example import WORDS
 from pages.parts.launch.choices import QUICK_BACKBONE, QUICK_DATASET, QUICK_PRESET
 from pages.parts.launch.estimate import time_words
 from pages.parts.listing.marks_form import STAR, fits, tags_of
@@ -17,11 +18,11 @@ header("Runs", "What has been run, and what is running?")
 rows = run_rows()
 for problem in left_out():
     st.warning(f"Left out: {plain(problem)}", icon=":material/folder_off:")
-if not rows:
-    show_actions([])  # the last ones may just have been put away
+is_new = all(row["kind"] == "example" for row in rows)
+if is_new:
     quick = preset(QUICK_PRESET, dataset=QUICK_DATASET, backbone=QUICK_BACKBONE)
     empty(
-        "No run yet",
+        "No run of your own yet" if rows else "No run yet",
         "A run learns one synthetic image per class, so that a linear classifier trained on these alone works well. "
         f"The preset Preview tries it on photographs that come with the program. {time_words(quick)}",
         page="pages/launch.py",
@@ -29,7 +30,10 @@ if not rows:
         icon="rocket_launch",
         query={"preset": QUICK_PRESET, "dataset": QUICK_DATASET, "backbones": QUICK_BACKBONE},
     )
-    st.stop()
+    if not rows:
+        show_actions([])  # the last ones may just have been put away
+        st.stop()
+    st.info(WORDS, icon=":material/school:")
 
 states = [state for state in STATE_COLOURS if any(row["state"] == [state] for row in rows)]
 left, right, button = st.container(key="lgm_row_search").columns([3, 2, 1], vertical_alignment="bottom")

@@ -5,6 +5,7 @@ import streamlit as st
 from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.base.names import load
 from lgm_core.methods.catalog import METHODS
+from lgm_core.runs.example import WORDS
 from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import pick_run, running_first, settings
 from pages.parts.player.player import player
@@ -34,6 +35,8 @@ name_tab(run.id, "Watch")
 show_failure(run)
 show_status(run)
 show_problems(run)
+if run.is_example():
+    st.info(WORDS, icon=":material/school:")
 kind = settings(run)["kind"]
 if kind in ("distill", "baseline"):
     with panel("The player"):

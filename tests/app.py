@@ -1,11 +1,15 @@
 """A page of the dashboard without a browser, shared by the tests of the pages."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parent.parent
+# Each page asks every installed package for its components, which takes longer than the page: once is enough.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def open_page(name: str, **query: Any) -> AppTest:

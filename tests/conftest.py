@@ -1,12 +1,12 @@
 """Toys shared by the tests: a small real network with random weights, a folder for runs, paths to real data."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 from jaxtyping import Float
 from safetensors.torch import save_file
@@ -23,6 +23,25 @@ from tests.browser import chromium, opened
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 torch.set_num_threads(THREADS)
+
+
+QUICK_NETWORK = """
+from torch import nn
+
+def build():
+    layers = nn.Conv2d(3, 16, 5, stride=2), nn.BatchNorm2d(16), nn.SiLU(), nn.Conv2d(16, 24, 3, stride=2), nn.SiLU()
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten()), {"input_size": 48}
+"""
+
+
+def pytest_collection_finish() -> None:
+    """Streamlit collects garbage after each script: what is loaded by now need not be searched each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
 
 
 class ToyBackbone(Backbone):
@@ -59,6 +78,8 @@ def compute() -> Compute:
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """`file:` name of a small timm network with random weights."""
+    import timm  # takes as long as torch, and most files of tests need none of it
+
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -70,6 +91,14 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"file:{path}?timm=test_efficientnet"
 
 
+@pytest.fixture(scope="session")
+def quick_network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`python:` name of a network that is opened and stepped in no time, for tests of what is done with a network."""
+    file = tmp_path_factory.mktemp("network") / "quick.py"
+    file.write_text(QUICK_NETWORK)
+    return f"python:{file}:build"
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Places:
     """Places in an empty folder."""
@@ -77,10 +106,10 @@ def here(tmp_path: Path) -> Places:
 
 
 @pytest.fixture
-def small_run(small_weights: str) -> RunConfig:
-    """A distillation of a few seconds: three digits images per class, 18 steps, five levels."""
+def small_run(quick_network: str) -> RunConfig:
+    """A distillation of a second: three digits images per class, 18 steps, five levels."""
     return change(
-        RunConfig(dataset="digits", backbone=small_weights, steps=18, evaluate_on=(small_weights,)),
+        RunConfig(dataset="digits", backbone=quick_network, steps=18, evaluate_on=(quick_network,)),
         {
             "data": {"train_per_class": 3, "test_per_class": 3, "resize": 224},
             "device": {"threads": THREADS, "precision": "float32"},

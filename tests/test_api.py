@@ -25,7 +25,7 @@ def test_importing_the_package_loads_no_torch():
 
 
 def test_distil_read_evaluate(small_run, small_weights):
-    settings = to_dict(small_run)
+    settings = to_dict(small_run) | {"evaluate_on": [small_weights]}
     for name in ("dataset", "backbone", "preset", "kind"):
         del settings[name]
     run = lgm_core.distill("digits", small_weights, progress=False, **settings)

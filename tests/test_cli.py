@@ -144,8 +144,8 @@ def test_study_fills_one_table_with_all_baselines(small_weights, capfd):
     assert "the run 'all-full' has no images of its own; name one that" in capfd.readouterr().err
 
 
-def test_sigterm_checkpoints_exits_143_and_resume_goes_on(small_weights, tmp_path, capfd):
-    words = ["distill", "digits", small_weights, "--steps", "2000", "--name", "long", *SMALL]
+def test_sigterm_checkpoints_exits_143_and_resume_goes_on(quick_network, tmp_path, capfd):
+    words = ["distill", "digits", quick_network, "--steps", "2000", "--name", "long", *SMALL]
     worker = subprocess.Popen(
         [sys.executable, "-m", "lgm_core", *words], cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ
     )

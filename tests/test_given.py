@@ -59,11 +59,11 @@ def test_a_class_without_images_is_refused(tmp_path: Path):
         given_images(tmp_path / "set", ("a", "b"))
 
 
-def test_an_export_is_judged_and_other_images_are_another_run(small_weights, tmp_path: Path, monkeypatch, capsys):
+def test_an_export_is_judged_and_other_images_are_another_run(quick_network, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setenv("LGM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     store = RunStore(tmp_path / "cache" / "runs")
-    words = ["evaluate", f"folder:{tmp_path / 'set'}", small_weights]
+    words = ["evaluate", f"folder:{tmp_path / 'set'}", quick_network]
     written(tmp_path / "set" / "images", [f"000{digit}_{digit}" for digit in range(10)], size=(32, 32))
     settings = [*SMALL, "--dataset", "digits"]
     assert main(words) == 2 and "which data set" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_an_export_is_judged_and_other_images_are_another_run(small_weights, tmp
         assert main([*words, *settings]) == 0
     (run,) = store.runs()
     (report,) = run.eval_reports()
-    assert report["train_images"] == 10 and report["backbone"] == small_weights
+    assert report["train_images"] == 10 and report["backbone"] == quick_network
     assert "images of given-set-" in capsys.readouterr().out and run.config().images_per_class == 1
     images, labels = images_of(run)
     assert images.shape == (10, 3, 32, 32) and labels.tolist() == list(range(10))

@@ -43,7 +43,7 @@ def until(condition: Callable[[], bool], run: RunFolder) -> None:
 
 @pytest.fixture
 def long_run(small_run: RunConfig) -> RunConfig:
-    return change(small_run, {"steps": 3000, "device": {"device": "cpu", "threads": 1}, "record": {"frames": 20}})
+    return change(small_run, {"steps": 30_000, "device": {"device": "cpu", "threads": 1}, "record": {"frames": 20}})
 
 
 def test_submit_pause_resume_queue_kill_retry_stop(long_run, here):

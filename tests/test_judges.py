@@ -101,8 +101,8 @@ def test_a_set_s_views_are_computed_once_for_all_protocols():
 def test_other_judges_are_asked_as_time_allows_and_at_last(small_run: RunConfig, here: Places, tmp_path, monkeypatch):
     monkeypatch.setattr("lgm_core.evaluation.live.LIVE_SHARE", 0.0)
     own = small_run.backbone
-    copied = shutil.copy(own.removeprefix("file:").partition("?")[0], tmp_path / "other.safetensors")
-    other = f"file:{copied}?timm=test_efficientnet"
+    copied = shutil.copy(own.removeprefix("python:").rpartition(":")[0], tmp_path / "other.py")
+    other = f"python:{copied}:build"
     run = start(change(small_run, {"evaluate_on": [own, other], "live": {"times": 3}}), here)
     assert work(run, here) == "finished"
     lines = run.metrics()

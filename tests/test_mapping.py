@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from lgm_core.analysis.projection import Pca
+from lgm_core.analysis.projection import Pca, fit_pca
 from lgm_core.analysis.thumbnails import PER_PAGE, Thumbnails, drawing
 from lgm_core.analysis.trail import Trail, clean_features
 from lgm_core.base.errors import UserError
@@ -105,9 +105,9 @@ def test_map_and_thumbnails_can_be_switched_off_and_change_no_bit(small_run, dis
     assert run.synthetic.read_bytes() == distilled.synthetic.read_bytes()
 
 
-def test_real_and_synthetic_images_are_seen_alike(small_run, here):
+def test_real_and_synthetic_images_are_seen_alike(small_run, small_weights, here):
     """A real image of the resized size, given as a synthetic one, has the features of the bank."""
-    run = start(change(small_run, {"data": {"resize": 256}}), here)
+    run = start(change(small_run, {"backbone": small_weights, "data": {"resize": 256}}), here)
     with Recorder(run, small_run.record, steps=18) as recorder:
         bench = Workbench(run.config(), here, recorder)
         backbone = bench.backbone(bench.config.backbone)
@@ -203,14 +203,22 @@ def test_an_embed_run_places_sources_among_the_real_images(small_run, distilled,
     assert again.map()["umap"] == found["umap"] and kept.stat().st_mtime_ns == written
 
 
-def test_an_embed_run_without_sources_or_with_wrong_ones(small_run, here):
+@pytest.fixture
+def quick_umap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PCA in UMAP's place, which compiles for ten seconds; `test_analysis` and the proof above have the real one."""
+    monkeypatch.setattr(
+        "lgm_core.analysis.embedding.umap_points", lambda features, **_: fit_pca(features).project(features)
+    )
+
+
+def test_an_embed_run_without_sources_or_with_wrong_ones(small_run, here, quick_umap):
     run = finish(change(small_run, {"kind": "embed", "embed": {"umap_neighbours": 5}}), here)
     assert run.map()["wrong"] is None and run.map()["sources"] == {}
     with pytest.raises(UserError, match="there are no runs|unknown"):
         work(start(change(small_run, {"kind": "embed", "sources": ["nothing"]}), here), here)
 
 
-def test_groups_come_along(here, small_run, monkeypatch):
+def test_groups_come_along(here, small_run, monkeypatch, quick_umap):
     digits, test = open_dataset("digits", here.datasets)
     assert isinstance(digits, ArrayImages)
     digits.groups, digits.group_names = digits.labels % 2, ("even", "odd")

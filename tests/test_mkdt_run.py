@@ -32,14 +32,14 @@ from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
 
 @pytest.fixture(scope="module")
-def small(small_weights: str) -> RunConfig:
+def small(quick_network: str) -> RunConfig:
     """Digits, a tiny network, a random teacher: a few seconds."""
     return preset(
         "mkdt_preview", dataset="digits", steps=6, images_per_class=2,
         evaluate_on=("conv:instance",), label_fraction=(0.1, 0.5),
         data={"train_per_class": 12, "test_per_class": 6, "resize": 224}, device={"threads": 1, "device": "cpu"},
         scratch={"resolution": 8, "width": 4}, bank={"batch": 16},
-        pretrain={"teacher": small_weights, "seeds": 2, "epochs": 3, "steps": 0, "momentum": 0.9,
+        pretrain={"teacher": quick_network, "seeds": 2, "epochs": 3, "steps": 0, "momentum": 0.9,
                   "learning_rate": 0.1},
         mkdt={"experts": 2, "student_steps": 3, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.1,
               "target_rate": 1.0},
@@ -175,7 +175,7 @@ def test_what_comes_to_no_number_fails_with_a_name(small: RunConfig, here: Place
     assert [report["fraction"] for report in constant.eval_reports()] == [0.5]
 
 
-def test_a_set_without_class_numbers_refuses_judges_that_need_them(run: RunFolder, here: Places, small_weights: str):
+def test_a_set_without_class_numbers_refuses_judges_that_need_them(run: RunFolder, here: Places, quick_network: str):
     tensors = load_file(run.synthetic)
     save_tensors(tensors | {"labels": torch.full((20,), -1)}, run.synthetic)
     asked = {"kind": "evaluate", "source": run.id, "name": ""}

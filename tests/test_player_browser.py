@@ -16,7 +16,8 @@ from lgm_core.base.locks import take
 from lgm_core.runs.frames import save_atlas
 from lgm_core.runs.store import RunStore
 from tests.browser import at_rest, expect, pixels, serve, until
-from tests.fake_runs import CLASSES, fake_distill, picture, write_lines
+from tests.fake_pictures import picture
+from tests.fake_runs import CLASSES, fake_distill, write_lines
 
 
 @pytest.fixture(scope="module")

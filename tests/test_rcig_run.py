@@ -179,12 +179,12 @@ def test_a_fork_from_a_picture_takes_labels_and_temperature_along(run: RunFolder
     assert f"{labels}, temperature as it was published; optimiser" in note
 
 
+@pytest.mark.slow  # `test_rcig.test_a_distillation_learns` is its quick one
 def test_a_short_run_on_all_digits_beats_random_digits(here: Places):
     known = {"steps": 90, "live": {"times": 0}, "device": {"device": "cpu", "threads": 1},
              "rcig": {"width": 8, "pool": 4, "batch": 128, "image_rate": 0.01},
              "scratch": {"steps": 300, "seeds": 2, "learning_rate": 3e-3}}  # fmt: skip
-    distilled = finish(preset("rcig_digits", **known), here)
-    random = finish(preset("rcig_digits", kind="baseline", **known), here)
+    distilled, random = (finish(preset("rcig_digits", kind=kind, **known), here) for kind in ("distill", "baseline"))
     tops = [found.eval_reports()[0]["top1"] for found in (distilled, random)]
     assert tops[0] > tops[1] + 0.1, tops
     falling = [sorted(line["inner"], reverse=True) == line["inner"] for line in distilled.details()]

@@ -46,9 +46,9 @@ def lgm(program: Path, cache: Path) -> Lgm:
 
 
 @pytest.fixture(scope="module")
-def distilled(small_weights: str) -> list[str]:
+def distilled(quick_network: str) -> list[str]:
     """The settings of the run that all look at."""
-    return ["digits", small_weights, "--preset", "toy_first", "--steps", "12", *SETTINGS]
+    return ["digits", quick_network, "--preset", "toy_first", "--steps", "12", *SETTINGS]
 
 
 @pytest.fixture(scope="module")
@@ -122,19 +122,19 @@ def test_a_fork_goes_on_from_a_picture_or_from_the_checkpoint(
 
 
 def test_it_has_its_row_in_tables_and_its_words_in_reports(
-    lgm: Lgm, program: Path, cache: Path, study: RunFolder, small_weights: str
+    lgm: Lgm, program: Path, cache: Path, study: RunFolder, quick_network: str
 ):
     ((code, shown, _),) = lgm(["show", "demo"])
-    label = f"distilled by the toy with {small_weights} (toy_first)"
+    label = f"distilled by the toy with {quick_network} (toy_first)"
     assert code == 0 and "distilled by the toy" in shown.replace("\n", " ")
     cells, of_run, of_study = json.loads(python(program, cache, STUDY).stdout)
-    assert cells == {label: {small_weights: "done", "conv": "done"}}
+    assert cells == {label: {quick_network: "done", "conv": "done"}}
     for html in (of_run, of_study):
         assert "by the toy" in html and "Loss: squared distance from the mean picture" in html
 
 
-def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: RunFolder, small_weights: str):
-    told = python(program, cache, PAGES, str(program / "app.py"), study.id, small_weights).stdout
+def test_the_pages_offer_and_show_it(program: Path, cache: Path, study: RunFolder, quick_network: str):
+    told = python(program, cache, PAGES, str(program / "app.py"), study.id, quick_network).stdout
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     assert {page: told["wrong"] for page, told in found.items()} == {page: [] for page in found}
     before, after, known = (found[name] for name in ("before", "after", "known"))

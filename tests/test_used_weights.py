@@ -14,6 +14,7 @@ from lgm_core.backbones.weights import fetch_weights, record_of, weights_hash
 from lgm_core.base.errors import Unavailable
 from lgm_core.cli.listing import fetch_one, list_backbones
 from lgm_core.cli.main import main
+from lgm_core.config import RunConfig
 from lgm_core.engine import work
 from lgm_core.reports.card import card
 from lgm_core.reports.page import run_report
@@ -90,6 +91,11 @@ def test_the_hash_is_kept_until_the_file_changes(tmp_path, monkeypatch):
     for note in (tmp_path / "index").glob("weights-*.json"):
         note.write_text("{")  # a damaged note is made anew
     assert {weights_hash(path, tmp_path / "index") for _ in range(2)} == {real(path)}
+
+
+@pytest.fixture
+def small_run(small_run: RunConfig, small_weights: str) -> RunConfig:
+    return replace(small_run, backbone=small_weights, evaluate_on=(small_weights,))
 
 
 def test_a_run_records_its_weights_and_its_reports_those_of_their_judge(small_run, here, capsys, monkeypatch):

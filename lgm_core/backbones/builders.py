@@ -1,6 +1,7 @@
 """Row and weights -> the network without its classifier: one short function per library.
 
-Without weights the network is random: the shapes of a row can be checked without its files.
+Without weights the network is random: the shapes of a row can be checked without its files. Each library is imported
+where it is used: together they take as long as torch, and a network trained from scratch, or of one's own, needs none.
 
 >>> network = BUILDERS["timm"](find_row("dinov2_vits14"), state)
 >>> network(torch.rand(2, 3, 224, 224)).shape
@@ -10,20 +11,17 @@ torch.Size([2, 384])
 from collections.abc import Callable
 from typing import Any
 
-import open_clip
-import timm
-import torchvision
 from torch import nn
 
 from lgm_core.backbones.row import BackboneRow
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import State
 
-_NO_TEXT = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
-
 
 def build_timm(row: BackboneRow, state: State | None) -> nn.Module:
     """timm loads the weights itself, and so adapts them as it would its own download (such as resampled positions)."""
+    import timm
+
     arguments: dict[str, Any] = {"num_classes": 0, **row.model_args}
     if state is None:
         return timm.create_model(row.architecture, **arguments)
@@ -42,14 +40,19 @@ def build_timm(row: BackboneRow, state: State | None) -> nn.Module:
 
 def build_open_clip(row: BackboneRow, state: State | None) -> nn.Module:
     """The image tower only: its text tower is built as small as can be and dropped."""
+    import open_clip
+
+    no_text = open_clip.CLIPTextCfg(context_length=1, vocab_size=1, width=64, heads=1, layers=1)
     config: dict[str, Any] = open_clip.get_model_config(row.architecture.partition("/")[0])  # pyright: ignore
     quick = bool(config.get("quick_gelu") or row.model_args.get("quick_gelu"))
-    model = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], _NO_TEXT, quick_gelu=quick)
+    model = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], no_text, quick_gelu=quick)
     return _loaded(model.visual, state)
 
 
 def build_torchvision(row: BackboneRow, state: State | None) -> nn.Module:
     """The networks that end in `classifier` after pooling."""
+    import torchvision
+
     network = _loaded(torchvision.models.get_model(row.architecture, weights=None), state)
     network.classifier = nn.Identity()
     return network
@@ -60,6 +63,8 @@ def build_small_resnet(row: BackboneRow, state: State | None) -> nn.Module:
 
     Barlow Twins' checkpoints are used with a padding of 2, so that 32 px become 34. MKDT specification, section 1.
     """
+    import torchvision
+
     network = torchvision.models.get_model(row.architecture, weights=None)
     network.conv1 = nn.Conv2d(3, 64, 3, padding=int(row.model_args["padding"]), bias=False)
     network.maxpool = nn.Identity()

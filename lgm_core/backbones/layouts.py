@@ -8,7 +8,6 @@ dict_keys(['cls_token', 'pos_embed', 'patch_embed.proj.weight', ...])
 
 from collections.abc import Callable
 
-import timm
 import torch
 
 from lgm_core.backbones.row import BackboneRow
@@ -39,6 +38,8 @@ def moco_v3(state: State, row: BackboneRow) -> State:
 
 def same_order(state: State, row: BackboneRow) -> State:
     """Other names, but the tensors and their order are those of timm's architecture: renamed, shapes checked."""
+    import timm
+
     with torch.device("meta"):
         wanted = timm.create_model(row.architecture).state_dict()
     if state.keys() == wanted.keys():

@@ -1,4 +1,4 @@
-"""Complete the row of an open name from the library's own table of pre-trained models.
+"""Complete the row of an open name from the library's own table of pre-trained models, imported when it is asked.
 
 >>> complete(find_row("timm:resnet18.a1_in1k")).mean
 (0.485, 0.456, 0.406)
@@ -9,10 +9,7 @@ Hub(repo='laion/CLIP-ViT-B-32-laion2B-s34B-b79K', file='open_clip_model.safetens
 from dataclasses import replace
 from pathlib import Path
 
-import open_clip
-import timm
 from safetensors import SafetensorError, safe_open
-from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
 
 from lgm_core.backbones.row import BackboneRow, Hub, Local, Url
 from lgm_core.base.errors import Unavailable, UnknownName, UserError
@@ -28,9 +25,13 @@ def complete(row: BackboneRow) -> BackboneRow:
 
 
 def _complete_timm(row: BackboneRow) -> BackboneRow:
+    import timm
+    from timm.data import resolve_data_config  # pyright: ignore[reportPrivateImportUsage]
+
     if isinstance(row.source, Local) and not row.architecture:
         row = replace(row, architecture=_stated_architecture(row.source.path))
-    config = timm.get_pretrained_cfg(row.architecture, allow_unregistered=False) if _known(row.architecture) else None
+    known = timm.is_model(row.architecture.partition(".")[0])
+    config = timm.get_pretrained_cfg(row.architecture, allow_unregistered=False) if known else None
     if config is None:
         names = [*timm.list_models(), *timm.list_pretrained()]
         raise UnknownName(unknown(row.architecture, names, "timm model"))
@@ -48,11 +49,9 @@ def _complete_timm(row: BackboneRow) -> BackboneRow:
     )  # fmt: skip
 
 
-def _known(architecture: str) -> bool:
-    return timm.is_model(architecture.partition(".")[0])
-
-
 def _complete_open_clip(row: BackboneRow) -> BackboneRow:
+    import open_clip
+
     name, _, tag = row.architecture.partition("/")
     if name not in open_clip.list_models():
         raise UnknownName(unknown(name, open_clip.list_models(), "open_clip model"))

@@ -33,6 +33,7 @@ from lgm_core.reports.summary import (
     tested_on,
     top1_words,
 )
+from lgm_core.runs.example import WORDS
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
@@ -83,7 +84,7 @@ def _note(runs: Sequence[RunFolder]) -> str:
     return f"{words} {what_is_unlike([run.config() for run in runs], sorted(judges))}".strip()
 
 
-def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
+def _head(title: str, subtitle: str, runs: Sequence[RunFolder]) -> str:
     states: dict[str, int] = {}
     for run in runs:
         states[run.status().state] = states.get(run.status().state, 0) + 1
@@ -92,7 +93,8 @@ def _head(title: str, subtitle: str, runs: Iterable[RunFolder]) -> str:
         for state, count in states.items()
     )
     when = time.strftime("%d %B %Y, %H:%M")
-    return f'<h1>{escape(title)}</h1><p class="note">{escape(subtitle)} · written {when}</p><p>{badges}</p>'
+    known = f'<p class="note">{escape(WORDS)}</p>' if any(run.is_example() for run in runs) else ""
+    return f'<h1>{escape(title)}</h1><p class="note">{escape(subtitle)} · written {when}</p>{known}<p>{badges}</p>'
 
 
 def _facts(run: RunFolder) -> str:

@@ -72,7 +72,7 @@ def _card(run: RunFolder, name: str, covered: bool) -> str:
     config, reports = run.config(), run.eval_reports()
     scores = ", ".join(f"top-1 {top1_words(report)} % on {judge_words(report)}" for report in reports[:3])
     image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
-    said = f"{escape(config.dataset)}: {escape(row_label(config))}"
+    said = f"{'An example. ' if run.is_example() else ''}{escape(config.dataset)}: {escape(row_label(config))}"
     return (
         f'<a class="card" href="runs/{escape(name)}.html">{image}<div><b>{escape(run.id)}</b><br>{said}'
         f'<p class="note">{escape(scores or run.status().state)}</p></div></a>'

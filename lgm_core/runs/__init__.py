@@ -9,6 +9,7 @@ old_configs  config.json of any version, read in today's terms
 index     what lists need to know of all runs, without reading all configs
 shapes    what has to be in the files of a run for readers to use them
 damage    which of a run's files are damaged, in sentences
+example   the finished run that comes with the program
 trash     runs that were put away, and back
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run

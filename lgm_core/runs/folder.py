@@ -69,15 +69,15 @@ class RunFolder:
 
     def config(self) -> RunConfig:
         """The run's config in this version's terms. Raises `UserError` where the folder is no run that it can read."""
-        return open_config(self.config_file).config
+        return _CONFIGS.of(self.config_file).config
 
     def notes(self) -> list[str]:
         """The settings in the config that this version does not know or accept, a sentence each."""
-        return _NOTES.of(self.config_file)
+        return list(_CONFIGS.of(self.config_file).notes.values())
 
     def why_not_resumed(self) -> str:
         """Why this version cannot go on with the run, and what to do; "" where it can."""
-        return open_config(self.config_file).why_not_resumed(self.id)
+        return _CONFIGS.of(self.config_file).why_not_resumed(self.id)
 
     def config_to_work_on(self) -> RunConfig:
         """The config, for whoever goes on with the run. Raises `UserError` where this version cannot."""
@@ -87,7 +87,11 @@ class RunFolder:
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine, as written at the start."""
-        return open_config(self.config_file).environment
+        return _CONFIGS.of(self.config_file).environment
+
+    def is_example(self) -> bool:
+        """Is it the run that comes with the program?"""
+        return _CONFIGS.of(self.config_file).is_example
 
     def weights(self) -> dict[str, dict[str, Any]]:
         """What is recorded of the weights that the run worked with, by network; {} in runs of earlier versions."""
@@ -190,4 +194,4 @@ class RunFolder:
         return str(read_or_empty(self.control_file).get("wish", ""))
 
 
-_NOTES = Remembered(lambda path: list(open_config(path).notes.values()))
+_CONFIGS = Remembered(open_config, most=4096)

@@ -47,6 +47,7 @@ class Facts:
     images_per_class: int
     choice: str  # a baseline's choice: random, centroids, neighbours or full; "" for other runs
     digest: str
+    example: bool  # the one that comes with the program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,10 +135,10 @@ def facts_of(config_file: Path, identity: Identity) -> Facts:
     """A config.json in short. Raises `UserError` where it is no run's."""
     found = open_config(config_file)
     config = found.config
-    values = {f.name: getattr(config, f.name) for f in fields(Facts) if f.name not in ("choice", "digest")}
+    values = {f.name: getattr(config, f.name) for f in fields(Facts) if f.name not in ("choice", "digest", "example")}
     digest = "" if found.why_not_resumed("") else digest_of(identity(config))
     choice = config.baseline.choice if config.kind == "baseline" else ""
-    return Facts(**values, choice=choice, digest=digest)
+    return Facts(**values, choice=choice, digest=digest, example=found.is_example)
 
 
 def digest_of(values: Any) -> str:

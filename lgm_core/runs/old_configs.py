@@ -28,6 +28,11 @@ class FoundConfig:
     notes: dict[str, str]
     environment: dict[str, Any]
 
+    @property
+    def is_example(self) -> bool:
+        """Is it that of the run that comes with the program (`example`)?"""
+        return self.environment.get("example") is True
+
     def why_not_resumed(self, run_id: str) -> str:
         """Why this version cannot go on with the run to the same bits, and what to do; "" where it can."""
         row = known_method(self.config)

@@ -32,7 +32,7 @@ def open_source(store: RunStore, name: str) -> RunFolder:
 def read_set(run: RunFolder) -> LearnedSet:
     """The images of a finished run, with all that was learned beside them, on the CPU. Raises `DamagedFile`."""
     tensors, kind = load_tensors(run.synthetic), exported(run.config())
-    images, labels = tensors["images"], tensors["labels"]
+    images, labels = tensors["images"].float(), tensors["labels"]
     if kind == "labels":
         return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
     if kind == "targets":

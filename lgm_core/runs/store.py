@@ -38,7 +38,15 @@ class RunStore:
         return [run for run, _ in self.listed()]
 
     def listed(self) -> list[tuple[RunFolder, Facts]]:
-        """The same, each with its config in short."""
+        """The same, each with its config in short. The example that comes with the program is none of them."""
+        return [(run, facts) for run, facts in self._all() if not facts.example]
+
+    def shown(self) -> list[tuple[RunFolder, Facts]]:
+        """`listed`, for whoever looks: while there is no run, the example (`example`)."""
+        found = self._all()
+        return [(run, facts) for run, facts in found if not facts.example] or found
+
+    def _all(self) -> list[tuple[RunFolder, Facts]]:
         return [(RunFolder(self.root / entry.id), entry.facts) for entry in self._index.entries() if entry.facts]
 
     def unreadable(self) -> list[str]:

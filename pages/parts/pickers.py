@@ -32,8 +32,8 @@ def all_runs() -> list[RunFolder]:
 
 
 def listed_runs() -> list[tuple[RunFolder, Facts]]:
-    """The same, each with its config in short: what a list needs, however many there are."""
-    return RunStore(places().runs).listed()[::-1]
+    """The same, each with its config in short; while there is none, the example that comes with the program."""
+    return RunStore(places().runs).shown()[::-1]
 
 
 def left_out() -> list[str]:

@@ -94,7 +94,7 @@ def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
         "judged by": judged and judged[1],
         "dataset": its.dataset,
         "backbone": its.backbone,
-        "kind": its.choice or its.kind,
+        "kind": "example" if its.example else its.choice or its.kind,
         "study": its.study or None,
         "made": pd.Timestamp(run.config_file.stat().st_mtime, unit="s", tz="UTC"),
     }

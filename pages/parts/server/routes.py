@@ -32,7 +32,7 @@ from pages.parts.server.guard import SANDBOXED
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | OWN
 # its own covers count as another origin's to a sandboxed page
 _PAGES = NEVER | SANDBOXED | {"Cross-Origin-Resource-Policy": "cross-origin"}
-_FACTS = ("kind", "dataset", "backbone", "method", "study", "source")
+_FACTS = ("kind", "dataset", "backbone", "method", "study", "source", "example")
 
 
 @endpoint
@@ -109,7 +109,7 @@ def document(request: Request) -> Response:
 def runs(request: Request) -> Response:
     """All runs, oldest first: id, what they do, marks, state; and a sentence for each folder that is left out."""
     found, store = [], RunStore(places().runs)
-    for run, its in store.listed():
+    for run, its in store.shown():
         status, facts = run.status(), {name: getattr(its, name) for name in _FACTS}
         facts["marks"] = asdict(run.marks())
         found.append({"id": run.id, **facts, "state": status.state, "step": status.step, "steps": status.steps})
@@ -121,7 +121,7 @@ def run(request: Request) -> Response:
     """One run: config as written, marks, status, environment, what it was asked for, what is wrong with its files."""
     found = _run(request)
     values, told = read_json(found.config_file), {"notes": found.notes(), "problems": found.problems()}
-    told |= {"marks": asdict(found.marks()), "status": asdict(found.status())}
+    told |= {"example": found.is_example(), "marks": asdict(found.marks()), "status": asdict(found.status())}
     return _json({"id": found.id, **values, **told, "wish": found.wish()})
 
 
