@@ -144,7 +144,7 @@ def test_real_images_are_chosen_by_two_backbones_at_once(small_run: RunConfig, h
     run = start(validate(chosen), here)
     assert work(run, here) == "finished"
     assert len(read_json(run.choice)["indices"]) == 10
-    assert row_label(run.config()).startswith("greedy choice by file:")
+    assert row_label(run.config()).startswith("greedy choice by ")
 
 
 def test_a_study_has_a_joint_set_its_own_centroids_and_its_rivals():
