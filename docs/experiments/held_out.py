@@ -5,8 +5,9 @@
 
 Imagenette, 100 training photographs per class, one image per class, three views a step, one view per photograph in the
 banks, judged by the nearest class mean on 1,200 test photographs (`nearest-mean`) and by the paper's probe (`paper`).
-Every row is a run of its own in the cache's runs folder; a run that is there is not made again. Seconds are those of
-the steps alone. Needs Imagenette ($LGM_DATASETS) and the weights of the five backbones ($LGM_WEIGHTS).
+CIFAR-10 at 224 px is the second data set: 60 test images per class. Every row is a run of its own in the cache's runs
+folder; a run that is there is not made again. Seconds are those of the steps alone, beside whatever else the machine
+did. Needs Imagenette and CIFAR-10 ($LGM_DATASETS) and the weights of the five backbones ($LGM_WEIGHTS).
 """
 
 import statistics
@@ -21,49 +22,75 @@ M3, LITE, M2, R18, DINO = "mobilenet_v3_small", "tf_efficientnet_lite0", "mobile
 ALL = (M3, LITE, M2, R18, DINO)
 SHORT = {M3: "MobileNetV3-small", LITE: "EfficientNet-Lite0", M2: "MobileNetV2", R18: "ResNet-18", DINO: "DINOv2 ViT-S"}
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
-PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # the paper's, at the rate that `preview` had
+PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # `preview` as it was before 2026-11-26
 WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
 SEEDS = range(3)
 
-# name -> backbones, steps, settings of lgm
-PLAN: dict[str, tuple[tuple[str, ...], int, dict[str, Any]]] = {
-    "plain": ((M3,), 250, PLAIN),
-    "whitened": ((M3,), 250, WHITE),
-    "whitened-long": ((M3,), 600, WHITE),
-    "turn-m3-r18": ((M3, R18), 300, WHITE),
-    "turn-m3-r18-dino": ((M3, R18, DINO), 300, WHITE),
-    **{f"without-{out}": (tuple(name for name in ALL if name != out), 240, WHITE) for out in ALL},
+# name -> data set, backbones, steps, settings of lgm
+PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
+    "preview": ("imagenette", (M3,), 250, PLAIN),
+    "whitened": ("imagenette", (M3,), 250, WHITE),
+    "turn-m3-r18": ("imagenette", (M3, R18), 300, WHITE),
+    "turn-m3-r18-dino": ("imagenette", (M3, R18, DINO), 300, WHITE),
+    "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
+    "cifar10-whitened": ("cifar10", (M3,), 150, WHITE),
+}
+# name -> data set, choice, backbones by which real images are chosen
+PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "random": ("imagenette", "random", (M3,)),
+    "centroids-m3": ("imagenette", "centroids", (M3,)),
+    "centroids-m3-r18": ("imagenette", "centroids", (M3, R18)),
+    "centroids-lite": ("imagenette", "centroids", (LITE,)),
+    "best-random-m3-r18": ("imagenette", "best-random", (M3, R18)),
+    "greedy-m3-r18": ("imagenette", "greedy", (M3, R18)),
+    "cifar10-random": ("cifar10", "random", (M3,)),
+    "cifar10-centroids": ("cifar10", "centroids", (M3,)),
 }
 
 
 def run(names: list[str]) -> None:
+    shared: dict[str, Any] = {
+        "preset": "preview", "evaluate_on": list(ALL), "protocol": ["nearest-mean", "paper"], "study": "held-out",
+        "progress": False, **QUIET,
+    }  # fmt: skip
     for seed in SEEDS:
-        for name in names or PLAN:
-            sources, steps, lgm = PLAN[name]
-            if (places().runs / f"{name}-s{seed}" / "synthetic.safetensors").exists():
+        for name in names or [*PICKS, *PLAN]:
+            if _of(name, seed) is not None:
                 continue
-            lgm_core.distill(
-                "imagenette", "+".join(sources), name=f"{name}-s{seed}", preset="preview", steps=steps, seed=seed,
-                evaluate_on=list(ALL), protocol=["nearest-mean", "paper"], lgm={"views": 3, **lgm}, study="held-out",
-                progress=False, **QUIET,
-            )  # fmt: skip
+            named = shared | {"name": f"{name}-s{seed}", "seed": seed, "data": {"train_per_class": 100}}
+            if name in PICKS:
+                data, choice, by = PICKS[name]
+                lgm_core.baseline(choice, data, "+".join(by), **named)
+            else:
+                data, by, steps, lgm = PLAN[name]
+                if data == "cifar10":
+                    named["data"] |= {"test_per_class": 60}
+                lgm_core.distill(data, "+".join(by), steps=steps, lgm={"views": 3, **lgm}, **named)
+
+
+def _of(name: str, seed: int) -> Any:
+    """The finished run of a row and a seed; None before it is there."""
+    if not (places().runs / f"{name}-s{seed}" / "config.json").exists():
+        return None
+    found = RunStore(places().runs).open(f"{name}-s{seed}")
+    return found if len(found.eval_reports()) == 2 * len(ALL) else None
 
 
 def table() -> None:
-    store = RunStore(places().runs)
     print(f"| set | seeds | steps | s | {' | '.join(SHORT[name] for name in ALL)} | worst unseen |")
     print("|---" * (5 + len(ALL)) + "|")
-    for name, (sources, steps, _) in PLAN.items():
-        runs = [store.open(f"{name}-s{seed}") for seed in SEEDS if (places().runs / f"{name}-s{seed}").exists()]
-        if not (found := [accuracies for one in runs if (accuracies := _accuracies(one))]):
+    for name in (*PICKS, *PLAN):
+        runs = [one for seed in SEEDS if (one := _of(name, seed)) is not None]
+        if not runs:
             continue
+        sources, steps = (PICKS[name][2], 0) if name in PICKS else PLAN[name][1:3]
         seconds = statistics.median(sum(line["step_seconds"] for line in one.metrics()) for one in runs)
-        cells = []
+        found, cells = [_accuracies(one) for one in runs], []
         for network in ALL:
             both = [_told([one[network, protocol] for one in found]) for protocol in ("paper", "nearest-mean")]
             cells.append(f"*{' / '.join(both)}*" if network in sources else " / ".join(both))
         worst = _told([min(one[n, "nearest-mean"] for n in ALL if n not in sources) for one in found])
-        print(f"| {name} | {len(found)} | {steps} | {seconds:.0f} | {' | '.join(cells)} | {worst} |")
+        print(f"| {name} | {len(found)} | {steps or ''} | {seconds:.0f} | {' | '.join(cells)} | {worst} |")
 
 
 def _accuracies(one: Any) -> dict[tuple[str, str], float]:
