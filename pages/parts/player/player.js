@@ -119,16 +119,20 @@ class Player {
     this.box.dataset.step = frame.step;
     const loss = this.feed.valueAt(frame.step, "loss");
     this.find(".loss-now").textContent = loss === null ? "" : loss.toFixed(3);
-    this.find(".judges").replaceChildren(...this.curves[1].series.map((judge) => this.accuracyNow(judge, frame.step)));
+    const percent = (value) => `${(100 * value).toFixed(1)} %`, plain = (value) => value.toFixed(3);
+    const judges = this.curves[1].series.map((judge) => this.now(judge, frame.step, percent));
+    this.find(".accuracy-box .judges").replaceChildren(...judges);
+    const losses = this.data.losses.length > 1 ? this.data.losses : [];
+    this.find(".losses").replaceChildren(...losses.map((one) => this.now(one, frame.step, plain)));
     if (this.feed.metrics.length) for (const curve of this.curves) curve.cursor(frame.step, this.look);
     this.drawMap();
     this.drawFrame(frame);
   }
 
   // Such as "● the nearest class mean in mobilenet_v2 71.0 %", in the colour of its curve.
-  accuracyNow({ name, words, colour }, step) {
+  now({ name, words, colour }, step, format) {
     const value = this.feed.valueAt(step, name), one = document.createElement("span"), number = document.createElement("b");
-    number.textContent = value === null ? "" : `${(100 * value).toFixed(1)} %`;
+    number.textContent = value === null ? "" : format(value);
     one.style.setProperty("--judge", colour || this.look.line);
     one.append(words, " ", number);
     return one;

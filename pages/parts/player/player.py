@@ -76,17 +76,26 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
 
 def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The live accuracies that a run may have: the metric's name, the judge in words, the colour of its curve."""
-    own, *others = dict.fromkeys([*taken_apart(config.get("backbone", "")), *config.get("evaluate_on", [])])
-    known = [("live_top1", own)] + [(f"live:{name}", name) for name in (own, *others)]
-    colours = {name: class_colour(place) for place, name in enumerate(others, start=1)}  # told apart on one chart
-    return [{"name": key, "words": live_judge(key, name), "colour": colours.get(name, "")} for key, name in known]
+    names, colours = _networks(config), _colours(config)
+    known = [("live_top1", names[0])] + [(f"live:{name}", name) for name in names]
+    return [{"name": key, "words": live_judge(key, name), "colour": colours[name]} for key, name in known]
 
 
 def losses_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The losses that a run may have: its own, and, of a set that is learned in several networks, that in each."""
-    names = taken_apart(config.get("backbone", ""))
-    each = [{"name": f"loss:{name}", "colour": class_colour(place)} for place, name in enumerate(names, start=1)]
-    return [{"name": "loss", "colour": ""}, *(each if len(names) > 1 else [])]
+    own, colours = taken_apart(config.get("backbone", "")), _colours(config)
+    each = [{"name": f"loss:{name}", "words": f"in {name}", "colour": colours[name]} for name in own]
+    return [{"name": "loss", "words": "all together", "colour": ""}, *(each if len(own) > 1 else [])]
+
+
+def _networks(config: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*taken_apart(config.get("backbone", "")), *config.get("evaluate_on", [])]))
+
+
+def _colours(config: Mapping[str, Any]) -> dict[str, str]:
+    """A colour for each network's curves, told apart on one chart; "" for the only one that a set is learned in."""
+    names, alone = _networks(config), len(taken_apart(config.get("backbone", ""))) == 1
+    return {name: "" if alone and not place else class_colour(place or len(names)) for place, name in enumerate(names)}
 
 
 def class_titles(run: RunFolder) -> list[str]:
