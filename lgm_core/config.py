@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field, make_dataclass
 from typing import TYPE_CHECKING, Any
 
+from lgm_core.analysis.catalog import OF_SETS
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, to_dict
@@ -166,6 +167,8 @@ def _check_sources(config: RunConfig) -> None:
     """Raise `ConfigError` for a run that looks at other runs and names none."""
     if config.kind == "evaluate" and not config.source:
         raise ConfigError("an evaluate run needs a source: the name of the run whose images it evaluates")
+    if config.kind in OF_SETS and not config.source:
+        raise ConfigError(f"lgm {config.kind} looks at the images of a run: lgm {config.kind} RUN [BACKBONE ...]")
     if config.kind == "evaluate" and not config.evaluate_on:
         raise ConfigError("an evaluate run needs networks to judge with: lgm evaluate RUN NETWORK [NETWORK ...]")
     if config.kind == "baseline" and config.baseline.choice == "neighbours" and not config.source:

@@ -1,20 +1,43 @@
-"""What does one backbone see? Cards of backbones beside each other, and their layers."""
+"""What does one backbone see? Cards of backbones beside each other, their layers, and what they see patch by patch."""
 
 from functools import partial
 
 import streamlit as st
 
+from pages.parts import needed
 from pages.parts.looks.cards import show_cards
 from pages.parts.looks.depth import show_depth
-from pages.parts.looks.found import findings_or_ask
+from pages.parts.looks.found import findings_or_ask, set_config
+from pages.parts.looks.places import patch_run, show_places
 from pages.parts.maps.embedded import known_backbones, with_features
-from pages.parts.pickers import listed_runs, pick_backbones, pick_dataset
+from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_dataset, pick_run
 from pages.parts.status import panel
 from pages.parts.theme import empty, header
 from pages.parts.ways import pick_way
 
-VIEWS = {"cards": "Cards", "layers": "Layers"}
+VIEWS = {"cards": "Cards", "layers": "Layers", "patches": "Patches"}
 _MOST = 4  # cards that fit beside each other
+
+
+def patches(dataset: str, backbones: list[str]) -> None:
+    """What the backbones see in one run's images."""
+    source = pick_run(
+        kinds=("distill", "baseline"), key="run", label="Images of",
+        where=lambda run: facts(run).dataset == dataset and run.has_images(),
+    )  # fmt: skip
+    if source is None:
+        empty("No images on this data set yet", "Distil it first: this view shows what backbones see in the images.",
+              page="pages/launch.py", label="Launch a run", icon="image_search")  # fmt: skip
+        return
+    run = patch_run(source, backbones)
+    if run is None:
+        st.info("These backbones have not looked at these images yet.", icon=":material/psychology:")
+        needed.launch("Compute", [set_config("patches", source, backbones)], key="patches")
+        return
+    needed.wait_for([run] if run.status().state != "finished" else [], key="patches")
+    if run.findings():
+        show_places(run, backbones)
+
 
 header("Backbones", "What does each backbone see?")
 datasets = list(dict.fromkeys(its.dataset for _, its in listed_runs())) or ["details"]
@@ -32,6 +55,7 @@ if not backbones:
 view = pick_way("View", VIEWS, key="view", hide_label=True)
 show = {
     "cards": partial(findings_or_ask, "backbone", dataset, backbones, "cards", show_cards),
+    "patches": partial(patches, dataset, backbones),
     "layers": partial(findings_or_ask, "layers", dataset, backbones, "sweeps over the layers", show_depth),
 }
 with panel(VIEWS[view]):

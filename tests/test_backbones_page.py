@@ -8,7 +8,7 @@ import pytest
 from lgm_core.base.files import write_json
 from lgm_core.runs.store import RunStore
 from tests.app import open_page
-from tests.fake_runs import BACKBONES, CLASSES, _create, fake_thumbs
+from tests.fake_runs import BACKBONES, CLASSES, _create, fake_distill, fake_thumbs
 
 COUNTS = {"dataset": "imagenette", "train_images": 400, "test_images": 240, "classes": list(CLASSES)}
 
@@ -74,3 +74,25 @@ def test_without_any_run_the_page_offers_to_compute(tmp_path, monkeypatch):
     monkeypatch.setenv("LGM_CACHE", str(tmp_path))
     page = open_page("backbones")
     assert not page.exception and "There are no cards of MobileNetV3\\-small" in said(page)
+
+
+def test_patches_of_a_sets_images_stand_beside_those_of_real_ones(store):
+    source = fake_distill(store, name="made")
+    page = open_page("backbones", dataset="imagenette", backbones=[BACKBONES[0]], view="patches", run=source.id)
+    assert not page.exception and [button.label for button in page.button] == ["Compute"]
+    asked = {"dataset": "imagenette", "source": source.id, "evaluate_on": [BACKBONES[0]]}
+    run = _create(store, "finished", 1, {"kind": "patches", **asked})
+    atlas = {"columns": 2, "rows": 1, "side": 32, "backbone": BACKBONES[0]}
+    write_json(run.findings_file, {
+        "kind": "patches", "source": source.id, "dataset": "imagenette", "classes": list(CLASSES), "labels": [4, 4],
+        "set_images": 1, "real_indices": [14],
+        "backbones": [{"backbone": BACKBONES[0], "point": "stage4.pool", "grid": [7, 7], "fit": 1.0,
+                       "explained": [0.3, 0.2, 0.1], "margins": [4.2, 1.1], "predicted": [4, 6]}],
+        "atlases": [atlas | {"what": what, "file": f"0-{what}.webp"} for what in ("images", "colours", "evidence")],
+    })  # fmt: skip
+    page = open_page(
+        "backbones", dataset="imagenette", backbones=[BACKBONES[0]], view="patches", run=source.id, what="evidence"
+    )
+    assert not page.exception
+    words = said(page)
+    assert "+1.1 garbage truck" in words and "<span>+4.2</span>" in words and "0-evidence.webp" in words

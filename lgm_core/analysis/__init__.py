@@ -18,5 +18,7 @@ spectrum    how a backbone spreads images over its features: effective dimension
 real_accuracy  how well its features tell the classes of real images apart: a head, the nearest mean, k-NN
 layer_sweep    a run over the layers of a backbone
 backbone_card  a run that describes one backbone on one data set
+patch_colours  patches as colours: three principal axes for all images, turned onto another backbone's
+patches        a run that shows what backbones see place by place: colours, and the evidence for a class
 thumbnails  small pictures of the real images, on pages that all runs share
 """

@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "disagree": compute.disagree,
     "layers": instruments.layers,
     "backbone": instruments.backbone,
+    "patches": instruments.patches,
     "study": compute.study,
     "fork": compute.fork,
     "resume": compute.resume,

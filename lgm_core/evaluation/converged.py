@@ -58,6 +58,11 @@ class ConvergedHead:
         logits = (features - self._centre) * self._scale @ self._weight.T + self._bias
         return logits.masked_fill(self._absent, -torch.inf)
 
+    def margins(self) -> tuple[Float[Tensor, "c d"], Float[Tensor, "c"]]:
+        """Weights and constants of each class's logit less the mean of all logits, for features as they are."""
+        weight = self._scale * (self._weight - self._weight.mean(dim=0))
+        return weight, self._bias - self._bias.mean() - weight @ self._centre
+
     def _around(self, part: Float[Tensor, "b v d"]) -> Float[Tensor, "b v d"]:
         return part.to(self._centre.device).float() - self._centre
 

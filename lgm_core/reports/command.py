@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from lgm_core.analysis.catalog import OF_SETS
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.catalog import HEADLINE
@@ -16,7 +17,17 @@ from lgm_core.runs.store import RunFolder
 
 _IN_WORDS = ("kind", "dataset", "backbone", "preset", "baseline.choice")
 _GIVEN = ("kind", "source", "evaluate_on", "name", "preset")  # not written as flags of `lgm evaluate`
-_JUDGES = ("seed", "normalisation", "data", "device", "bank", "probe", "scratch", "protocol")  # read by evaluate runs
+_JUDGES = (
+    "seed",
+    "normalisation",
+    "data",
+    "device",
+    "bank",
+    "probe",
+    "scratch",
+    "protocol",
+    "look",
+)  # read by evaluate runs
 
 
 def command(config: RunConfig, source: RunConfig | None = None) -> str:
@@ -26,8 +37,8 @@ def command(config: RunConfig, source: RunConfig | None = None) -> str:
     flags. Where `source` is not known, those with which it judges become flags where they depart from the preset.
     """
     own = flat(to_dict(config))
-    if config.kind == "evaluate":
-        return shlex.join(["python", "-m", "lgm_core", "evaluate", *_evaluation(config, own, source)])
+    if config.kind in ("evaluate", *OF_SETS):
+        return shlex.join(["python", "-m", "lgm_core", config.kind, *_evaluation(config, own, source)])
     base = base_of(config)
     if config.kind == "align":
         words = ["python", "-m", "lgm_core", "disagree", config.dataset, *config.evaluate_on]
@@ -44,7 +55,7 @@ def command_of_run(run: RunFolder) -> str:
     """The command of a run on disk; an evaluation's source is looked for in the same folder of runs."""
     config = run.config()
     source = RunFolder(run.path.parent / config.source)
-    known = config.kind == "evaluate" and source.config_file.exists()
+    known = config.kind in ("evaluate", *OF_SETS) and source.config_file.exists()
     return command(config, source.config() if known else None)
 
 

@@ -62,6 +62,20 @@ def _card(values: Mapping[str, Any]) -> list[Listing]:
     return [(title, ["", ""], rows), *(hardest if pairs else [])]
 
 
+def _patches(values: Mapping[str, Any]) -> list[Listing]:
+    rows = []
+    for one in values["backbones"]:
+        right = [a == b for a, b in zip(one["predicted"], values["labels"], strict=False)]
+        made, real = right[: values["set_images"]], right[values["set_images"] :]
+        rows.append([
+            one["backbone"], one["point"], f"{sum(made)} of {len(made)}", f"{sum(real)} of {len(real)}",
+            " ".join(percent(share) for share in one["explained"]), f"{one['fit']:.2f}",
+        ])  # fmt: skip
+    columns = ["backbone", "point", "set's images right", "real images right", "variance on three axes, %", "fit"]
+    title = f"Patches of the images of {values['source']}; fit: of its axes to the first backbone's"
+    return [(title, columns, rows)] if rows else []
+
+
 def costs(cost: Mapping[str, Any]) -> list[list[str]]:
     """What a backbone costs, in rows; [] before that is measured."""
     if not cost:
@@ -84,4 +98,4 @@ def judges_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in _JUDGES if rows and name in rows[0]["top1"]]
 
 
-_TABLES = {"layers": _layers, "backbone": _card}
+_TABLES = {"layers": _layers, "backbone": _card, "patches": _patches}

@@ -69,6 +69,12 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
             "point": str, "features": int, "top1": dict, "worst_group": dict, "dimension": NUMBER, "separation": NUMBER,
         }],
     },
+    "patches": {
+        "dataset": str, "source": str, "classes": [str], "labels": [int], "set_images": int, "real_indices": [int],
+        "backbones": [{"backbone": str, "point": str, "fit": NUMBER, "explained": [NUMBER], "margins": [NUMBER],
+                       "predicted": [int]}],
+        "atlases": [{"backbone": str, "what": str, "file": _file, "columns": _count, "rows": _count, "side": _count}],
+    },
     "backbone": _COUNTS | {
         "backbone": str, "feature": str, "feature_size": int, "judges": dict, "spectrum": [NUMBER], "thumbs": str,
         "dimension": NUMBER, "rank_me": NUMBER, "separation": NUMBER, "cost?": dict,

@@ -190,7 +190,7 @@ def _require_features(config: RunConfig) -> None:
     elif config.kind == "embed":
         purpose = "map"
     elif config.kind in INSTRUMENTS:
-        purpose = "look at"
+        names, purpose = config.evaluate_on or names, "look at"
     elif config.kind == "baseline" and config.baseline.choice in BY_FEATURES:
         purpose = "choose real images with"
     elif config.kind == "distill" and method_of(config).networks == "frozen":

@@ -2,5 +2,6 @@
 
 found   which instruments have looked at a backbone, and how to ask for what is missing
 cards   cards of backbones beside each other: accuracies, dimensions, cost, spectrum, hardest pairs of classes
+places  what backbones see in a set's images and in real ones, patch by patch
 depth   how well each layer tells the classes apart, as curves
 """

@@ -41,6 +41,12 @@ def look_config(kind: str, dataset: str, backbone: str) -> RunConfig:
     return from_dict(RunConfig, values | {name: first[name] for name in ("data", "normalisation") if name in first})
 
 
+def set_config(kind: str, source: RunFolder, backbones: Sequence[str]) -> RunConfig:
+    """The config of a run of an instrument that looks at the images of another run."""
+    values = settings(source) | {"kind": kind, "source": source.id, "evaluate_on": list(backbones)}
+    return from_dict(RunConfig, values | {"name": "", "study": "", "fork_step": 0})
+
+
 def findings_or_ask(
     kind: str, dataset: str, backbones: Sequence[str], words: str, show: Callable[[Mapping[str, Finding]], None]
 ) -> None:
