@@ -1,4 +1,4 @@
-"""What does one backbone see? Cards of backbones beside each other, their layers, and what they see patch by patch."""
+"""What does one backbone see? Cards beside each other, layers, and what backbones see in a set's images."""
 
 from functools import partial
 
@@ -8,19 +8,20 @@ from pages.parts import needed
 from pages.parts.looks.cards import show_cards
 from pages.parts.looks.depth import show_depth
 from pages.parts.looks.found import findings_or_ask, set_config
-from pages.parts.looks.places import patch_run, show_places
+from pages.parts.looks.look_of_set import show_style
+from pages.parts.looks.places import set_run, show_places
 from pages.parts.maps.embedded import known_backbones, with_features
 from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_dataset, pick_run
 from pages.parts.status import panel
 from pages.parts.theme import empty, header
 from pages.parts.ways import pick_way
 
-VIEWS = {"cards": "Cards", "layers": "Layers", "patches": "Patches"}
+VIEWS = {"cards": "Cards", "layers": "Layers", "patches": "Patches", "style": "Style of a set"}
 _MOST = 4  # cards that fit beside each other
 
 
-def patches(dataset: str, backbones: list[str]) -> None:
-    """What the backbones see in one run's images."""
+def of_set(kind: str, dataset: str, backbones: list[str]) -> None:
+    """What an instrument found in the images of one run, in these backbones."""
     source = pick_run(
         kinds=("distill", "baseline"), key="run", label="Images of",
         where=lambda run: facts(run).dataset == dataset and run.has_images(),
@@ -29,14 +30,16 @@ def patches(dataset: str, backbones: list[str]) -> None:
         empty("No images on this data set yet", "Distil it first: this view shows what backbones see in the images.",
               page="pages/launch.py", label="Launch a run", icon="image_search")  # fmt: skip
         return
-    run = patch_run(source, backbones)
+    run = set_run(kind, source, backbones)
     if run is None:
         st.info("These backbones have not looked at these images yet.", icon=":material/psychology:")
-        needed.launch("Compute", [set_config("patches", source, backbones)], key="patches")
+        needed.launch("Compute", [set_config(kind, source, backbones)], key=kind)
         return
-    needed.wait_for([run] if run.status().state != "finished" else [], key="patches")
-    if run.findings():
+    needed.wait_for([run] if run.status().state != "finished" else [], key=kind)
+    if run.findings() and kind == "patches":
         show_places(run, backbones)
+    elif run.findings():
+        show_style(run, source)
 
 
 header("Backbones", "What does each backbone see?")
@@ -55,7 +58,8 @@ if not backbones:
 view = pick_way("View", VIEWS, key="view", hide_label=True)
 show = {
     "cards": partial(findings_or_ask, "backbone", dataset, backbones, "cards", show_cards),
-    "patches": partial(patches, dataset, backbones),
+    "patches": partial(of_set, "patches", dataset, backbones),
+    "style": partial(of_set, "style", dataset, backbones),
     "layers": partial(findings_or_ask, "layers", dataset, backbones, "sweeps over the layers", show_depth),
 }
 with panel(VIEWS[view]):

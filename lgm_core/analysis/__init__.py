@@ -20,5 +20,7 @@ layer_sweep    a run over the layers of a backbone
 backbone_card  a run that describes one backbone on one data set
 patch_colours  patches as colours: three principal axes for all images, turned onto another backbone's
 patches        a run that shows what backbones see place by place: colours, and the evidence for a class
+style_measures  radial power spectrum, colours, damage by JPEG, blur, noise and resizing, structural similarity
+style          a run that looks at a set's style beside real images, its robustness, and how near it is to copies
 thumbnails  small pictures of the real images, on pages that all runs share
 """

@@ -15,7 +15,7 @@ from lgm_core.base.look_settings import LookConfig
 from lgm_core.base.pretrain_settings import PretrainConfig
 from lgm_core.base.real_settings import BankConfig, BaselineConfig, DataConfig
 
-Kind = Literal["distill", "baseline", "evaluate", "embed", "align", "layers", "backbone", "patches"]
+Kind = Literal["distill", "baseline", "evaluate", "embed", "align", "layers", "backbone", "patches", "style"]
 TILED_FROM = 128  # px: from here on images are whitened in four tiles; the covariance of whole ones is too large
 LIVE_RATE = 10  # times scratch.learning_rate: the live accuracy of a network from scratch trains for few steps only
 LIVE_VIEWS = 10  # of each image, for the live accuracy in frozen backbones

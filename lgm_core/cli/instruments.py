@@ -30,6 +30,11 @@ def patches(arguments: Sequence[str]) -> int:
     return _of_set("patches", arguments)
 
 
+def style(arguments: Sequence[str]) -> int:
+    """Look at the style and robustness of a run's images, and for copies: lgm style RUN [BACKBONE ...] [settings]."""
+    return _of_set("style", arguments)
+
+
 def _of_set(kind: str, arguments: Sequence[str]) -> int:
     words = list(arguments)
     end = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))

@@ -27,6 +27,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "layers": instruments.layers,
     "backbone": instruments.backbone,
     "patches": instruments.patches,
+    "style": instruments.style,
     "study": compute.study,
     "fork": compute.fork,
     "resume": compute.resume,

@@ -76,6 +76,26 @@ def _patches(values: Mapping[str, Any]) -> list[Listing]:
     return [(title, columns, rows)] if rows else []
 
 
+def _style(values: Mapping[str, Any]) -> list[Listing]:
+    found: list[Listing] = []
+    for kind, strengths in values["strengths"].items():
+        rows = [[name, *map(percent, row)] for name, row in values["damage"][kind].items() if row]
+        columns = ["nearest mean in", *(f"{strength:g}" for strength in strengths)]
+        found += [(f"{values['source']}: top-1 in % by {kind} of its own images", columns, rows)] if rows else []
+    copies = values["copies"]
+    if copies:
+        nearest = max(copies, key=lambda one: one["ssim"])
+        rows = [["SSIM", f"{_mean(copies, 'ssim'):.3f}", f"{nearest['ssim']:.3f}"]]
+        rows += [["cosine", f"{_mean(copies, 'cosine'):.3f}", f"{max(one['cosine'] for one in copies):.3f}"]]
+        title = f"To the nearest real training image in {values['backbones'][0]}; 1 is a copy"
+        found.append((title, ["", "mean", "highest"], rows))
+    return found
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+    return sum(row[name] for row in rows) / len(rows)
+
+
 def costs(cost: Mapping[str, Any]) -> list[list[str]]:
     """What a backbone costs, in rows; [] before that is measured."""
     if not cost:
@@ -98,4 +118,4 @@ def judges_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in _JUDGES if rows and name in rows[0]["top1"]]
 
 
-_TABLES = {"layers": _layers, "backbone": _card, "patches": _patches}
+_TABLES = {"layers": _layers, "backbone": _card, "patches": _patches, "style": _style}

@@ -75,6 +75,12 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
                        "predicted": [int]}],
         "atlases": [{"backbone": str, "what": str, "file": _file, "columns": _count, "rows": _count, "side": _count}],
     },
+    "style": {
+        "dataset": str, "source": str, "classes": [str], "images": int, "side": int, "real_images": int,
+        "backbones": [str], "power": {"set": [NUMBER], "real": [NUMBER]}, "strengths": dict, "damage": dict,
+        "lab": {"centres": [[NUMBER]], "set": [[NUMBER]], "real": [[NUMBER]]},
+        "copies": [{"image": int, "label": int, "nearest": int, "cosine": NUMBER, "ssim": NUMBER}],
+    },
     "backbone": _COUNTS | {
         "backbone": str, "feature": str, "feature_size": int, "judges": dict, "spectrum": [NUMBER], "thumbs": str,
         "dimension": NUMBER, "rank_me": NUMBER, "separation": NUMBER, "cost?": dict,

@@ -25,14 +25,14 @@ _WORDS = {
     "mean of the patches, trained on the real training images: orange speaks for the class, blue against it. "
     "The patches add up to the margin exactly. Below an image: the class that the head sees, where it is another.",
 }
-_SIZE = 92
+_SIZE = 86
 
 
-def patch_run(source: RunFolder, backbones: Sequence[str]) -> RunFolder | None:
-    """The newest run that shows the patches of a set's images in all of these backbones."""
+def set_run(kind: str, source: RunFolder, backbones: Sequence[str]) -> RunFolder | None:
+    """The newest run of an instrument that looks at a set's images in all of these backbones."""
     return next(
         (run for run, its in listed_runs()
-         if (its.kind, its.source) == ("patches", source.id) and set(backbones) <= set(its.evaluate_on)), None
+         if (its.kind, its.source) == (kind, source.id) and set(backbones) <= set(its.evaluate_on)), None
     )  # fmt: skip
 
 
