@@ -96,3 +96,21 @@ def test_patches_of_a_sets_images_stand_beside_those_of_real_ones(store):
     assert not page.exception
     words = said(page)
     assert "+1.1 garbage truck" in words and "<span>+4.2</span>" in words and "0-evidence.webp" in words
+
+
+def test_the_style_of_a_set_stands_beside_real_images(store):
+    source = fake_distill(store, name="made")
+    asked = {"dataset": "imagenette", "source": source.id, "evaluate_on": [BACKBONES[0]]}
+    run = _create(store, "finished", 1, {"kind": "style", **asked})
+    lines = {"set": [3.0, 2.0, 1.0], "real": [3.0, 2.5, 2.0]}
+    thirds = [[0.2, 0.5, 0.3]] * 3
+    write_json(run.findings_file, {
+        "kind": "style", "source": source.id, "dataset": "imagenette", "classes": list(CLASSES), "images": 10,
+        "side": 48, "real_images": 20, "backbones": [BACKBONES[0]], "power": lines,
+        "lab": {"centres": thirds, "set": thirds, "real": thirds}, "strengths": {"noise": [0.0, 0.1]},
+        "damage": {"noise": {BACKBONES[0]: [0.8, 0.4]}},
+        "copies": [{"image": 0, "label": 0, "nearest": 3, "cosine": 0.81, "ssim": 0.2}],
+    })  # fmt: skip
+    page = open_page("backbones", dataset="imagenette", backbones=[BACKBONES[0]], view="style", run=source.id)
+    assert not page.exception and len(page.get("plotly_chart")) == 5
+    assert "cosine 0.81, SSIM 0.20" in said(page) and "test images stay as" in said(page)
