@@ -47,7 +47,7 @@ def show_map(found: Disagreement, pair: Pair, k: int, share: np.ndarray, index: 
     group = groups[int(place)]["members"] if place.isdigit() and int(place) < len(groups) else []
     if group:
         st.caption(f"A group of {len(group)} images stands out; lines lead from one backbone's place to the other's.")
-        st.button("Show all alike", on_click=forget, args=("group",))
+        st.button("Show all images", on_click=forget, args=("group",))
     picked = morphing_map(
         found, (pair.name, *pair.against), method=method, index=index, chosen=found.indices[group] if group else (),
         share=share if colour == "agreement" else None,

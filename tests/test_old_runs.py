@@ -16,6 +16,7 @@ from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig, renamed
 from lgm_core.engine import work
 from lgm_core.jobs import local
+from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.presets import change
 from lgm_core.reports.page import run_report
 from lgm_core.runs import index, start
@@ -61,7 +62,8 @@ def test_what_a_user_gives_is_checked_and_what_a_disk_holds_is_read():
     config, notes = read_dict(RunConfig, values)
     judged = {"protocol": ("paper", "scratch")}  # as versions without that setting did
     compared = AlignConfig(permutations=0, groups=0, maps=False)
-    assert config == RunConfig(steps=7, align=compared, **judged)
+    matched = LGMConfig(objective="cosine", whiten="none", clusters=False)
+    assert config == RunConfig(steps=7, align=compared, lgm=matched, **judged)
     assert set(notes) == {"lgm.sharpness", "lgm.views", "future", "probe"}
     assert notes["lgm.sharpness"] == "lgm.sharpness = 2 is not a setting of this version: ignored"
     assert notes["lgm.views"] == "lgm.views must be a whole number; 'many' was given: using 5"

@@ -25,7 +25,8 @@ def work(backbones: list[str]) -> None:
     """The comparison of all, then a study that distils with each but the transformers and judges on all."""
     here = ["--device.threads", "1"]
     judges = [*backbones, CONTROLS[0]]
-    main(["disagree", "imagenette", *backbones, *CONTROLS, "--align.images", "1000", "--name", COMPARED, *here])
+    settings = ["--align.images", "1000", "--align.no-maps", "--name", COMPARED, *here]
+    main(["disagree", "imagenette", *backbones, *CONTROLS, *settings])
     shared = ["--preset", "preview", "--data.train-per-class", "50", "--data.test-per-class", "50", "--live.times", "0"]
     made = [name for name in backbones if "vit" not in name]
     asked = ["--distil-with", *made, "--evaluate-on", *judges, "--seeds", "1", "--no-baselines"]

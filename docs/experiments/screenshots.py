@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 
 PAGES = {
     "runs": "", "launch": "launch", "watch": "watch?run={run}", "embeddings": "embeddings",
+    "disagreement": "disagreement",
     "neighbours": "neighbours?run={run}", "cross_model": "cross_model", "compare": "compare",
     "report": "report?run={run}", "watch_rcig": "watch?run={run}",
 }  # fmt: skip

@@ -83,7 +83,7 @@ def print_rows(headings: list[str], rows: list[list[str]]) -> None:
 
 
 def print_disagreement(found: Disagreement, k: int = 10) -> None:
-    """Each pair's measures at one k, its classes and groups, as an align run found them."""
+    """Each pair's measures at one k, its classes, the first groups of each direction, as an align run found them."""
     k = min(found.ks, key=lambda one: abs(one - k))
     for left, right in found.pairs():
         if rows := shown_rows(found.measured(left, right), k):
@@ -92,7 +92,7 @@ def print_disagreement(found: Disagreement, k: int = 10) -> None:
         named = [f"{found.classes[one.label]} {100 * one.mean:.0f} %" for one in (worst, best)]
         print(f"common among the {k} nearest images, by class: {named[0]} (least) to {named[1]} (most)")
         for holds, tears in ((left, right), (right, left)):
-            for group in found.torn(holds, tears):
+            for group in found.torn(holds, tears)[:3]:
                 print(f"{len(group['members'])} images that {tears} tears apart: {evidence(group, holds, tears)}")
 
 
