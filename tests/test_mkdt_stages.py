@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from lgm_core.base.errors import Unmeasured
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places
+from lgm_core.base.tensor_files import save_tensors
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
+from lgm_core.evaluation import pretraining
 from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
@@ -55,3 +60,26 @@ def test_a_smaller_set_of_the_hardest_images_begins_a_larger_one(small: RunConfi
     chosen = [finish(change(small, hardest, {"images_per_class": each}), here) for each in (1, 3)]
     few, many = (json.loads(one.choice.read_text())["indices"] for one in chosen)
     assert (len(few), len(many), len(set(many))) == (10, 30, 30) and many[:10] == few
+
+
+def test_a_step_size_that_is_not_above_zero_is_a_failure_with_a_name(small: RunConfig, run: RunFolder, here: Places):  # noqa: F811
+    tensors = load_file(run.synthetic)
+    save_tensors(tensors | {"rate": torch.tensor(-0.01)}, run.synthetic)
+    asked = change(run.config(), {"kind": "evaluate", "source": run.id, "name": "", "label_fraction": (0.25,)})
+    with pytest.raises(Unmeasured, match=r"learned with a step size of -0.01, .*--pretrain.no-learned-rate"):
+        work(start(asked, here), here)
+    finish(change(asked, {"pretrain": {"learned_rate": False}}), here)
+
+
+def test_an_accuracy_on_the_way_that_comes_to_no_number_does_not_end_the_run(
+    small: RunConfig,  # noqa: F811
+    here: Places,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def diverging(*given: object, **more: object) -> None:
+        raise Unmeasured("pre-training diverged")
+
+    monkeypatch.setattr(pretraining, "pretrained", diverging)
+    made = finish(change(small, {"evaluate_on": ()}), here)
+    assert len(made.metrics()) == small.steps and not [name for name in made.metrics()[-1] if name.startswith("live")]
+    assert "no accuracy of conv:instance on the way: pre-training diverged" in made.status().notes

@@ -17,6 +17,7 @@ from lgm_core.backbones.features import view_features
 from lgm_core.backbones.students.real_data import open_real, shape_of
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.backbones.students.training import ScratchRecipe, predicted, train_networks, with_flips
+from lgm_core.base.errors import Unmeasured
 from lgm_core.base.interfaces import LearnedSet, TargetSet
 from lgm_core.base.settings import LIVE_RATE, LIVE_SHARE, LIVE_VIEWS, SharedConfig
 from lgm_core.datasets.image_set import Subset
@@ -65,9 +66,12 @@ class LiveJudges:
             if name not in self._own and not is_last and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
                 continue
             began = time.perf_counter()
-            found[f"live:{name}"] = (
-                self._of_student(learned, name) if is_student(name) else self._of_means(learned, name)
-            )
+            try:
+                found[f"live:{name}"] = (
+                    self._of_student(learned, name) if is_student(name) else self._of_means(learned, name)
+                )
+            except Unmeasured as error:  # the steps go on, and may mend it
+                self._bench.note(f"no accuracy of {name} on the way: {error}")
             self._spent += time.perf_counter() - began if name not in self._own else 0.0
         return found
 

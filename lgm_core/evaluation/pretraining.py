@@ -8,6 +8,7 @@ Legend: N images of the set, K channels, S side, D entries of a target, T test i
 0.414
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from lgm_core.backbones.representations import open_teacher, target_size
 from lgm_core.backbones.students.networks import Student
 from lgm_core.backbones.students.real_data import open_standardised
 from lgm_core.backbones.students.regression import RegressionRecipe, pretrained, target_shape
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import Unmeasured, UserError
 from lgm_core.base.interfaces import LearnedSet, TargetSet, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.spread import spread_over_classes
@@ -106,10 +107,18 @@ def labelled_rows(count: int, fraction: float, seed: int) -> Int[Tensor, "p"]:
 
 
 def recipe_of(config: SharedConfig, learned: LearnedSet | None) -> RegressionRecipe:
-    """How networks are pre-trained on a set: with the step size that it was learned with, if it has one."""
+    """How networks are pre-trained on a set: with the step size that it was learned with, if it has one.
+
+    Raises `Unmeasured` where that is not above 0: nothing keeps it there while it is learned.
+    """
     knobs = config.pretrain
     own = learned.rate if isinstance(learned, TargetSet) and knobs.learned_rate else None
     rate = knobs.learning_rate if own is None else float(own)
+    if not 0 < rate < math.inf:
+        raise Unmeasured(
+            f"the set was learned with a step size of {rate:.3g}, with which nothing can be trained; distil it anew "
+            "with a lower mkdt.rate_rate, or judge it with --pretrain.no-learned-rate"
+        )
     return RegressionRecipe(
         epochs=knobs.epochs, steps=knobs.steps, batch=knobs.batch, optimiser=knobs.optimiser, learning_rate=rate,
         momentum=knobs.momentum, weight_decay=knobs.weight_decay,
