@@ -17,6 +17,7 @@ from lgm_core.base.interfaces import Backbone
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.presets import change
+from lgm_core.runs.store import RunStore
 from tests.browser import chromium, opened
 
 # A core for each of several workers, and for the processes that they start; more threads than idle cores are slower.
@@ -103,6 +104,13 @@ def quick_network(tmp_path_factory: pytest.TempPathFactory) -> str:
 def here(tmp_path: Path) -> Places:
     """Places in an empty folder."""
     return Places(cache=tmp_path, weights=(tmp_path / "weights",), datasets=(tmp_path / "datasets",))
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """An empty folder of runs, the one that pages and commands see."""
+    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
+    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture

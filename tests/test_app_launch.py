@@ -1,9 +1,5 @@
 """What Launch opens with, what it accepts, and where it goes: with a GPU and without, names, limits, protocols."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,38 +7,13 @@ from lgm_core.backbones.catalog import ALIASES, find_row
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunStore
 from pages.parts.launch.plan import to_watch
-from tests.app import open_page
+from tests.app import Open, box, button, command, open_whole
 from tests.fake_runs import fake_distill
-
-Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
-    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture
 def page(store: RunStore) -> Open:
-    def opened(name: str, **query: Any) -> AppTest:
-        test = open_page(name, **query)
-        assert not test.exception, test.exception
-        return test
-
-    return opened
-
-
-def command(test: AppTest) -> str:
-    return test.code[-1].value.replace(" \\\n  ", " ")
-
-
-def start(test: AppTest) -> Any:
-    return next(button for button in test.button if button.label == "Start")
-
-
-def box(test: AppTest, label: str) -> Any:
-    return next(box for box in (*test.number_input, *test.multiselect) if box.label == label)
+    return open_whole
 
 
 def test_without_a_gpu_launch_opens_with_what_is_quick(page: Open, monkeypatch: pytest.MonkeyPatch):
@@ -71,15 +42,15 @@ def test_an_alias_means_in_the_picker_what_it_means_on_the_command_line(page: Op
 
 def test_a_value_out_of_range_disables_start_and_says_why_beside_the_input(page: Open):
     test = page("launch", dataset="scenes", preset="preview")
-    assert not start(test).disabled
+    assert not button(test, "Start").disabled
     box(test, "Steps").set_value(20_000_000)
     test.run()
-    assert not test.exception and start(test).disabled
+    assert not test.exception and button(test, "Start").disabled
     (why,) = [caption.value for caption in test.caption if "Must be" in caption.value]
     assert "between 1 and 10000000" in why
     assert any("20000000 was given" in error.value.replace("\\", "") for error in test.error)
     box(test, "Steps").set_value(300)
-    assert not start(test.run()).disabled and "--steps 300" in command(test)
+    assert not button(test.run(), "Start").disabled and "--steps 300" in command(test)
 
 
 def test_the_protocols_that_judge_are_chosen(page: Open):
@@ -90,7 +61,7 @@ def test_the_protocols_that_judge_are_chosen(page: Open):
     again = page("launch", dataset="scenes", preset="preview", set=test.query_params["set"])
     assert command(again) == command(test) and box(again, "Judge by").value == ["converged", "paper"]
     box(test, "Judge by").set_value([])
-    assert start(test.run()).disabled and test.error
+    assert button(test.run(), "Start").disabled and test.error
     assert box(page("launch", method="rcig"), "Judge by").value == ["nearest-mean", "scratch"]
 
 

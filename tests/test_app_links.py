@@ -1,7 +1,5 @@
 """What pages open with: settings in a link, runs that have something to show; and the dialog that forks a run."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,40 +12,13 @@ from lgm_core.reports.matrix import fillings, study_matrix
 from lgm_core.reports.summary import row_label
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.launch.plan import in_lines
-from tests.app import open_page
+from tests.app import Open, box, command, given, open_whole
 from tests.fake_runs import BACKBONES, fake_distill, fake_study
-
-Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
-    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture
 def page(store: RunStore) -> Open:
-    def opened(name: str, **query: Any) -> AppTest:
-        test = open_page(name, **query)
-        assert not test.exception, test.exception
-        return test
-
-    return opened
-
-
-def command(test: AppTest) -> str:
-    return test.code[-1].value.replace(" \\\n  ", " ")
-
-
-def given(test: AppTest, key: str) -> list[str]:
-    """What the address says of a key."""
-    found = test.query_params.get(key, [])
-    return [found] if isinstance(found, str) else list(found)
-
-
-def number(test: AppTest, label: str) -> Any:
-    return next(box for box in test.number_input if box.label == label)
+    return open_whole
 
 
 def test_a_link_opens_launch_with_its_settings(page: Open):
@@ -62,20 +33,20 @@ def test_a_link_opens_launch_with_its_settings(page: Open):
     test = page("launch", dataset="scenes", preset="preview", set=link)
     for flag in ("steps 77", "lgm.views 2", "lgm.target batch", "augment.no-flip", "lgm.learning-rate 0.004"):
         assert f"--{flag}" in command(test)
-    assert number(test, "Steps").value == 77 and number(test, "Views").value == 2
+    assert box(test, "Steps").value == 77 and box(test, "Views").value == 2
 
 
 def test_settings_that_are_changed_stand_in_the_link(page: Open):
     test = page("launch", dataset="scenes", preset="preview")
     assert "set" not in test.query_params
-    number(test, "Steps").set_value(88)
+    box(test, "Steps").set_value(88)
     test.run()
     assert given(test, "set") == ["steps:88"]
-    number(test, "Views").set_value(5)
+    box(test, "Views").set_value(5)
     test.run()
     assert given(test, "set") == ["lgm.views:5", "steps:88"] and "--steps 88 " in command(test)
-    number(test, "Steps").set_value(preset("preview").steps)
-    number(test, "Views").set_value(preset("preview").lgm.views)
+    box(test, "Steps").set_value(preset("preview").steps)
+    box(test, "Views").set_value(preset("preview").lgm.views)
     test.run()
     assert "set" not in test.query_params and "--steps" not in command(test)
 
@@ -132,7 +103,7 @@ def _dialog() -> None:
 def test_a_fork_of_the_last_step_is_offered_further_steps(store: RunStore):
     fake_distill(store, name="one", method="rcig", backbone="conv", steps=13)
     test = AppTest.from_function(_dialog, default_timeout=300).run()
-    assert number(test, "Steps").value == 26 and not test.exception
+    assert box(test, "Steps").value == 26 and not test.exception
     assert any("labels and temperature are kept" in caption.value for caption in test.caption)
 
 
@@ -148,8 +119,8 @@ def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pyt
     run = fake_distill(store, name="one", steps=60)
     assert isinstance(run.config(), RunConfig)
     test = AppTest.from_function(_dialog, default_timeout=300).run()
-    number(test, "Steps").set_value(90)
-    number(test, "Views").set_value(4)
+    box(test, "Steps").set_value(90)
+    box(test, "Views").set_value(4)
     next(button for button in test.button if button.label == "Start the fork").click()
     test.run()
     assert not test.exception

@@ -1,9 +1,7 @@
 """Launch with RCIG chosen: its presets, networks, settings, command and the run that is started."""
 
 import shlex
-from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -23,16 +21,9 @@ from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.launch.choices import begin
 from pages.parts.launch.form import input_of
 from pages.parts.server import background
-from tests.app import open_page
+from tests.app import Open, box, button, given, open_page
+from tests.app import command as told
 from tests.fake_runs import fake_distill
-
-Open = Callable[..., AppTest]
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    monkeypatch.setenv("LGM_CACHE", str(tmp_path))
-    return RunStore(tmp_path / "runs")
 
 
 @pytest.fixture
@@ -70,22 +61,8 @@ def bar(test: AppTest, label: str) -> Any:
     return next(box for box in test.get("button_group") if box.label == label)
 
 
-def field(test: AppTest, label: str) -> Any:
-    return next(box for box in test.number_input if box.label == label)
-
-
-def given(test: AppTest, key: str) -> list[str]:
-    """What the address says of a key."""
-    found = test.query_params.get(key, [])
-    return [found] if isinstance(found, str) else list(found)
-
-
 def several(test: AppTest, word: str) -> Any:
     return next(box for box in test.multiselect if word in box.label)
-
-
-def told(test: AppTest) -> str:
-    return test.code[-1].value.replace(" \\\n  ", " ")
 
 
 def parsed(test: AppTest) -> RunConfig:
@@ -96,7 +73,7 @@ def parsed(test: AppTest) -> RunConfig:
 
 
 def press(test: AppTest, label: str) -> AppTest:
-    return next(button for button in test.button if button.label == label).click().run()
+    return button(test, label).click().run()
 
 
 def test_every_method_has_its_presets_and_groups():
@@ -127,7 +104,7 @@ def test_rcig_brings_its_presets_networks_and_settings(page: Open):
     assert [word.split()[0] for word in several(test, "distil").options] == list(ARCHITECTURES)
     assert [tab.label for tab in test.tabs][:2] == ["RCIG", "Networks from scratch"]
     assert not {"Matching", "Pyramid", "Views"} & {tab.label for tab in test.tabs}
-    pool = field(test, "Pool")
+    pool = box(test, "Pool")
     assert pool.help == "networks in the pool (1 to 1000)" and pool.value == 10
     assert given(test, "method") == ["rcig"] and given(test, "dataset") == ["digits"]
     assert parsed(test) == preset("rcig_digits")
@@ -148,7 +125,7 @@ def test_a_preset_brings_its_network_and_data_set(page: Open):
 def test_a_link_opens_launch_with_rcig_and_its_settings(page: Open):
     link = ["rcig.width:24", "rcig.flip:true", "scratch.seeds:2"]
     test = page(preset="rcig_digits", backbones=["resnet"], evaluate=["conv:augmented"], set=link)
-    assert given(test, "method") == ["rcig"] and field(test, "Pool").value == 10
+    assert given(test, "method") == ["rcig"] and box(test, "Pool").value == 10
     assert parsed(test) == preset(
         "rcig_digits", backbone="resnet", evaluate_on=("resnet", "conv:augmented"),
         rcig={"width": 24, "flip": True}, scratch={"seeds": 2},
@@ -157,8 +134,8 @@ def test_a_link_opens_launch_with_rcig_and_its_settings(page: Open):
 
 def test_what_is_started_is_what_the_command_says(page: Open, started: list[RunConfig]):
     test = page(method="rcig", preset="rcig_digits")
-    field(test, "Steps").set_value(77)
-    field(test, "Pool").set_value(4)
+    box(test, "Steps").set_value(77)
+    box(test, "Pool").set_value(4)
     test = checked(test.run())
     assert set(given(test, "set")) == {"steps:77", "rcig.pool:4"}
     wanted = parsed(test)

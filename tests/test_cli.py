@@ -43,6 +43,7 @@ def lgm(*words: str) -> int:
         (["distil"], 2, "unknown verb 'distil'; did you mean 'distill'"),
         (["distill", "cifra10", "mobilenet_v2", "--preset", "preview"], 2, "did you mean 'cifar10'"),
         (["distill", "digits", "mobilnet_v2", "--preset", "preview"], 2, "did you mean 'mobilenet_v2'"),
+        (["distill", "digits", "mobilnet_v2", "--preset", "preview"], 2, "'? beyond the catalogue: timm:name"),
         (["distill", "digits", "mobilenet_v2", "--preset", "papr"], 2, "did you mean 'paper'"),
         (
             ["distill", "digits", "mobilenet_v2", "--lgm.views", "0"],
@@ -56,7 +57,7 @@ def lgm(*words: str) -> int:
         (
             ["baseline", "medoid", "digits", "mobilenet_v2"],
             2,
-            "random, centroids, neighbours, full, given, imported, high-loss, indices, none; 'medoid' was given",
+            "herding, k-centres, best-random, greedy, full, given, imported, high-loss, indices, none; 'medoid' was given",
         ),
         (["evaluate", "nothing", "mobilenet_v2"], 2, "there are no runs in"),
         (["show", "nothing"], 2, "there are no runs in"),

@@ -145,7 +145,8 @@ def find_row(name: str) -> BackboneRow:
     if row := open_row(backbone):
         return row.at(point)
     known = unknown(backbone, [*CATALOG, *ALIASES], "backbone")
-    raise UnknownName(f"{known}; beyond the catalogue: {', '.join(FORMS)}")
+    end = "" if known.endswith("?") else "."
+    raise UnknownName(f"{known}{end} Beyond the catalogue: {', '.join(FORMS)}")
 
 
 def known_row(name: str) -> BackboneRow | None:

@@ -10,8 +10,8 @@ A file of another version may hold more. A name that ends in "?" may be missing.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FunctionType
-from typing import Any
+from types import FunctionType, UnionType
+from typing import Any, get_args
 
 from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 
@@ -105,12 +105,23 @@ def fits(value: Any, shape: Any) -> bool:
     if isinstance(shape, tuple):
         return any(fits(value, one) for one in shape)
     if isinstance(shape, list):
+        if isinstance(value, list) and set(map(type, value)) <= _plain_types(shape[0]):
+            return True  # long lists of numbers, as in maps and curves, without a look at each
         return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and not misfits(value, shape)
     if isinstance(shape, FunctionType):
         return shape(value)
     return value is None if shape is None else isinstance(value, shape)
+
+
+def _plain_types(shape: Any) -> set[type]:
+    """The types whose values are of the shape, as far as that is known without a look at the value."""
+    if isinstance(shape, UnionType):
+        return set(get_args(shape))
+    if isinstance(shape, tuple):
+        return {kind for one in shape for kind in _plain_types(one)}
+    return {type(None)} if shape is None else {shape} if isinstance(shape, type) else set()
 
 
 def misfits(values: Mapping[str, Any], shape: Mapping[str, Any]) -> list[str]:
