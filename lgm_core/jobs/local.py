@@ -135,6 +135,7 @@ def _has_worker(run: RunFolder) -> bool:
 def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
     """Put the run into the queue. `first`: before all that did not ask for this. Raises `UserError` if it is full."""
     require_place(here.queue)
+    withdraw(run)  # where its status was damaged, nobody knew that it waits
     run.ask("resume")  # forgets what was asked of an earlier worker
     now, before, ticket = time.time(), run.status(), new_ticket(here.queue, run, first=first)
     notes = set_aside_status(run.status_file)

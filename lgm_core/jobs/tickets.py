@@ -60,15 +60,17 @@ def write_ticket(file: Path, run: RunFolder, wanted: Sequence[str], environment:
 
 
 def withdraw(run: RunFolder) -> bool:
-    """Take the run out of the queue, so that nobody begins it from there; False where it is not in the queue."""
-    file = run.ticket()
-    if file is None:
-        return False
-    try:
-        file.unlink()
-    except FileNotFoundError:  # its turn has just come
-        return False
-    return True
+    """Take the run out of the queue, so that nobody begins it from there; False where it is not in the queue.
+
+    Told by the tickets, not by the run's status, which may be damaged.
+    """
+    gone, queue = False, run.path.parent.parent / "slots" / "queue"
+    for ticket in waiting_tickets(queue):
+        if ticket.run.path == run.path.absolute() and not ticket.attended:
+            with suppress(FileNotFoundError):  # its turn has just come
+                ticket.file.unlink()
+                gone = True
+    return gone
 
 
 @contextmanager

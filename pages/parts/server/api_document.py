@@ -91,7 +91,7 @@ def _get(path: str, summary: str, content: str, answer: Schema | None = None, *,
 _JSON, _WEBP, _HTML, _ANY = "application/json", "image/webp", "text/html", "*/*"
 _LEVELS = schema({"step": int, "sides": [int]})
 _MAP = {"anyOf": [schema(shapes.MAP_OF_BACKBONE), schema(shapes.MAP_OF_RUN)]}
-_ROWS: tuple[tuple[Any, ...], ...] = (
+_ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/api/runs", "All runs, oldest first, and a sentence for each folder that is left out.", _JSON, _RUNS),
     ("/api/runs/{run}", "One run: config, marks, status, what is wrong with its files.", _JSON, _RUN),
     ("/api/runs/{run}/evals", "All evaluation reports of a run.", _JSON, schema({"evals": [shapes.REPORT]})),
@@ -103,13 +103,13 @@ _ROWS: tuple[tuple[Any, ...], ...] = (
     ),
     ("/api/runs/{run}/map", "The map of the real images.", _JSON, _MAP),
     ("/api/openapi.json", "This document.", _JSON, schema({"openapi": str, "paths": dict})),
-    ("/app/static/runs/{run}/frames/{file}", "All images of a step, as one picture.", _WEBP),
-    ("/app/static/runs/{run}/levels/{step}/{image}.png", "The pyramid levels of one image.", "image/png"),
-    ("/app/static/runs/{run}/download/{file}", "A file of the run's folder.", _ANY),
-    ("/app/static/exports/{run}/{file}", "A film or an archive that was made of a run.", _ANY),
-    ("/app/static/thumbs/{key}/{file}", "One page of thumbnails of real images.", _WEBP),
-    ("/app/static/site/{file}", "A page or a cover of the gallery.", _ANY),
-    ("/app/static/reports/{file}", "A report that the dashboard shows.", _HTML),
+    ("/app/static/runs/{run}/frames/{file}", "All images of a step, as one picture.", _WEBP, None),
+    ("/app/static/runs/{run}/levels/{step}/{image}.png", "The pyramid levels of one image.", "image/png", None),
+    ("/app/static/runs/{run}/download/{file}", "A file of the run's folder.", _ANY, None),
+    ("/app/static/exports/{run}/{file}", "A film or an archive that was made of a run.", _ANY, None),
+    ("/app/static/thumbs/{key}/{file}", "One page of thumbnails of real images.", _WEBP, None),
+    ("/app/static/site/{file}", "A page or a cover of the gallery.", _ANY, None),
+    ("/app/static/reports/{file}", "A report that the dashboard shows.", _HTML, None),
 )
 _GROWING = {
     "metrics": ("The lines of metrics", {"loss?": shapes.NUMBER}),
@@ -120,7 +120,7 @@ _GROWING = {
 DOCUMENT: Schema = {
     "openapi": "3.1.0",
     "info": {"title": "LGM Studio", "version": VERSION, "description": "Runs and their pictures, to read."},
-    "paths": {path: _get(path, *rest) for path, *rest in _ROWS}
+    "paths": {path: _get(path, words, content, answer) for path, words, content, answer in _ROWS}
     | {
         f"/api/runs/{{run}}/{what}": _get(
             f"/api/runs/{{run}}/{what}", f"{words}, from a byte offset on.", _JSON, _lines(line), offset=True
