@@ -9,7 +9,7 @@ from lgm_core.base.places import Places
 from lgm_core.cli.main import main
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
-from lgm_core.evaluation.protocol import what_is_unlike
+from lgm_core.evaluation.protocol import keys_of, what_is_unlike
 from lgm_core.presets import change, preset
 from lgm_core.reports.page import study_report
 from lgm_core.reports.summary import result_table
@@ -51,6 +51,20 @@ def small(small_weights: str) -> RunConfig:
     )  # fmt: skip
 
 
+def test_targets_of_different_teachers_are_columns_of_their_own(small: RunConfig, here: Places):
+    usual = change(small, {"pretrain": {"teacher": "mobilenet_v3_small"}})
+    own = change(small, {"kind": "baseline", "baseline": {"choice": "none"}, "name": "", "label_fraction": (1.0,)})
+    assert [key.column for key in keys_of(usual)] == ["conv:instance, pretrain, on digits, 50 % of labels"]
+    for teacher in ("conv:batch", "conv:layer"):
+        assert work(start(change(own, {"pretrain": {"teacher": teacher}}), here), here) == "finished"
+    runs = RunStore(here.runs).runs()
+    table = result_table(runs)
+    assert set(table.columns) == {
+        f"conv:instance, pretrain, on digits, targets of conv:{norm}" for norm in ("batch", "layer")
+    }
+    assert len(table.rows) == 1 and not what_is_unlike([run.config() for run in runs], table.columns)
+
+
 @pytest.mark.slow
 def test_sets_of_all_methods_are_judged_as_pre_training_data_in_one_table(
     small: RunConfig, small_weights: str, here: Places, monkeypatch: pytest.MonkeyPatch
@@ -79,7 +93,7 @@ def test_sets_of_all_methods_are_judged_as_pre_training_data_in_one_table(
         "distilled by MKDT with conv:instance (mkdt_preview), 2 per class", "random real images, 2 per class",
         f"distilled with {small_weights} (preview)", "distilled by RCIG with conv (rcig_digits)",
     }  # fmt: skip
-    column = "conv:instance, pretrain, on digits, 50 % of labels"
+    column = f"conv:instance, pretrain, on digits, 50 % of labels, targets of {small_weights}"
     assert all(column in cells for cells in rows.values())
     assert not what_is_unlike([run.config() for run in runs], table.columns)
     assert small_weights in rows["distilled by MKDT with conv:instance (mkdt_preview), 2 per class"]

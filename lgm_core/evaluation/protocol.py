@@ -18,8 +18,11 @@ from typing import Any
 from lgm_core.backbones.students.student_names import student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.names import file_name, require_known
+from lgm_core.base.pretrain_settings import PretrainConfig
 from lgm_core.base.settings import SharedConfig
 from lgm_core.evaluation.catalog import PROTOCOLS, first_protocol, usual_protocol
+
+_TEACHER, _USUAL_TEACHER = "pretrain.teacher", PretrainConfig().teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,8 @@ class Key:
         words += [self.protocol] if self.protocol != usual_protocol(self.network) else []
         words += [f"on {self.dataset}"] if transfers(self.protocol) else []
         words += [f"{100 * self.fraction:g} % of labels"] if self.fraction != 1 else []
+        teacher = self.settings.get(_TEACHER, _USUAL_TEACHER)
+        words += [f"targets of {teacher}"] if teacher != _USUAL_TEACHER else []
         return ", ".join(words)
 
     @property
@@ -119,7 +124,10 @@ def column_of(report: Mapping[str, Any]) -> str:
     """The column that a report belongs to."""
     network = report["backbone"]
     protocol, fraction = report.get("protocol") or first_protocol(network), report.get("fraction", 1.0)
-    return Key(network=network, protocol=protocol, dataset=report.get("dataset", ""), fraction=fraction).column
+    told = {name: value for name, value in report.get("settings", {}).items() if name == _TEACHER}
+    return Key(
+        network=network, protocol=protocol, dataset=report.get("dataset", ""), fraction=fraction, settings=told
+    ).column
 
 
 def network_of(column: str) -> str:
@@ -171,6 +179,7 @@ def judged_otherwise(key: Key, made: SharedConfig) -> str:
     before = key_for(made, key.network, key.protocol).compared()
     if transfers(key.protocol):  # columns tell these
         before = before | {"data set": key.dataset, "label fraction": key.fraction}
+        before |= {_TEACHER: key.settings.get(_TEACHER)}
     apart = [f"{name} {value}" for name, value in key.compared().items() if value != before.get(name, value)]
     return f", judged with {', '.join(apart)}" if apart else ""
 
