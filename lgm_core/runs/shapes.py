@@ -93,7 +93,20 @@ DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?
 WEIGHTS = {"file?": str, "sha256?": str, "source?": str, "stand_in?": str, "precision?": str}
 FRAME = {"file": _file, "columns": _count, "rows": _count, "side": _count, "count?": int}
 LINES: Mapping[str, Mapping[str, Any]] = {
-    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]}
+    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]},
+    "details.jsonl": {  # of any method: what there is, is of its shape
+        "labels?": [[MAYBE]],
+        "label_rows?": str,
+        "temperature?": MAYBE,
+        "inner?": [MAYBE],
+        "solve?": [MAYBE],
+        "direct_norm?": dict,
+        "implicit_norm?": dict,
+        "loss?": MAYBE,
+        "rate?": MAYBE,
+        "expert?": int,
+        "start?": int,
+    },
 }
 
 

@@ -26,7 +26,7 @@ NAMED = {
     "neighbours.safetensors", "status.json", "synthetic.safetensors", "weights.json", "config.json",
     "mobilenet_v2-on-imagenette.json",
 }  # fmt: skip
-LINES = {"metrics.jsonl", "index.jsonl", "trail.jsonl"}
+LINES = {"metrics.jsonl", "index.jsonl", "trail.jsonl", "details.jsonl"}
 PAGES = {
     "watch": {"run": RUN},
     "compare": {"runs": [RUN, "networks"]},
