@@ -113,4 +113,4 @@ def test_the_style_of_a_set_stands_beside_real_images(store):
     })  # fmt: skip
     page = open_page("backbones", dataset="imagenette", backbones=[BACKBONES[0]], view="style", run=source.id)
     assert not page.exception and len(page.get("plotly_chart")) == 5
-    assert "cosine 0.81, SSIM 0.20" in said(page) and "test images stay as" in said(page)
+    assert "cosine 0.81" in said(page) and "test images stay as" in said(page)

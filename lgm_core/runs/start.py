@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from lgm_core.analysis.catalog import INSTRUMENTS
+from lgm_core.analysis.catalog import INSTRUMENTS, OF_SETS
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
@@ -190,7 +190,7 @@ def _require_features(config: RunConfig) -> None:
     elif config.kind == "embed":
         purpose = "map"
     elif config.kind in INSTRUMENTS:
-        names, purpose = config.evaluate_on or names, "look at"
+        names, purpose = (config.kind in OF_SETS and config.evaluate_on) or names, "look at"
     elif config.kind == "baseline" and config.baseline.choice in BY_FEATURES:
         purpose = "choose real images with"
     elif config.kind == "distill" and method_of(config).networks == "frozen":

@@ -76,8 +76,8 @@ def _copies(found: Mapping[str, Any], source: RunFolder) -> None:
     index = thumb_index(key) if key else {}
     pairs = []
     for one in found["copies"][:30]:
-        words = f"cosine {one['cosine']:.2f}, SSIM {one['ssim']:.2f}"
-        real = real_image_html(index, one["nearest"], 86) if index and one["nearest"] < index["count"] else ""
-        made = synthetic_tile(source, one["image"], words, one["label"], 86)
+        known = bool(index) and one["nearest"] < index["count"]
+        real = real_image_html(index, one["nearest"], 86, f"SSIM {one['ssim']:.2f}") if known else ""
+        made = synthetic_tile(source, one["image"], f"cosine {one['cosine']:.2f}", one["label"], 86)
         pairs.append(tiles_html([made, real]))
     st.html(f"<div style='display:flex;flex-wrap:wrap;gap:.6rem 1.6rem'>{''.join(pairs)}</div>")
