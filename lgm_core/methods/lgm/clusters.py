@@ -36,6 +36,7 @@ def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int
                 "to make clusters of; lower --images-per-class, or add --lgm.no-clusters"
             )
         with threadpool_limits(1):  # the same clusters, however many cores there are
-            found = KMeans(per_class, n_init=_STARTS, random_state=seed).fit_predict(together[members].numpy())
+            kmeans = KMeans(per_class, n_init=_STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]
+            found = kmeans.fit_predict(together[members].numpy())
         parts[members] = label * per_class + torch.as_tensor(found).to(labels)
     return parts
