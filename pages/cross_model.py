@@ -4,6 +4,7 @@ import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.evaluation.protocol import column_of, judged_by, network_of, spread_over, what_is_unlike
+from lgm_core.methods.catalog import is_contrast
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
 from lgm_core.reports.summary import LOWER_BOUND, Row
 from lgm_core.runs.store import RunFolder
@@ -16,6 +17,7 @@ from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.matrix import transfer_matrix
 from pages.parts.transfer.opened import open_report
+from pages.parts.transfer.sided import show_sides
 from pages.parts.ways import pick_way
 
 VIEWS: dict[str, str] = {
@@ -74,6 +76,13 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     st.session_state["matrix_open"] = opened
     if before is not None and before != opened:
         st.rerun()  # the opened cell is drawn outside, so that it does not flicker with every look
+
+
+@st.fragment(run_every=_EVERY)
+@panel("Whose side the others take")
+def sided(chosen: str) -> None:
+    """The sets that mean different classes to two backbones, read anew every few seconds."""
+    show_sides(members(chosen))
 
 
 def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
@@ -191,3 +200,6 @@ if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")
 if values:
     with panel("Transfer against alignment"):
         show_scatter(matrix, backbones, values)
+if any(is_contrast(config_of(run)) for run in runs):
+    st.subheader("Whose side do the others take?", anchor=False)
+    sided(chosen)

@@ -219,6 +219,18 @@ class MethodSettings(ABC):
     def side(self) -> int:
         """Side of the learned images, in pixels."""
 
+    @property
+    def is_contrast(self) -> bool:
+        """Do the images mean different classes to the two networks that they are learned in?"""
+        return False
+
+    def other_meaning(self, classes: int) -> tuple[int, ...]:
+        """For each class, by number, the class that its images mean to the second of two networks; () where the same.
+
+        Raises `ConfigError` where the settings do not fit so many classes.
+        """
+        return ()
+
     def from_picture(self) -> dict[str, Any]:
         """Changes of settings, groups as dicts, with which a run goes on from finished images."""
         return {}

@@ -4,7 +4,7 @@
 ...     engine.work(run, places(), listener)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from tqdm import tqdm
 
+from lgm_core.reports.allegiance import alignments, followed, followed_words, side_table, taken_sides
 from lgm_core.reports.disagreement import HEADINGS, Disagreement, cells_of, evidence, measure_words, shown_rows
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.summary import Table, column_heading, percent
 from lgm_core.runs.heart import Listener
+from lgm_core.runs.store import RunFolder, RunStore
 
 
 @contextmanager
@@ -94,6 +96,20 @@ def print_disagreement(found: Disagreement, k: int = 10) -> None:
         for holds, tears in ((left, right), (right, left)):
             for group in found.torn(holds, tears)[:3]:
                 print(f"{len(group['members'])} images that {tears} tears apart: {evidence(group, holds, tears)}")
+
+
+def print_sides(runs: Sequence[RunFolder], store: RunStore) -> None:
+    """Whose meaning each judge finds in the contrast sets of these runs; nothing where there are none."""
+    sides = taken_sides(runs)
+    if not sides:
+        return
+    print("\nWhose side do the others take? Share of the test images that are called by each meaning:")
+    print_rows(*side_table(sides))
+    names = dict.fromkeys(name for one in sides for name in (one.first, one.second, one.judge))
+    config, every = runs[0].config(), [run for run, _ in store.listed()]
+    known = alignments(every, config.dataset, names)
+    for sentence in followed_words({name: followed(sides, values) for name, values in known.items()}):
+        print(f"sides against alignment, {sentence}")
 
 
 def _percent(cell: Any) -> str:

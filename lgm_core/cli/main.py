@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
-from lgm_core.cli import caching, compute, control, deleting, doctor, instruments, look, sharing
+from lgm_core.cli import caching, compute, control, deleting, doctor, instruments, look, pairing, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -29,6 +29,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "patches": instruments.patches,
     "style": instruments.style,
     "study": compute.study,
+    "allegiance": pairing.allegiance,
     "fork": compute.fork,
     "resume": compute.resume,
     "retry": compute.retry,
@@ -71,7 +72,7 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print("lgm VERB ...    (lgm VERB --help: its settings)\n")
         for name, verb in VERBS.items():
-            print(f"  {name:9} {(verb.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
         return 0
     try:
         if words[0] not in VERBS:

@@ -3,6 +3,7 @@
 catalog       the protocols, a row each: how a set is judged (no torch)
 protocol      the key of an evaluation: how a set was judged, and what can be compared (no torch)
 judge         judge a set by the protocol that a key names
+contrast      whose meaning is found, of images that mean two classes
 seen          what a frozen backbone sees of a judged set and of the test images
 nearest_mean  the protocol "nearest-mean": the nearest class mean
 nearest_image the protocol "1-nn": the nearest judged image

@@ -17,7 +17,8 @@ from lgm_core.base.interfaces import LearnedSet
 from lgm_core.base.names import load
 from lgm_core.base.settings import SharedConfig
 from lgm_core.evaluation.catalog import PROTOCOLS
-from lgm_core.evaluation.protocol import Key
+from lgm_core.evaluation.contrast import other_meaning, sides
+from lgm_core.evaluation.protocol import Key, transfers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +52,19 @@ def _require_classes(judged: Judged, key: Key) -> None:
 
 
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
-    """The report: the key, what was measured (as `probe.score` names it, in [0, 1]), and how long it took."""
+    """The report: the key, what was measured (as `probe.score` names it, in [0, 1]), and how long it took.
+
+    Of a contrast set also `contrast` (`contrast.sides`), of the first head where there are several, as the confusion is.
+    """
     began = time.perf_counter()
     _require_classes(judged, key)
     measured = load(PROTOCOLS[key.protocol].judge)(bench, config, judged, key)
+    meaning = () if transfers(key.protocol) else other_meaning(judged.made, bench.classes)
     return {
         **key.facts(),
         "classes": list(bench.test.classes),
         "groups": list(bench.test.group_names),
         **measured,
+        **({"contrast": sides(measured["confusion"], meaning)} if meaning else {}),
         "seconds": time.perf_counter() - began,
     }

@@ -10,6 +10,7 @@ result, as long as all this takes less than LIVE_SHARE of the time. A network fr
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from lgm_core.backbones.abstract_bench import VIEW_AUGMENT, Bench
 from lgm_core.backbones.augment import Augment
@@ -22,6 +23,7 @@ from lgm_core.base.interfaces import LearnedSet, TargetSet
 from lgm_core.base.settings import LIVE_RATE, LIVE_SHARE, LIVE_VIEWS, SharedConfig
 from lgm_core.datasets.image_set import Subset
 from lgm_core.datasets.spread import spread_over_classes
+from lgm_core.evaluation.contrast import other_meaning, sides
 from lgm_core.evaluation.from_scratch import values_of
 from lgm_core.evaluation.nearest_mean import ClassMeans
 from lgm_core.evaluation.pretraining import live_accuracy
@@ -43,6 +45,7 @@ class LiveJudges:
         self._steps = {round(k * (steps - 1) / live.times) for k in range(1, live.times + 1)} if live.times else set()
         others = [name for name in config.evaluate_on if not is_student(name)]
         self._names = tuple(dict.fromkeys([*self._own, *others]))
+        self._meaning = other_meaning(config, bench.classes)
         self._judges: dict[str, _Judge] = {}
         self._began, self._spent = time.perf_counter(), 0.0
 
@@ -59,21 +62,29 @@ class LiveJudges:
             self._open(name)
 
     def judge(self, learned: LearnedSet, step: int) -> dict[str, float]:
-        """Accuracies in [0, 1], by "live:" and a network's name: its own always, others at last and as time allows."""
+        """Accuracies in [0, 1], by "live:" and a network's name: its own always, others at last and as time allows.
+
+        Of a contrast set also by "live_other:", read with the second backbone's classes.
+        """
         is_last = step == max(self._steps)
-        found = {}
+        found: dict[str, float] = {}
         for name in self._names:
             if name not in self._own and not is_last and self._spent > LIVE_SHARE * (time.perf_counter() - self._began):
                 continue
             began = time.perf_counter()
             try:
-                found[f"live:{name}"] = (
-                    self._of_student(learned, name) if is_student(name) else self._of_means(learned, name)
-                )
+                found |= self._judged(learned, name)
             except Unmeasured as error:  # the steps go on, and may mend it
                 self._bench.note(f"no accuracy of {name} on the way: {error}")
             self._spent += time.perf_counter() - began if name not in self._own else 0.0
         return found
+
+    def _judged(self, learned: LearnedSet, name: str) -> dict[str, float]:
+        if is_student(name):
+            return {f"live:{name}": self._of_student(learned, name)}
+        report = self._of_means(learned, name)
+        other = {f"live_other:{name}": sides(report["confusion"], self._meaning)["top1_other"]} if self._meaning else {}
+        return {f"live:{name}": report["top1"], **other}
 
     def _open(self, name: str) -> None:
         if name in self._judges or is_student(name):
@@ -85,7 +96,7 @@ class LiveJudges:
         held = HeldOut(bank.features[:, 0].to(device), bank.labels.to(device), None, 0, bench.classes)
         self._judges[name] = _Judge(bench.augment(VIEW_AUGMENT, backbone), held)
 
-    def _of_means(self, learned: LearnedSet, name: str) -> float:
+    def _of_means(self, learned: LearnedSet, name: str) -> dict[str, Any]:
         bench, judge = self._bench, self._judges[name]
         features = view_features(
             learned.images,
@@ -97,7 +108,7 @@ class LiveJudges:
             seed=0,
         )
         means = ClassMeans(Seen(features, learned.labels), classes=bench.classes)
-        return judge.held.report(means.scores)["top1"]
+        return judge.held.report(means.scores)
 
     def _of_student(self, learned: LearnedSet, name: str) -> float:
         config, scratch, device = self._config, self._config.scratch, self._bench.compute.device

@@ -7,6 +7,7 @@ waiter        the process that waits, and then is the worker of the next run
 worker        what a process does that works on a run
 slots         one run per device, by file locks
 study         a study as a list of runs
+pairs         a study of contrast sets, one for each ordered pair
 forking       a run that takes over from another at a step
 estimate      time and memory before the start, from past runs or from `calibrations`
 duration      how many steps a run of so many minutes has

@@ -174,10 +174,13 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
         group = "" if report["worst_group"] is None else f"{100 * report['worst_group']:.1f}"
         top5 = "" if report["top5"] is None else f"{100 * report['top5']:.1f}"
         counts = str(report["train_images"]), str(report["test_images"])
-        rows.append([judge_words(report), top1_words(report), top5, group, *counts])
-    headings = ["evaluated on", "top-1, %", "top-5, %", "worst group, %", "training images", "test images"]
-    if not any(row[3] for row in rows):
-        headings, rows = [*headings[:3], *headings[4:]], [[*row[:3], *row[4:]] for row in rows]
+        other = f"{100 * report['contrast']['top1_other']:.1f}" if "contrast" in report else ""
+        rows.append([judge_words(report), top1_words(report), other, top5, group, *counts])
+    headings = ["evaluated on", "top-1, %", "read as the second backbone means them, %", "top-5, %", "worst group, %"]
+    headings += ["training images", "test images"]
+    for place in (4, 2):
+        if not any(row[place] for row in rows):
+            headings, rows = [*headings[:place], *headings[place + 1 :]], [[*r[:place], *r[place + 1 :]] for r in rows]
     return table(headings, rows) if rows else ""
 
 

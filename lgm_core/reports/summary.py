@@ -14,7 +14,7 @@ from typing import Any
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
-from lgm_core.methods.catalog import METHODS
+from lgm_core.methods.catalog import METHODS, is_contrast
 from lgm_core.runs.store import RunFolder
 
 
@@ -104,7 +104,7 @@ def choice_of(config: RunConfig) -> str:
 def row_label(config: RunConfig) -> str:
     """What made the images, in words; equal for runs that differ in the seed alone."""
     per_class = f", {config.images_per_class} per class" if config.images_per_class > 1 else ""
-    together = " + ".join(config.networks())
+    together = (" against " if is_contrast(config) else " + ").join(config.networks())
     if config.kind == "baseline":
         return {
             "random": f"random real images{per_class}",

@@ -34,6 +34,7 @@ REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
+    "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
 }  # fmt: skip
 ALIGNMENT = {
     "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict,

@@ -61,6 +61,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
         weight=own.lgm.weights(len(names))[place],
         chunk=own.lgm.chunk or fitting(views * shared.images_per_class * bench.classes, bench, backbone),
         place=place,
+        meaning=torch.tensor(other) if place == 1 and (other := own.other_meaning(bench.classes)) else None,
     )
 
 

@@ -76,6 +76,14 @@ class LGMConfig:
     source_weights: tuple[int, ...] = knob(
         (), "turns, or shares of the loss, of each of several backbones; none: all alike", low=1
     )
+    contrast: Literal["none", "rolled", "listed"] = knob(
+        "none",
+        "two backbones A+B: the images mean their class to A, and to B the next one (rolled), or as contrast_classes "
+        "lists; none: the same to both",
+    )
+    contrast_classes: tuple[int, ...] = knob(
+        (), "for each class, by number from 0, the class that its images mean to the second backbone", low=0
+    )
     average: float = knob(0.0, "share of the steps, the last ones, over which the images are averaged", low=0, high=1)
     flat_radius: float = knob(
         0.0,
@@ -142,6 +150,7 @@ class LGMSettings(MethodSettings):
         A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
         """
         self._check_objective(len(shared.networks()))
+        self._check_contrast(shared)
         side, start = self.synthetic.resolution, self.pyramid.start
         if self.synthetic.parameterisation != "pyramid":
             return
@@ -157,6 +166,42 @@ class LGMSettings(MethodSettings):
     def clusters_per_class(self, images_per_class: int) -> int:
         """Rows of the head for each class: one, or one for each of its images."""
         return images_per_class if self.lgm.clusters and self.lgm.target != "batch" else 1
+
+    @property
+    def is_contrast(self) -> bool:
+        return self.lgm.contrast != "none"
+
+    def other_meaning(self, classes: int) -> tuple[int, ...]:
+        """The second backbone's class for each of the first one's, in a contrast run."""
+        lgm = self.lgm
+        if lgm.contrast == "rolled":
+            return tuple((place + 1) % classes for place in range(classes))
+        if lgm.contrast == "listed" and len(lgm.contrast_classes) != classes:
+            raise ConfigError(
+                f"lgm.contrast-classes lists {len(lgm.contrast_classes)} classes, but the data set has {classes}: give "
+                "one for each, in their order"
+            )
+        return lgm.contrast_classes
+
+    def _check_contrast(self, shared: SharedConfig) -> None:
+        """Raise `ConfigError` for a contrast that is not between two backbones, or whose classes are no exchange."""
+        contrast, given = self.lgm.contrast, self.lgm.contrast_classes
+        if (contrast == "listed") != bool(given):
+            raise ConfigError("lgm.contrast listed and lgm.contrast-classes belong together: give both, or neither")
+        if given and (sorted(given) != list(range(len(given))) or list(given) == sorted(given)):
+            raise ConfigError(
+                f"lgm.contrast-classes must exchange some of the classes 0 to {len(given) - 1}, each named once; "
+                f"{' '.join(map(str, given))} was given"
+            )
+        if contrast != "none" and len(shared.networks()) != 2:
+            raise ConfigError(
+                f"lgm.contrast is between two backbones, A+B; {' and '.join(shared.networks())} was given"
+            )
+        if contrast != "none" and self.clusters_per_class(shared.images_per_class) > 1:
+            raise ConfigError(
+                "lgm.contrast gives each class as a whole another meaning, and cannot have its clusters: add "
+                "--no-lgm.clusters, or one image per class"
+            )
 
     def _check_objective(self, sources: int) -> None:
         """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""

@@ -31,12 +31,15 @@ class Source:
         weight: int = 1,
         chunk: int = 0,
         place: int = 0,
+        meaning: Int[Tensor, "k"] | None = None,
     ) -> None:
         """`chunk`: views per forward pass, of all images together; 0: all at once. `weight`: how much this backbone
-        counts beside others; `place`: its number among them, so that each has views of its own.
+        counts beside others; `place`: its number among them, so that each has views of its own. `meaning`: by row of
+        the head, the row that its images are matched to here; None: that row itself.
         """
         self.backbone, self.augment, self.objective, self.compute = backbone, augment, objective, compute
         self.views, self.weight, self.chunk = views, weight, chunk
+        self.meaning = meaning
         self._seeds = (seed,) if place == 0 else (seed, place)
 
     def gradient(
@@ -47,6 +50,7 @@ class Source:
         `rows`: the row of the head, such as the class, that each image belongs to. Where memory runs out it is tried
         again with half the chunk, down to a single view.
         """
+        rows = rows if self.meaning is None else self.meaning.to(rows.device)[rows]
         loss_of, notes = self.objective.at(step), list[str]()
         seed, *place = self._seeds
         random = generator("cpu", seed, step, 0x76696577, *place)

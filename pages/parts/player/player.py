@@ -78,7 +78,13 @@ def judges_of(config: Mapping[str, Any]) -> list[dict[str, str]]:
     """The live accuracies that a run may have: the metric's name, the judge in words, the colour of its curve."""
     names, colours = _networks(config), _colours(config)
     known = [("live_top1", names[0])] + [(f"live:{name}", name) for name in names]
-    return [{"name": key, "words": live_judge(key, name), "colour": colours[name]} for key, name in known]
+    found = [{"name": key, "words": live_judge(key, name), "colour": colours[name]} for key, name in known]
+    if len(taken_apart(config.get("backbone", ""))) != 2:
+        return found
+    return found + [  # the images may mean other classes to the second network
+        {"name": f"live_other:{name}", "words": live_judge(f"live_other:{name}", name), "colour": class_colour(place)}
+        for place, name in enumerate(names, start=len(names) + 1)
+    ]
 
 
 def losses_of(config: Mapping[str, Any]) -> list[dict[str, str]]:

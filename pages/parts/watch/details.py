@@ -15,6 +15,8 @@ from lgm_core.reports.confusion import weakest_class
 from lgm_core.reports.summary import judge_words, tested_on
 from lgm_core.runs.store import RunFolder
 
+_OTHER = "read as the second means them"  # top-1 of a contrast set, with the second backbone's classes
+
 
 def show_results(run: RunFolder) -> None:
     """Top-1 accuracy per evaluating backbone, as the reports say it."""
@@ -25,6 +27,7 @@ def show_results(run: RunFolder) -> None:
         {
             "Evaluated on": judge_words(report),
             "top-1": 100 * report["top1"],
+            _OTHER: 100 * report["contrast"]["top1_other"] if "contrast" in report else None,
             "±": 100 * report["top1_std"] if len(report["top1_seeds"]) > 1 else None,
             "top-5": None if report["top5"] is None else 100 * report["top5"],
             "worst group": None if report["worst_group"] is None else 100 * report["worst_group"],
@@ -33,7 +36,9 @@ def show_results(run: RunFolder) -> None:
         for report in reports
     ]
     table = pd.DataFrame(rows).dropna(axis="columns", how="all")
-    formats = {name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", "top-5", "worst group")}
+    formats = {
+        name: st.column_config.NumberColumn(format="%.1f %%") for name in ("top-1", _OTHER, "top-5", "worst group")
+    }
     columns = [column_of(report) for report in reports]
     formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over {spread_over(columns)}")
     st.subheader("What the images are worth", anchor=False)

@@ -1,0 +1,49 @@
+"""A study of pairs: for each ordered pair of backbones a set that means one class to the first, another to the second.
+
+>>> plan = plan_pairs(preset("preview", name="sides", dataset="scenes"), PairFlags(backbones=("a", "b", "c")))
+>>> [config.name for config in plan][:2]
+['sides-a-against-b-s0', 'sides-a-against-c-s0']
+"""
+
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.knobs import from_dict, knob, to_dict
+from lgm_core.base.names import file_name
+from lgm_core.base.settings import joined
+from lgm_core.config import RunConfig
+from lgm_core.methods.catalog import is_contrast
+from lgm_core.presets import change
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairFlags:
+    """What a study of pairs asks beyond the config that its runs share."""
+
+    backbones: tuple[str, ...] = knob((), "backbones of which each ordered pair distils one set, judged by all of them")
+    seeds: int = knob(1, "sets per ordered pair", low=1)
+
+
+def plan_pairs(base: RunConfig, flags: PairFlags) -> list[RunConfig]:
+    """The runs, all pairs of one seed before the next seed, so that the whole table has figures early.
+
+    Both orders of a pair are there: exchanged, they control for what each backbone can be told at all. Classes are
+    rolled, unless `base` lists others. Further judges may be in `base.evaluate_on`.
+    """
+    flags, names = from_dict(PairFlags, to_dict(flags)), tuple(dict.fromkeys(flags.backbones))
+    if not base.name or len(names) < 2:
+        raise ConfigError(
+            "a study of pairs needs a name and two backbones or more: lgm allegiance NAME DATASET BACKBONE BACKBONE "
+            "[BACKBONE ...]"
+        )
+    if not is_contrast(base):
+        base = change(base, {"lgm": {"contrast": "rolled"}})
+    judges = tuple(dict.fromkeys([*names, *base.evaluate_on]))
+    return [
+        replace(
+            base, study=base.name, backbone=joined(pair), evaluate_on=judges, seed=base.seed + seed,
+            name=f"{base.name}-{'-against-'.join(file_name(one, keep='.') for one in pair)}-s{base.seed + seed}",
+        )
+        for seed in range(flags.seeds) for pair in permutations(names, 2)
+    ]  # fmt: skip

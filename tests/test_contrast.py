@@ -1,0 +1,169 @@
+"""Sets that mean one class to one backbone and another to a second one: the step, the judging, the study, its table."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lgm_core.backbones.augment import Augment
+from lgm_core.backbones.features import Bank
+from lgm_core.base.errors import ConfigError
+from lgm_core.base.files import read_json
+from lgm_core.base.interfaces import generator
+from lgm_core.base.settings import AugmentConfig
+from lgm_core.cli.console import print_sides
+from lgm_core.config import RunConfig, validate
+from lgm_core.engine import start, work
+from lgm_core.evaluation.contrast import sides
+from lgm_core.jobs.pairs import PairFlags, plan_pairs
+from lgm_core.methods.catalog import own_settings
+from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
+from lgm_core.methods.lgm.pixels import PixelSet
+from lgm_core.methods.lgm.source import Source
+from lgm_core.methods.lgm.step import LinearGradientMatching
+from lgm_core.methods.lgm.targets import MeanTarget
+from lgm_core.presets import change, preset
+from lgm_core.reports.allegiance import Side, followed, side_table, taken_sides
+from lgm_core.reports.live_curves import live_keys
+from lgm_core.reports.page import run_report
+from lgm_core.reports.summary import row_label
+from lgm_core.runs.start import is_done
+from lgm_core.runs.store import RunStore
+from tests.conftest import QUICK_NETWORK, ToyBackbone
+
+C, ROLLED = 4, torch.tensor([1, 2, 3, 0])
+
+
+@pytest.fixture
+def other_network(tmp_path: Path) -> str:
+    """`python:` name of another network as quick as that of `small_run`."""
+    file = tmp_path / "other.py"
+    file.write_text(QUICK_NETWORK.replace("AdaptiveAvgPool2d(2)", "AdaptiveAvgPool2d(3)"))
+    return f"python:{file}:build"
+
+
+def _bank(toy: ToyBackbone, seed: int) -> Bank:
+    """Features of four kinds of images that the network tells apart."""
+    random = generator("cpu", seed)
+    kinds = torch.rand(C, 1, 3, 4, 4, generator=generator("cpu", 9)).expand(C, 12, 3, 4, 4).flatten(0, 1)
+    images = torch.nn.functional.interpolate(kinds, size=16) + 0.05 * torch.randn(4 * 12, 3, 16, 16, generator=random)
+    return Bank(toy(images.clamp(0, 1))[:, None], torch.arange(C).repeat_interleave(12), C)
+
+
+def test_the_images_come_to_mean_one_class_to_one_network_and_the_next_one_to_the_other(compute):
+    """Nearest class mean of the real features, on the learned images themselves, in both networks."""
+    lgm, cpu = LGMConfig(contrast="rolled", learning_rate=0.05), torch.device("cpu")
+    nets = ToyBackbone(0), ToyBackbone(1)
+    banks = [_bank(net, 4) for net in nets]
+    sources = []
+    for place, (net, bank) in enumerate(zip(nets, banks, strict=True)):
+        target = MeanTarget(bank, balanced=True, device=cpu)
+        objective = GradientMatching(target, config=lgm, rows=C, width=12, steps=120, seed=0, device=cpu)
+        plain = AugmentConfig(crop=False, flip=False, noise_std=0.0)
+        sources.append(
+            Source(
+                net, augment=Augment(plain, side=16, seed=0, device="cpu"), objective=objective, compute=compute,
+                views=1, seed=0, place=place, meaning=ROLLED if place else None,
+            )
+        )  # fmt: skip
+    pixels = PixelSet(SyntheticConfig(resolution=16), classes=C, images_per_class=1, random=generator("cpu", 3))
+    distiller = LinearGradientMatching(lgm, steps=120, synthetic=pixels, sources=sources, keep_moments=True)
+    for step in range(120):
+        distiller.step(step)
+    learned = distiller.export()
+    for net, bank, meant in zip(nets, banks, (torch.arange(C), ROLLED), strict=True):
+        own, real = net(learned.images), bank.features[:, 0].float()
+        scores = (own - own.mean(0)) @ (bank.class_means() - real.mean(0)).T
+        assert torch.equal(scores.argmax(1), meant)
+
+
+def test_a_confusion_says_whose_meaning_is_found():
+    """Class 2 is not exchanged: what is called by it belongs to neither side."""
+    found = sides([[1, 6, 0], [2, 3, 0], [0, 0, 8]], (1, 0, 2))
+    assert found["top1_other"] == (6 + 2 + 8) / 20 and found["allegiance"] == (1 + 3) / (1 + 3 + 6 + 2)
+    turned = sides([[1, 2, 3], [4, 5, 6], [7, 8, 9]], (1, 2, 0))  # called 0 it is meant as 1, 1 as 2, 2 as 0
+    assert turned["top1_other"] == (4 + 8 + 3) / 45
+    assert sides([[0, 0, 1], [0, 0, 1], [0, 0, 1]], (1, 0, 2))["allegiance"] is None
+
+
+def test_the_second_network_alone_is_matched_to_other_classes(small_run: RunConfig, other_network: str, here):
+    both = {"backbone": f"{small_run.backbone}+{other_network}", "lgm": {"contrast": "rolled"}}
+    run = start(validate(change(small_run, both)), here)
+    assert work(run, here) == "finished"
+    (report,) = run.eval_reports()
+    assert report["contrast"] == sides(report["confusion"], [(c + 1) % 10 for c in range(10)])
+    live = run.metrics()[-1]
+    assert {f"live_other:{name}" for name in run.config().networks()} <= set(live) & set(live_keys(run.metrics()))
+    assert " against " in row_label(run.config()) and "contrast" not in read_json(run.status_file)
+    assert "read as the second backbone means them" in run_report(run)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"backbone": "resnet18"}, "between two backbones, A.B; resnet18 was given"),
+        ({"backbone": "resnet18+mobilenet_v2+clip_vitb16"}, "between two backbones"),
+        ({"images_per_class": 2}, "--no-lgm.clusters"),
+        ({"lgm": {"contrast": "listed"}}, "belong together"),
+        ({"lgm": {"contrast_classes": (1, 0)}}, "belong together"),
+        ({"lgm": {"contrast": "listed", "contrast_classes": (1, 1)}}, "exchange some of the classes 0 to 1"),
+        ({"lgm": {"contrast": "listed", "contrast_classes": (0, 1)}}, "exchange some of the classes 0 to 1"),
+    ],
+)
+def test_what_is_no_contrast_is_refused_by_name(settings: dict, words: str):
+    base = preset("preview", dataset="digits", backbone="resnet18+mobilenet_v2", lgm={"contrast": "rolled"})
+    with pytest.raises(ConfigError, match=words):
+        validate(change(base, settings))
+
+
+def test_listed_classes_have_to_be_those_of_the_data_set():
+    base = preset("preview", backbone="a+b", lgm={"contrast": "listed", "contrast_classes": (1, 0, 2)})
+    assert own_settings(base).other_meaning(3) == (1, 0, 2)
+    with pytest.raises(ConfigError, match="lists 3 classes, but the data set has 4"):
+        own_settings(base).other_meaning(4)
+
+
+def test_a_study_of_pairs_goes_on_where_it_stopped(small_run: RunConfig, other_network: str, here, capsys):
+    base = change(small_run, {"name": "sides", "steps": 16, "live": {"times": 0}})
+    plan = plan_pairs(base, PairFlags(backbones=(small_run.backbone, other_network)))
+    assert [config.networks() for config in plan] == [
+        (small_run.backbone, other_network), (other_network, small_run.backbone)
+    ]  # fmt: skip
+    runs = [start(validate(config), here) for config in plan]
+    assert work(runs[0], here) == "finished"
+    assert [is_done(start(config, here)) for config in plan] == [True, False]
+    found = taken_sides(RunStore(here.runs).study("sides"))
+    assert [(one.first, one.judge, one.is_third) for one in found] == [
+        (small_run.backbone, name, False) for name in (small_run.backbone, other_network)
+    ]  # fmt: skip
+    print_sides(runs, RunStore(here.runs))
+    assert "Whose side do the others take?" in capsys.readouterr().out
+
+
+def test_a_study_of_pairs_has_every_ordered_pair_and_seed():
+    plan = plan_pairs(preset("preview", name="s"), PairFlags(backbones=("a", "b", "c"), seeds=2))
+    assert len({(config.backbone, config.seed) for config in plan}) == 12 and {config.seed for config in plan[:6]} == {
+        0
+    }
+    assert all(config.evaluate_on == ("a", "b", "c") and config.study == "s" for config in plan)
+    with pytest.raises(ConfigError, match="two backbones or more"):
+        plan_pairs(preset("preview", name="s"), PairFlags(backbones=("a",)))
+
+
+def _side(first: str, second: str, judge: str, share: float) -> Side:
+    return Side(first=first, second=second, judge=judge, top1=share, other=1 - share, share=share, runs=("r",))
+
+
+def test_who_is_alike_sides_alike_whatever_the_order_of_a_pair():
+    place = {"a": 0.0, "b": 1.0, "c": 0.3, "d": 0.8}
+    values = {(one, two): 1 - abs(place[one] - place[two]) for one in place for two in place}
+    triples = [(a, b, c) for a in place for b in place for c in place if len({a, b, c}) == 3]
+    near = [_side(a, b, c, 0.5 + 0.4 * (values[c, a] - values[c, b])) for a, b, c in triples]
+    one, back = followed(near, values), followed(near[::-1], values)
+    assert one and back and one.points == 12 and one.r == pytest.approx(1) == back.r and one.backbones == 4
+    away = followed([_side(s.first, s.second, s.judge, 1 - s.share) for s in near if s.share is not None], values)
+    assert away and away.r == pytest.approx(-1) and away.interval
+    always_first = followed([_side(a, b, c, 0.9) for a, b, c in triples], values)
+    assert always_first is None  # the first named wins in both orders: nothing that the others would have sided by
+    assert side_table(near[:1])[1][0][-1] == f"{100 * (near[0].share or 0):.1f}"
