@@ -18,7 +18,7 @@ from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.settings import ScratchConfig, SharedConfig
 from lgm_core.evaluation.protocol import check_protocols, keys_of, transfers
-from lgm_core.methods.catalog import METHODS, groups_of_methods, method_of, own_settings
+from lgm_core.methods.catalog import METHODS, groups_of_methods, known_method, method_of, own_settings
 
 if TYPE_CHECKING:
 
@@ -116,6 +116,11 @@ def validate(config: RunConfig) -> RunConfig:
             f"the fork begins at step {config.fork_step}, but the run ends at {config.steps}; raise steps above it"
         )
     return config
+
+
+def is_contrast(config: SharedConfig) -> bool:
+    """Does a run distil images that mean different classes to two networks?"""
+    return known_method(config) is not None and own_settings(config).is_contrast
 
 
 def _check_choice(config: RunConfig) -> None:

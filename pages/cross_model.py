@@ -3,8 +3,8 @@
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
+from lgm_core.config import is_contrast
 from lgm_core.evaluation.protocol import column_of, judged_by, network_of, spread_over, what_is_unlike
-from lgm_core.methods.catalog import is_contrast
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
 from lgm_core.reports.summary import LOWER_BOUND, Row
 from lgm_core.runs.store import RunFolder

@@ -82,8 +82,8 @@ def test_a_confusion_says_whose_meaning_is_found():
     """Class 2 is not exchanged: what is called by it belongs to neither side."""
     found = sides([[1, 6, 0], [2, 3, 0], [0, 0, 8]], (1, 0, 2))
     assert found["top1_other"] == (6 + 2 + 8) / 20 and found["allegiance"] == (1 + 3) / (1 + 3 + 6 + 2)
-    turned = sides([[1, 2, 3], [4, 5, 6], [7, 8, 9]], (1, 2, 0))  # called 0 it is meant as 1, 1 as 2, 2 as 0
-    assert turned["top1_other"] == (4 + 8 + 3) / 45
+    turned = sides([[1, 2, 3], [4, 5, 6], [7, 9, 8]], (1, 2, 0))  # called 0 it is meant as 1, 1 as 2, 2 as 0
+    assert turned["top1_other"] == (4 + 9 + 3) / 45
     assert sides([[0, 0, 1], [0, 0, 1], [0, 0, 1]], (1, 0, 2))["allegiance"] is None
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lgm_core.base.settings import SharedConfig
-from lgm_core.methods.catalog import is_contrast, own_settings
+from lgm_core.config import is_contrast
+from lgm_core.methods.catalog import own_settings
 
 
 def other_meaning(made: SharedConfig, classes: int) -> tuple[int, ...]:

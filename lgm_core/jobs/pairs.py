@@ -12,8 +12,7 @@ from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
 from lgm_core.base.settings import joined
-from lgm_core.config import RunConfig
-from lgm_core.methods.catalog import is_contrast
+from lgm_core.config import RunConfig, is_contrast
 from lgm_core.presets import change
 
 

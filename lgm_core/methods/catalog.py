@@ -235,11 +235,6 @@ def own_settings(config: SharedConfig) -> Any:
     return cls(**{group.name: getattr(config, group.name) for group in fields(cls)})
 
 
-def is_contrast(config: SharedConfig) -> bool:
-    """Does a run distil images that mean different classes to two networks?"""
-    return known_method(config) is not None and own_settings(config).is_contrast
-
-
 def groups_of_methods() -> dict[str, type]:
     """The groups of settings that only methods have, by name: what a config has beside the shared ones."""
     shared = {group.name for group in fields(SharedConfig)}

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from lgm_core.config import is_contrast
 from lgm_core.evaluation.protocol import column_of, network_of
-from lgm_core.methods.catalog import is_contrast
 from lgm_core.reports.disagreement import WORDS
 from lgm_core.reports.matrix import config_of
 from lgm_core.runs.store import RunFolder

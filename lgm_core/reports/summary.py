@@ -11,10 +11,10 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, is_contrast
 from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
-from lgm_core.methods.catalog import METHODS, is_contrast
+from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunFolder
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from lgm_core.config import is_contrast
 from lgm_core.evaluation.protocol import network_of
-from lgm_core.methods.catalog import is_contrast
 from lgm_core.reports.allegiance import Side, alignments, followed, followed_words, taken_sides
 from lgm_core.reports.matrix import config_of
 from lgm_core.runs.store import RunFolder
@@ -37,7 +37,8 @@ def show_sides(runs: Sequence[RunFolder]) -> None:
     told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     st.caption(f"{_WHAT} Runs: {told}. Click a row's cell to open its run.")
     shown = pd.DataFrame(rows)
-    styled = shown.style.map(_colour, subset=[title_of(name) for name in judges]).format(na_rep="–", precision=1)
+    shares = [title_of(name) for name in judges]
+    styled = shown.style.map(_colour, subset=shares).format("{:.1f} %", subset=shares, na_rep="–")
     picked = st.dataframe(
         styled, hide_index=True, on_select="rerun", selection_mode="single-cell", key="sides", placeholder="–"
     )["selection"]
