@@ -54,7 +54,7 @@ def _require_classes(judged: Judged, key: Key) -> None:
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
     """The report: the key, what was measured (as `probe.score` names it, in [0, 1]), and how long it took.
 
-    Of a contrast set also `contrast` (`contrast.sides`), of the first head where there are several, as the confusion is.
+    Of a contrast set also `contrast`, as `contrast.sides` has it, of the first of several heads.
     """
     began = time.perf_counter()
     _require_classes(judged, key)

@@ -1,1 +1,3 @@
-"""The transfer matrix: `matrix` (the component), `alignment` beside it, `sided`: whose side the others take, `opened` (one evaluation)."""
+"""The transfer matrix: `matrix` (the component), `alignment` beside it, `opened` (one evaluation); `sided` (whose side
+the others take).
+"""
