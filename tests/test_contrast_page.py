@@ -53,3 +53,11 @@ def test_both_meanings_have_a_curve_in_another_colour():
     drawn = [one["colour"] for one in found if one["name"].startswith(("live:", "live_other:"))]
     assert len(set(drawn)) == len(drawn) == 6
     assert not [one for one in judges_of({"backbone": "a", "evaluate_on": ["b"]}) if "other" in one["name"]]
+
+
+def test_a_study_that_has_only_begun_has_its_table(store: RunStore):
+    facts = {"backbone": joined(BACKBONES[:2]), "lgm": {"contrast": "rolled"}, "evaluate_on": BACKBONES}
+    fake_distill(store, "queued", name="first", study="sides", **facts)
+    test = open_page("cross_model", study="sides")
+    assert not test.exception and len(test.dataframe[-1].value) == 1
+    assert "1 queued" in " ".join(caption.value for caption in test.caption)

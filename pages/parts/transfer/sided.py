@@ -32,7 +32,7 @@ def show_sides(runs: Sequence[RunFolder]) -> None:
     sides = taken_sides(runs)
     judges = list(dict.fromkeys(one.judge for one in sides))
     pairs = list(dict.fromkeys(config_of(run).networks() for run in made))
-    rows = [_row([one for one in sides if (one.first, one.second) == pair], *pair, judges) for pair in pairs]
+    rows = [_row([one for one in sides if (one.first, one.second) == pair], pair, judges) for pair in pairs]
     states = [run.status().state for run in made]
     told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     st.caption(f"{_WHAT} Runs: {told}. Click a row's cell to open its run.")
@@ -58,7 +58,8 @@ def show_sides(runs: Sequence[RunFolder]) -> None:
         )
 
 
-def _row(sides: Sequence[Side], first: str, second: str, judges: Sequence[str]) -> dict[str, str | float | None]:
+def _row(sides: Sequence[Side], pair: Sequence[str], judges: Sequence[str]) -> dict[str, str | float | None]:
+    first, second = pair
     found = {one.judge: one for one in sides}
     own = {network_of(name): one for name, one in list(found.items())[::-1]}
     a, b = own.get(first), own.get(second)
