@@ -34,6 +34,7 @@ REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
+    "mark?": str,
 }  # fmt: skip
 ALIGNMENT = {
     "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict,
@@ -88,6 +89,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
+GROUPS = {"groups": [{"name": str, "images": dict, "indices": [int]}], "rest": bool}
 CHOICE = {"choice?": str, "indices?": [int], "origins?": [str], "images?": int}
 DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?": [str]}
 WEIGHTS = {"file?": str, "sha256?": str, "source?": str, "stand_in?": str, "precision?": str}
@@ -218,13 +220,17 @@ def _weights(values: Mapping[str, Any]) -> list[str]:
     return [name for name, facts in values.items() if not fits(facts, WEIGHTS)]
 
 
+def _groups(values: Mapping[str, Any]) -> list[str]:
+    return [name for name, copy in values.items() if not fits(copy, GROUPS)]
+
+
 def _marks(values: Mapping[str, Any]) -> list[str]:
     return misfits(values, {"note?": str, "starred?": bool, "tags?": [str]})
 
 
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
-    "findings.json": _findings,
+    "findings.json": _findings, "groups.json": _groups,
     "index.jsonl": _frame, "labels.json": lambda values: misfits(values, LABELS), "weights.json": _weights,
     "choice.json": lambda values: misfits(values, CHOICE), "data.json": lambda values: misfits(values, DATA),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED, 
 from lgm_core.base.errors import result_or_why
 from lgm_core.base.places import places
 from lgm_core.datasets import catalog as datasets
+from lgm_core.runs.used_groups import find_collection
 from pages.parts.images import frame_sprite, real_image_html, sprite_html, thumb_index, thumb_keys, tiles_html
 from pages.parts.pickers import all_runs, backbone_status, dataset_status, settings
 from pages.parts.server import background
@@ -44,6 +45,12 @@ def show_dataset(name: str) -> bool:
         if status.startswith("can be fetched"):
             size = f" ({datasets.size(row)})" if row.megabytes else ""
             _fetch_button(row.name, f"Fetch{size}")
+    if row.collection:
+        words, why = result_or_why(lambda: find_collection(row.name, places()).words())
+        if why:
+            st.error(plain(why), icon=":material/error:")
+            return False
+        st.caption(plain(words))
     if split := datasets.split_words(row):
         st.caption(f"{plain(split[0].upper() + split[1:])}.")
     _fetch_progress(row.name)
