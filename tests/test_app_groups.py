@@ -29,15 +29,13 @@ def test_a_lasso_becomes_a_group_and_launch_opens_with_it(show, store):  # noqa:
     shown.text_input(key="name_lasso").set_value("left side").run()
     button(shown, "Distil").click().run()
     assert not shown.exception
-    found = read_collection(places().groups, "left_side")
+    found = read_collection(places().groups, "lasso")
     group = found.groups[0]
     assert found.classes == ("left side", "rest") and group.images == SPLIT and group.page == "embeddings"
     assert parse_qs(group.query)["lasso"] == [lasso] and f"{len(group.indices)} images in the lasso" in words(
         show("embeddings", **parse_qs(group.query))
     )
-    assert "set:groups:left_side" in words(shown).replace(" ", "") or shown.query_params["dataset"] == [
-        "groups:left_side"
-    ]
+    assert shown.multiselect[0].value == [BACKBONES[0]] and shown.query_params["dataset"] == "groups:lasso"
 
 
 def test_most_changed_and_torn_groups_are_collected_as_several_classes(show, store):  # noqa: F811

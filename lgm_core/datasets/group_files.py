@@ -128,12 +128,13 @@ def groups_row(name: str) -> DatasetRow:
 
 def _group(values: Any) -> Group:
     _require(isinstance(values, dict) and isinstance(values.get("images"), dict), "a group is no object with images")
-    name, images, indices = values.get("name"), values["images"], values.get("indices")
-    _require(isinstance(name, str), "a group has no name")
+    _require(isinstance(values.get("name"), str), "a group has no name")
+    name: str = values["name"]
     why = "is kept for the others" if name == REST else why_no_name(name)
     _require(not why, f"{name!r} cannot be the name of a group: it {why}")
     said = f"group {name!r}: "
-    split = _split(images, said)
+    split = _split(values["images"], said)
+    indices: Any = values.get("indices")
     whole = isinstance(indices, list) and bool(indices) and all(map(_is_count, indices))
     _require(whole, f"{said}`indices` is no list of numbers of images, 0 or more")
     outside = [index for index in indices if index >= split.count]

@@ -42,8 +42,8 @@ def open_dataset(
 
 def open_split(images: Split, roots: Sequence[Path]) -> ImageSet:
     """A split of a data set, with as many images of each class as it was opened with when groups were made of it."""
-    limits = {f"{images.split}_per_class": images.per_class}
-    train, test = open_dataset(images.dataset, roots, seed=images.seed, **limits)
+    each = images.per_class  # of the other split, which is not looked at, just as many
+    train, test = open_dataset(images.dataset, roots, train_per_class=each, test_per_class=each, seed=images.seed)
     return train if images.split == "train" else test
 
 

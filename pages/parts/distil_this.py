@@ -15,6 +15,7 @@ from lgm_core.base.places import places
 from lgm_core.datasets.group_files import add_group, collection_names, read_collection
 from lgm_core.datasets.groups import PREFIX, REST, Collection, Group, Split
 from lgm_core.runs.store import RunFolder
+from pages.parts.address import hand_over
 from pages.parts.pickers import settings
 from pages.parts.server.access import may_launch
 from pages.parts.status import attempt
@@ -36,8 +37,8 @@ def distil_this(
         return  # groups are made of a data set's images, not of another collection's
     with st.popover("Distil this", icon=":material/auto_awesome:", disabled=not may_launch()):
         st.caption("These images become a group. The groups of a collection are the classes of a data set.")
-        name, images = _named(name, images, key, ranked)
         collection = _pick_collection(name, key)
+        name, images = _named(name, images, key, ranked)
         before, _ = result_or_why(lambda: read_collection(places().groups, collection))
         before = before or Collection(collection, rest=True)
         if before.groups:
@@ -54,7 +55,9 @@ def distil_this(
         if (distils or collects) and attempt(lambda: add_group(places().groups, collection, group, rest=rest)):
             st.session_state[_COLLECTING] = collection
             if distils:
-                st.switch_page("pages/launch.py", query_params={"dataset": f"{PREFIX}{collection}"})
+                hand_over("dataset", "backbones")
+                asked = {"dataset": f"{PREFIX}{collection}", "backbones": _seen_by(run)}
+                st.switch_page("pages/launch.py", query_params=asked)
             st.toast(plain(f"{name}: {len(images)} images, now in {PREFIX}{collection}"), icon=":material/check:")
 
 
@@ -65,6 +68,12 @@ def split_of(run: RunFolder, index: Mapping[str, Any]) -> Split:
         dataset=values["dataset"], split=index["split"], fingerprint=index["key"].rpartition("-")[2],
         count=index["count"], per_class=values["data"][f"{index['split']}_per_class"], seed=values["seed"],
     )  # fmt: skip
+
+
+def _seen_by(run: RunFolder) -> list[str]:
+    """The backbone whose view of the images was looked at: of a comparison, the first."""
+    values = settings(run)
+    return [values["evaluate_on"][0] if values["kind"] == "align" else values["backbone"]]
 
 
 _REST = f"A further class, `{REST}`: images of the same data set, drawn by seed, that are in none of the groups"
@@ -79,7 +88,7 @@ def _named(name: str, images: Sequence[int], key: str, ranked: bool) -> tuple[st
 
 
 def _pick_collection(name: str, key: str) -> str:
-    """A new collection, named after the group, or one that is there."""
+    """A new collection, named as the images are called at first, or one that is there."""
     known = collection_names(places().groups)
     fresh = stem = file_name(name) or "groups"
     number = 2

@@ -81,7 +81,7 @@ def _group(
     found: Disagreement, group: dict[str, Any], names: tuple[str, str], key: str, index: Mapping[str, Any]
 ) -> None:
     members = group["members"]
-    left, middle, right = st.columns([6, 1, 1], vertical_alignment="center")
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="center")
     near, far = (plain(title_of(name)) for name in names)
     left.markdown(f"**{len(members)} images**: {evidence(group, near, far)}.")
     right.button("On the map", key=f"map_{key}", icon=":material/map:", on_click=_to_map, args=(key,))

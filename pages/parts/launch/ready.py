@@ -33,6 +33,8 @@ def show_dataset(name: str) -> bool:
     if row is None:
         st.error(plain(why), icon=":material/error:")
         return False
+    if row.collection:
+        return _show_groups(row.name)
     status = dataset_status(name)
     counts = [
         f"{row.classes} classes" if row.classes else "",
@@ -45,12 +47,6 @@ def show_dataset(name: str) -> bool:
         if status.startswith("can be fetched"):
             size = f" ({datasets.size(row)})" if row.megabytes else ""
             _fetch_button(row.name, f"Fetch{size}")
-    if row.collection:
-        words, why = result_or_why(lambda: find_collection(row.name, places()).words())
-        if why:
-            st.error(plain(why), icon=":material/error:")
-            return False
-        st.caption(plain(words))
     if split := datasets.split_words(row):
         st.caption(f"{plain(split[0].upper() + split[1:])}.")
     _fetch_progress(row.name)
@@ -59,6 +55,23 @@ def show_dataset(name: str) -> bool:
     if status == "manual":
         st.warning(plain(datasets.how_to_get(row, places().datasets[-1])), icon=":material/back_hand:")
     return status == "ready"
+
+
+def _show_groups(name: str) -> bool:
+    """The groups of a collection, or why it is no data set; returns whether all their images are here."""
+    found, why = result_or_why(lambda: find_collection(name, places()))
+    words, why = result_or_why(found.words) if found else (None, why)
+    if found is None or words is None:
+        st.error(plain(why), icon=":material/error:")
+        return False
+    lacking = [one for one in found.datasets if dataset_status(one) != "ready"]
+    st.markdown(f"{_badge('missing' if lacking else 'ready')} {len(found.classes)} classes")
+    st.caption(plain(words))
+    for one in lacking:
+        row, why = result_or_why(partial(datasets.find_row, one))
+        st.warning(plain(why if row is None else datasets.not_here(row, places().datasets)))
+    _thumbnails(found.dataset)
+    return not lacking
 
 
 def show_backbones(names: Sequence[str], dataset: str) -> bool:

@@ -25,7 +25,7 @@ def show_groups(run: RunFolder) -> None:
     mark, _ = result_or_why(collection.mark)
     if mark:
         st.warning(plain(mark), icon=":material/visibility:")
-    st.caption(plain(words or why))
+    st.caption(plain((words or why).removesuffix(f"; {mark}")))
     with st.container(horizontal=True):
         for group in collection.groups:
             _link(group)
