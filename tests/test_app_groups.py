@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from lgm_core.base.files import write_json
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import places
 from lgm_core.datasets.group_files import add_group, read_collection
 from lgm_core.datasets.groups import Collection, Group, Split
@@ -59,7 +59,13 @@ def test_most_changed_and_torn_groups_are_collected_as_several_classes(show, sto
 def test_watch_leads_back_to_the_groups_and_says_what_they_judge(show, store, count):  # noqa: F811
     group = Group(name="few", images=SPLIT, indices=tuple(range(count)), page="embeddings", query="lasso=a~0,0&view=b")
     found = Collection("mine", (group, replace(group, name="more", indices=tuple(range(40, 60)), page="")))
-    run = fake_distill(store, name="one", dataset=found.dataset)
+    run = fake_distill(store, name="one", dataset=found.dataset, evaluate_on=[BACKBONES[0]])
+    mark = {"mark": found.mark()} if found.mark() else {}
+    report = next(run.evals.glob("*.json"))
+    write_json(report, read_json(report) | mark)
+    for page in ("watch", "compare", "runs"):
+        assert not show(page, run="one", runs=["one"]).exception
+    assert ("for looking" in words(show("compare", runs=["one"])).replace("\\", "")) == (count == 3)
     write_json(run.groups_file, {found.dataset: found.values()}, sealed=True)
     shown = show("watch", run="one")
     link = shown.get("page_link")[0].proto

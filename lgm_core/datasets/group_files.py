@@ -67,7 +67,8 @@ def read_collection(folder: Path, name: str) -> Collection:
         raise ConfigError(f"{bare!r} cannot be the name of a collection of groups: it {why}")
     if not path.exists():
         known = collection_names(folder)
-        raise Unavailable(f"{unknown(bare, known, 'collection of groups')}; `lgm groups add` makes one")
+        words = unknown(bare, known, "collection of groups") if known else f"there is no collection {bare!r} of groups"
+        raise Unavailable(f"{words}; `lgm groups add` makes one")
     found = collection_of(read_json(path), bare, str(path))
     if digest and found.digest != digest:
         raise Unavailable(
