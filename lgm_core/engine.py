@@ -207,7 +207,8 @@ def _judge(bench: Workbench, judged: Judged) -> None:
             except Unmeasured as error:  # the others may well come to a number
                 failed.append(f"{key.column}: {error}")
                 continue
-            bench.recorder.evaluation(key.file_stem, report | bench.weights_of(key.network))
+            report |= bench.weights_of(key.network) | bench.mark_of(key.dataset)
+            bench.recorder.evaluation(key.file_stem, report)
     if failed:
         raise Unmeasured("; ".join(dict.fromkeys(failed)))
 

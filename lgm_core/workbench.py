@@ -61,6 +61,11 @@ class Workbench(Bench):
         """What a report says of the weights of a network that was opened; {} for one that is trained from scratch."""
         return {"weights": self._weights[name]} if name in self._weights else {}
 
+    def mark_of(self, dataset: str) -> dict[str, str]:
+        """What a report on a data set says where it judges nothing: groups too small to be split."""
+        groups = self.recorder.run.collection(dataset)
+        return {"mark": groups.mark()} if groups and groups.mark() else {}
+
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:
             self._made[name] = make()
@@ -105,7 +110,8 @@ class Workbench(Bench):
     @cached_property
     def _data(self) -> tuple[ImageSet, ImageSet]:
         train, test = self._open_data(self.config.dataset)
-        split = split_words(find_row(self.config.dataset))
+        groups = self.recorder.run.collection()
+        split = groups.words() if groups else split_words(find_row(self.config.dataset))
         counts = {"train_images": len(train), "test_images": len(test), "split": split}
         logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
         self.recorder.data({**counts, "fingerprints": [train.fingerprint, test.fingerprint]})
@@ -116,7 +122,7 @@ class Workbench(Bench):
         each = self.config.data
         return open_dataset(
             name, self.places.datasets, train_per_class=each.train_per_class, test_per_class=each.test_per_class,
-            seed=self.config.seed,
+            seed=self.config.seed, collection=self.recorder.run.collection(name),
         )  # fmt: skip
 
     def _open_backbone(self, name: str) -> FrozenBackbone:

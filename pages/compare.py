@@ -157,6 +157,9 @@ def accuracies(runs: Sequence[RunFolder]) -> None:
                 )
         rows.append(row)
     st.dataframe(rows, hide_index=True, column_config=_headings(rows))
+    for run in runs:
+        for mark in dict.fromkeys(report["mark"] for report in reports[run.id].values() if "mark" in report):
+            st.warning(plain(f"{run.id}: {mark}"), icon=":material/visibility:")
     st.caption(
         f"Top-1, %, of {judged_by(backbones)}; ± is the spread over the heads or networks of one run. Differences in "
         "points, with a 95 % interval from the number of test images, that spread, and how much other seeds change "

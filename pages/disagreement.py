@@ -13,6 +13,7 @@ from pages.parts.disagree.chance import against_chance, by_class
 from pages.parts.disagree.chosen import Pair, comparison_run, load_disagreement, pick_k, pick_pair, share_of
 from pages.parts.disagree.galleries import group_galleries, groups_of, neighbourhoods, one_image
 from pages.parts.disagree.measured import show_measures
+from pages.parts.distil_this import distil_this
 from pages.parts.images import thumb_index
 from pages.parts.maps.embedded import known_backbones, known_datasets, sources_of, with_features
 from pages.parts.maps.gallery import gallery
@@ -56,7 +57,9 @@ def show_map(found: Disagreement, pair: Pair, k: int, share: np.ndarray, index: 
     if len(clicked):
         one_image(found, int(clicked[0]), pair, k=k, share=share, index=index)
     if len(picked.images):
-        st.subheader(f"{len(picked.images)} images in the lasso", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(f"{len(picked.images)} images in the lasso", anchor=False)
+            distil_this(picked.images.tolist(), found.run, index, key="lasso", name="lasso", page="disagreement")
         least = dict(zip(found.indices.tolist(), (1 - share).tolist(), strict=True))
         gallery(index, picked.images.tolist(), key="lasso", order={"Most changed": least})
     elif not len(clicked):

@@ -8,6 +8,7 @@ import streamlit as st
 from lgm_core.datasets.catalog import counted
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
+from pages.parts.distil_this import distil_this
 from pages.parts.images import thumb_index
 from pages.parts.maps.embedded import (
     embed_config,
@@ -48,7 +49,9 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     elif picked.star or picked.real is not None:
         _neighbours(picked, runs, maps, index)
     if index and len(picked.images):
-        st.subheader(f"{len(picked.images)} images in the lasso", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(f"{len(picked.images)} images in the lasso", anchor=False)
+            distil_this(picked.images.tolist(), runs[0], index, key="lasso", name="lasso", page="embeddings")
         gallery(index, picked.images.tolist(), key="lasso", order=_orders(maps[0]))
     elif index and picked.star is None and picked.real is None:
         st.caption(

@@ -14,6 +14,7 @@ from pages.parts.theme import empty, header, name_tab
 from pages.parts.watch.details import show_details, show_results
 from pages.parts.watch.export import show_export
 from pages.parts.watch.fork import fork_dialog
+from pages.parts.watch.made_of import show_groups
 
 left, right = st.columns([2, 3], vertical_alignment="bottom")
 with left:
@@ -47,6 +48,8 @@ row = METHODS.get(settings(run).get("method", ""))
 if kind == "distill" and row is not None and row.page_part:
     with panel(f"Details of {row.title}"):
         load(row.page_part)(run)
+with panel("The groups"):
+    show_groups(run)
 with panel("What the images are worth"):
     show_results(run)
 if kind == "distill":

@@ -60,6 +60,7 @@ def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
     assert "church taken for garbage truck: **3**" in words and "worst group (night)</td><td><b>25.0 %</b>" in words
     assert "120\\.0 forward" in words and "lgm-tile" in words
     assert len(page.get("plotly_chart")) == 1
+    assert [button.label for button in page.button].count("Distil") == 4
 
 
 def test_layers_are_curves_and_the_missing_sweep_is_a_button(store):

@@ -24,7 +24,7 @@ from lgm_core.evaluation.converged import ConvergedHead
 from lgm_core.runs.recorder import Recorder
 
 _SHOWN = 256  # entries of the spectrum
-_EXAMPLES = 6  # images per direction of a confused pair
+_EXAMPLES = 48  # images per direction of a confused pair
 _IMAGES = {"cpu": 16, "cuda": 256}  # per pass of the speed test
 _SECONDS = 1.5  # for each of its two parts, at least one pass
 

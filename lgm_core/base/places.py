@@ -25,6 +25,10 @@ class Places:
         return self.cache / "runs"
 
     @property
+    def groups(self) -> Path:
+        return self.cache / "groups"
+
+    @property
     def features(self) -> Path:
         return self.cache / "features"
 

@@ -145,7 +145,7 @@ class SharedConfig:
     """A run but for what belongs to its method: what it does, on what, and how it is judged and recorded."""
 
     kind: Kind = knob("distill", "what the run does")
-    dataset: str = knob("scenes", "data set: a name of `lgm list datasets` or folder:PATH")
+    dataset: str = knob("scenes", "data set: a name of `lgm list datasets`, folder:PATH, or groups:NAME")
     backbone: str = knob("tf_efficientnet_lite0", "backbone: a name of `lgm list backbones`, timm:NAME, ...")
     method: str = knob("lgm", "distiller")
     preset: str = knob("standard", "the preset that the other values start from")

@@ -12,6 +12,7 @@ caching  cache: what can be had again, how large it is, and dropped
 doctor   is all well here: packages, devices, folders, runs
 flags    command-line flags, made from the config's own fields
 console  progress bars and tables
+grouping  groups of images: list, show, add, drop
 listing  what there is, as rows of text
 bench    what a step costs, beside the bare forward + backward and the paper's literal step
 measuring what a run costs here: a few steps on noise, an image in each of its judges

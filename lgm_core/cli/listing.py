@@ -14,6 +14,8 @@ from lgm_core.base.errors import Unavailable, UnknownName, result_or_why
 from lgm_core.base.names import unknown
 from lgm_core.base.places import Places
 from lgm_core.datasets import catalog as datasets
+from lgm_core.datasets.group_files import collection_names
+from lgm_core.datasets.groups import PREFIX
 from lgm_core.presets import PRESETS
 from lgm_core.runs.store import RunStore
 
@@ -58,6 +60,9 @@ def list_datasets(places: Places) -> Listing:
     ]
     layouts = "PATH/train/CLASS/*, PATH/val/CLASS/*; PATH/CLASS/*, which is split; the hub's PATH/data/*.parquet"
     rows.append(["folder:PATH", layouts, *[""] * 5])
+    for name in collection_names(places.groups):
+        row = datasets.find_row(f"{PREFIX}{name}")
+        rows.append([row.name, row.title, datasets.status(row, places), *[""] * 3, row.licence])
     return ["name", "title", "status", "classes", "train", "test", "licence"], rows
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
-from lgm_core.cli import caching, compute, control, deleting, doctor, instruments, look, pairing, sharing
+from lgm_core.cli import caching, compute, control, deleting, doctor, grouping, instruments, look, pairing, sharing
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -44,6 +44,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "gallery": sharing.gallery,
     "export": sharing.export,
     "timelapse": sharing.timelapse,
+    "groups": grouping.groups,
     "fetch": look.fetch,
     "push": look.push,
     "cache": caching.cache,

@@ -1,6 +1,10 @@
 """Data sets: a row each in the catalogue, a reader for each on-disk layout.
 
 catalog           the table of facts, names and aliases, what is here and how to get the rest (no torch)
+dataset_row       what is known of one data set (no torch)
+groups            groups of images that a person chose, and collections of them (no torch)
+group_files       collections on disk, checked when read (no torch)
+grouped           a collection opened as a data set, its groups the classes
 open              name -> (train, test): the one door for everybody else
 fetch             download, verify, unpack
 unpacking         archives of anybody's: inside their folder, up to a size that is said

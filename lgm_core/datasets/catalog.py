@@ -9,54 +9,17 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import require_known
 from lgm_core.base.places import Places
+from lgm_core.datasets.dataset_row import DatasetRow, Source
+from lgm_core.datasets.group_files import groups_row, read_collection
+from lgm_core.datasets.groups import PREFIX
 
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One file to download. `into`: the subfolder of the data set's folder that it is unpacked in."""
-
-    url: str
-    filename: str = ""  # what to call it, where the URL does not say
-    sha256: str = ""
-    md5: str = ""
-    into: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetRow:
-    """What is known of a data set. It lies in ROOT/STORE/folder, ROOT/folder or ROOT/STORE, wherever `markers` are."""
-
-    name: str
-    title: str
-    reader: str  # "module:function" in this room
-    classes: int | None = None
-    train: int | None = None  # images
-    test: int | None = None
-    licence: str
-    citation: str
-    folder: str = ""  # what the official archive is called once unpacked
-    markers: tuple[str, ...] = ("train",)  # any one of these files or folders is there when the data are
-    sharded: bool = False  # may lie in Parquet shards instead, data/train-*.parquet, as the model hub serves them
-    stores: tuple[str, ...] = ()  # names below a root, where not just the data set's own
-    options: Mapping[str, object] = field(default_factory=dict)  # passed on to the reader function
-    torchvision: str = ""  # the class of torchvision that knows the layout, the addresses and the checksums
-    sources: tuple[Source, ...] = ()
-    megabytes: int | None = None  # to download
-    manual: str = ""  # what to do where it cannot be fetched
-    side: int | None = None  # pixels, where all images are squares of one size
-    grouped: bool = False  # has groups, for worst-group accuracy
-    grey: bool = False  # one channel is all there is
-    embedded: bool = False  # carried by an installed package
-
-    @property
-    def can_be_fetched(self) -> bool:
-        return bool(self.torchvision or self.sources)
+__all__ = ["CATALOG", "DatasetRow", "Source", "find_row", "status"]
 
 
 TEST_SPLITS = ("val", "test", "valid", "validation")  # folders of test images; the first that exists is used
@@ -128,10 +91,13 @@ _ALIASES = {
 
 
 def find_row(name: str) -> DatasetRow:
-    """The row of a name, an alias (case, `-` and `_` do not matter) or `folder:PATH`; `UnknownName` otherwise.
+    """The row of a name, an alias (case, `-` and `_` do not matter), `folder:PATH` or `groups:NAME`.
 
-    "imagenette" is fast.ai's download; "imagenet-imagenette" is the same ten classes of the full ImageNet.
+    `UnknownName` otherwise. "imagenette" is fast.ai's download; "imagenet-imagenette" is the same ten classes of the
+    full ImageNet.
     """
+    if name.startswith(PREFIX):
+        return groups_row(name)
     if name.startswith("folder:"):
         path = Path(name.removeprefix("folder:")).expanduser()
         return DatasetRow(
@@ -203,6 +169,8 @@ def leftovers(row: DatasetRow, roots: Iterable[Path]) -> Path | None:
 
 def not_here(row: DatasetRow, roots: Sequence[Path]) -> str:
     """That the data are not here, in words: where they were looked for, and what to do."""
+    if row.collection:
+        return f"there is no collection {row.name!r} of groups here. Remedy: {row.manual}"
     if "path" in row.options:
         return f"the folder {row.options['path']} does not exist. Remedy: {row.manual}"
     looked = ", ".join(str(place) for root in roots for place in candidates(row, root))
@@ -223,11 +191,20 @@ def candidates(row: DatasetRow, root: Path) -> list[Path]:
 
 def status(row: DatasetRow, places: Places) -> str:
     """One of "ready", "can be fetched (342 MB)" or "manual"; a few existence checks, no reading."""
+    if row.collection:
+        return _status_of_groups(row.name, places)
     if row.embedded or find_folder(row, places.datasets):
         return "ready"
     if not row.can_be_fetched:
         return "manual"
     return "can be fetched" + (f" ({size(row)})" if row.megabytes else "")
+
+
+def _status_of_groups(name: str, places: Places) -> str:
+    def used() -> set[str]:
+        return {status(find_row(one), places) for one in read_collection(places.groups, name).datasets}
+
+    return "ready" if result_or_why(used)[0] == {"ready"} else "manual"
 
 
 def size(row: DatasetRow) -> str:
@@ -241,6 +218,6 @@ def how_to_get(row: DatasetRow, root: Path) -> str:
     """What to do to get the data into `root`: the command, or the steps where the licence forbids the command."""
     if row.can_be_fetched:
         return f"fetch it into {root / row.name} with `python -m lgm_core fetch {row.name}` ({size(row)})"
-    if "path" in row.options:
+    if row.collection or "path" in row.options:
         return row.manual
     return f"{row.manual}. Put it into {root}, or add its folder to LGM_DATASETS"

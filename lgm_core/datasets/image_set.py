@@ -116,6 +116,9 @@ class Subset(ImageSet):
     def picture(self, index: int) -> Image.Image:
         return self.images.picture(int(self.indices[index]))
 
+    def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
+        return self.images.reduced(int(self.indices[index]), short)
+
     def origin(self, index: int) -> str:
         return self.images.origin(int(self.indices[index]))
 
@@ -167,8 +170,6 @@ def load_squares(
 
 
 def _square(images: ImageSet, index: int, resize: int, crop: int, place: tuple[float, float] | None) -> Image.Image:
-    while isinstance(images, Subset):
-        images, index = images.images, int(images.indices[index])
     picture, whole = images.reduced(index, 2 * resize)
     width, height = resized(whole, resize)
     if place is None:  # torchvision's rounding of the centre

@@ -12,24 +12,39 @@ from pathlib import Path
 from lgm_core.base.errors import Unavailable
 from lgm_core.base.interfaces import ImageSet
 from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, has_shards, leftovers, not_here
+from lgm_core.datasets.grouped import open_groups
+from lgm_core.datasets.groups import Collection, Split
 from lgm_core.datasets.image_set import limit_per_class
 
 
 def open_dataset(
-    name: str, roots: Sequence[Path], *, train_per_class: int = 0, test_per_class: int = 0, seed: int = 0
-) -> tuple[ImageSet, ImageSet]:
-    """Train and test images of a data set, an alias of one, or `folder:PATH`.
+    name: str, roots: Sequence[Path], *, train_per_class: int = 0, test_per_class: int = 0, seed: int = 0,
+    collection: Collection | None = None,
+) -> tuple[ImageSet, ImageSet]:  # fmt: skip
+    """Train and test images of a data set, an alias of one, or `folder:PATH`; of `collection` for `groups:NAME`.
 
     The data are looked for below each of `roots` in order. At most `*_per_class` images of each class are kept, chosen
     by `seed`; 0 keeps all. Raises `UnknownName` with the nearest names, `Unavailable` with what to fetch and where to
     put it, and `UserError` naming what is missing from data that are there.
     """
     row = find_row(name)
+    if row.collection:
+        if collection is None:
+            raise Unavailable(not_here(row, roots))
+        train, test = open_groups(collection, lambda images: open_split(images, roots))
+        return limit_per_class(train, train_per_class, seed), limit_per_class(test, test_per_class, seed)
     folder = None if row.embedded else _folder(row, [Path(root) for root in roots])
     sharded = folder is not None and row.sharded and has_shards(folder)
     module, function = ("parquet_shards:read_shards" if sharded else row.reader).split(":")
     train, test = getattr(import_module(f"lgm_core.datasets.{module}"), function)(row, folder)
     return limit_per_class(train, train_per_class, seed), limit_per_class(test, test_per_class, seed)
+
+
+def open_split(images: Split, roots: Sequence[Path]) -> ImageSet:
+    """A split of a data set, with as many images of each class as it was opened with when groups were made of it."""
+    each = images.per_class  # of the other split, which is not looked at, just as many
+    train, test = open_dataset(images.dataset, roots, train_per_class=each, test_per_class=each, seed=images.seed)
+    return train if images.split == "train" else test
 
 
 def _folder(row: DatasetRow, roots: Sequence[Path]) -> Path:

@@ -17,8 +17,9 @@ from types import ModuleType
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.costs import Cost, DataSize, Measured, Past, Room
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.machine import free_memory
-from lgm_core.base.places import Places
+from lgm_core.base.places import Places, places
 from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import find_row, has_splits
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
@@ -27,6 +28,7 @@ from lgm_core.jobs.calibrations import measured_here, run_calibration
 from lgm_core.jobs.slots import wanted_slots
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.used_groups import find_collection
 
 _RECENT = 5  # runs looked at
 
@@ -80,6 +82,8 @@ def calibrate(config: RunConfig, places: Places, said: Callable[[str], object] =
 def data_size(config: RunConfig) -> DataSize:
     """What the data set's catalogue row tells, or its folders; ten classes where neither does."""
     row = find_row(config.dataset)
+    if row.collection:
+        return _size_of_groups(config)
     path = Path(str(row.options.get("path", "")))
     path = path / "train" if has_splits(path) else path
     folders = sum(entry.is_dir() for entry in path.iterdir()) if "path" in row.options and path.is_dir() else 0
@@ -90,6 +94,13 @@ def data_size(config: RunConfig) -> DataSize:
         test=min(data.test_per_class * classes or 10**9, row.test or 20 * classes),
         grey=row.grey,
     )
+
+
+def _size_of_groups(config: RunConfig) -> DataSize:
+    groups, _ = result_or_why(lambda: find_collection(config.dataset, places()))
+    parts = result_or_why(groups.parts)[0] if groups else None
+    train, test = map(len, parts or ([], []))
+    return DataSize(classes=len(groups.classes) if groups else 10, train=train or 100, test=test or 20, grey=False)
 
 
 def _estimator(config: RunConfig) -> ModuleType:

@@ -191,14 +191,19 @@ def stand_in_of(report: Mapping[str, Any]) -> str:
     return str(weights.get("stand_in", "")) if isinstance(weights, Mapping) else ""
 
 
+def caveats_of(report: Mapping[str, Any]) -> str:
+    """The same, and that it is for looking, not for judging, where it says so; "" for neither."""
+    return ", ".join(filter(None, (stand_in_of(report), str(report.get("mark", "")))))
+
+
 def judge_words(report: Mapping[str, Any]) -> str:
-    """The column of a report, with what stood in for its weights: "clip_vitb16 (int8, de-quantised)"."""
-    note = stand_in_of(report)
+    """The column of a report, with what qualifies it: "clip_vitb16 (int8, de-quantised)"."""
+    note = caveats_of(report)
     return f"{column_of(report)} ({note})" if note else column_of(report)
 
 
 def column_note(rows: Iterable[Row], column: str) -> str:
-    """What stood in for the weights of a column's judge: "int8, de-quantised", or "partly ..."; "" for nothing."""
+    """What qualifies a column's numbers: "int8, de-quantised", or "partly ..."; "" for nothing."""
     notes = [row.cells[column].stand_in for row in rows if column in row.cells]
     words = ", ".join(dict.fromkeys(filter(None, notes)))
     return words if all(notes) else f"partly {words}" if words else ""
@@ -239,5 +244,5 @@ def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:
         top5=fmean(fives) if fives else None,
         worst_group=fmean(groups) if groups else None,
         runs=tuple(run for run, _ in reports),
-        stand_in=", ".join(dict.fromkeys(filter(None, (stand_in_of(report) for _, report in reports)))),
+        stand_in=", ".join(dict.fromkeys(filter(None, (caveats_of(report) for _, report in reports)))),
     )

@@ -29,6 +29,7 @@ _REMEDIES = {
     "synthetic.safetensors": "restore an intact copy, or start the run again under another name",
     "checkpoint.safetensors": "resume the run, which uses the previous checkpoint and keeps the damaged one",
     "neighbours.safetensors": "start the run again to get its neighbours",
+    "groups.json": "restore an intact copy; without it the run cannot open its data",
     "notes.json": "it held a note, a star, tags; `lgm note RUN` rewrites it and keeps the damaged one",
     "labels.json": "resume the run to rewrite it; until then its images are shown without their classes",
     "choice.json": "the images are intact; start the baseline again under another name to know which they are",

@@ -17,7 +17,9 @@ from lgm_core.base.locks import is_held
 from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
-from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, reports_in
+from lgm_core.datasets.group_files import bare_name, collection_of
+from lgm_core.datasets.groups import PREFIX, Collection
+from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, read_whole, reports_in
 from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
 from lgm_core.runs.status import Status, read_status
@@ -49,6 +51,7 @@ class RunFolder:
     labels_file = _File("labels.json")
     weights_file = _File("weights.json")
     data_file = _File("data.json")
+    groups_file = _File("groups.json")
     evals = _File("evals")
     map_file = _File("map.json")
     map_axes = _File("map.safetensors")
@@ -101,6 +104,16 @@ class RunFolder:
         """What is recorded of the images that the run read; {} in runs of earlier versions."""
         return read_or_empty(self.data_file)
 
+    def collection(self, dataset: str = "") -> Collection | None:
+        """The run's own copy of the groups that a data set of its consists of, at first its own data set; None where
+        that is no collection. Raises `DamagedFile` where the copy cannot be used.
+        """
+        dataset = dataset or self.config().dataset
+        if not dataset.startswith(PREFIX):
+            return None
+        copies = read_whole(self.groups_file)
+        return collection_of(copies.get(dataset, {}), bare_name(dataset)[0], str(self.groups_file))
+
     def own_labels(self) -> tuple[list[int], list[str]]:
         """The class of each image, and the classes' names, of a run whose images are not equally many of each class,
         class by class; else ([], []).
@@ -113,6 +126,7 @@ class RunFolder:
         reports = sorted(self.evals.glob("*.json"))
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         records = [self.status_file, self.choice, self.labels_file, self.weights_file, self.data_file, self.map_file]
+        records.append(self.groups_file)
         return problems_in(
             [*records, self.alignment_file, self.findings_file, self.marks_file, *reports],
             [self.metrics_file, self.frame_index, self.trail_file, self.details_file],

@@ -35,6 +35,7 @@ REPORT: Mapping[str, Any] = {
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
     "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
+    "mark?": str,
 }  # fmt: skip
 ALIGNMENT = {
     "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict,
@@ -89,6 +90,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
+GROUPS = {"groups": [{"name": str, "images": dict, "indices": [int]}], "rest": bool}
 CHOICE = {"choice?": str, "indices?": [int], "origins?": [str], "images?": int}
 DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?": [str]}
 WEIGHTS = {"file?": str, "sha256?": str, "source?": str, "stand_in?": str, "precision?": str}
@@ -219,13 +221,17 @@ def _weights(values: Mapping[str, Any]) -> list[str]:
     return [name for name, facts in values.items() if not fits(facts, WEIGHTS)]
 
 
+def _groups(values: Mapping[str, Any]) -> list[str]:
+    return [name for name, copy in values.items() if not fits(copy, GROUPS)]
+
+
 def _marks(values: Mapping[str, Any]) -> list[str]:
     return misfits(values, {"note?": str, "starred?": bool, "tags?": [str]})
 
 
 _FILES: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "evals": _report, "alignment.json": _alignment, "map.json": _map, "metrics.jsonl": _metrics, "notes.json": _marks,
-    "findings.json": _findings,
+    "findings.json": _findings, "groups.json": _groups,
     "index.jsonl": _frame, "labels.json": lambda values: misfits(values, LABELS), "weights.json": _weights,
     "choice.json": lambda values: misfits(values, CHOICE), "data.json": lambda values: misfits(values, DATA),
 }  # fmt: skip

@@ -25,6 +25,7 @@ from lgm_core.methods.catalog import METHODS, exported, method_of
 from lgm_core.runs.identity import JUDGING, differences, identity
 from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
+from lgm_core.runs.used_groups import copies, find_collection, with_states
 
 
 def start(config: RunConfig, places: Places) -> RunFolder:
@@ -34,7 +35,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     of another version that this one cannot go on with (`UserError`);
     `Unavailable`, and makes no folder, where the data or the weights are not here; `UserError` where there is no room.
     """
-    config, store = validate(config), RunStore(places.runs)
+    config, store = with_states(validate(config), places), RunStore(places.runs)
     if takes_neighbours(config):
         source = store.open(config.source)
         require_like_source(config, source)
@@ -43,7 +44,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     if run is None:
         require_here(config, places)
         require_room(store.root)
-        return store.create(config, environment())
+        return store.create(config, environment(), copies(config, places))
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)
     if config.kind == "baseline":  # how chosen images are judged does not change which are chosen
@@ -61,6 +62,7 @@ def start_all(config: RunConfig, places: Places) -> list[RunFolder]:
 
     A further judge, or other settings of judging, never distil again. Raises as `start` does.
     """
+    config = with_states(config, places)
     return with_further(start(config, places), config, places)
 
 
@@ -157,6 +159,9 @@ def require_here(config: RunConfig, places: Places) -> None:
     """Raise `Unavailable` where the data set is not here, or a backbone that the worker cannot fetch."""
     for name in dict.fromkeys((config.dataset, *(key.dataset for key in keys_of(config)))):
         data = datasets.find_row(name)
+        if data.collection:
+            _require_groups(name, places)
+            continue
         if datasets.status(data, places) != "ready" and not datasets.leftovers(data, places.datasets):
             raise Unavailable(datasets.not_here(data, places.datasets))
     _require_features(config)
@@ -169,6 +174,16 @@ def require_here(config: RunConfig, places: Places) -> None:
         row = backbones.find_row(name)
         if backbones.status(row, places) in ("missing", "manual"):
             raise Unavailable(backbones.how_to_get(row, places))
+
+
+def _require_groups(name: str, places: Places) -> None:
+    """Raise where a collection is no data set, or the images of its groups are not here."""
+    collection = find_collection(name, places)
+    collection.members()
+    for dataset in collection.datasets:
+        row = datasets.find_row(dataset)
+        if datasets.status(row, places) != "ready":
+            raise Unavailable(datasets.not_here(row, places.datasets))
 
 
 def _teachers(config: RunConfig, store: RunStore) -> tuple[str, ...]:

@@ -73,9 +73,10 @@ class RunStore:
             raise UserError(f"there are no runs in {self.root} yet, so no {name!r}; `lgm distill` makes one")
         raise UserError(unknown(name, [run.id for run in runs], "run"))
 
-    def create(self, config: RunConfig, environment: dict[str, Any]) -> RunFolder:
+    def create(self, config: RunConfig, environment: dict[str, Any], groups: dict[str, Any] | None = None) -> RunFolder:
         """A new run directory with its config, which appears whole or not at all. With a name, the name is the id.
 
+        `groups`: the collections that its data sets consist of, by data set, as `Collection.values` has them.
         Raises `UserError` where something else lies under that name.
         """
         run = RunFolder(self.root / (config.name or run_id(config)))
@@ -83,6 +84,8 @@ class RunStore:
         new.path.mkdir(parents=True)
         try:
             write_json(new.status_file, asdict(Status(steps=config.steps if config.kind == "distill" else 0)))
+            if groups:
+                write_json(new.groups_file, groups, indent=None, sealed=True)
             write_json(new.config_file, {"config": to_dict(config), "environment": environment}, durable=True)
             new.path.rename(run.path)  # also over an empty folder
             to_disk(self.root)

@@ -50,6 +50,12 @@ def take_what_is_there(key: str, known: Collection[str], many: bool = False) -> 
     return missing if st.session_state.get(state) == left else []
 
 
+def hand_over(*keys: str) -> None:
+    """Call before a switch to another page: its widgets take these choices from the address, not from this page's."""
+    for key in keys:
+        st.session_state.pop(f"put_{key}", None)
+
+
 def forget(*keys: str) -> None:
     """Take choices out of the URL, so that their widgets begin anew."""
     for key in keys:

@@ -19,6 +19,8 @@ from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import places
 from lgm_core.base.remembered import Remembered
 from lgm_core.datasets import catalog as datasets
+from lgm_core.datasets.group_files import collection_names
+from lgm_core.datasets.groups import PREFIX
 from lgm_core.runs.store import Facts, RunFolder, RunStore
 from pages.parts.address import put_into_url, state_key, take_from_url, take_what_is_there
 from pages.parts.theme import plain, shortened
@@ -151,8 +153,9 @@ def _say_missing(noun: str, names: Sequence[str]) -> None:
 
 
 def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "scenes") -> str:
-    """A data set of the catalogue, or `folder:PATH` typed in."""
+    """A data set of the catalogue, a collection of groups, or `folder:PATH` typed in."""
     names = sorted(datasets.CATALOG, key=lambda name: (dataset_status(name) != "ready", name))
+    names += [f"{PREFIX}{name}" for name in collection_names(places().groups)]
     state = state_key(key, *map(dataset_status, names))
     take_from_url(key, None, state=state)
     taken = st.session_state.get(state, default)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from lgm_core.reports.disagreement import OTHERS, Disagreement, evidence
 from pages.parts.disagree.chosen import Pair
+from pages.parts.distil_this import distil_this
 from pages.parts.images import real_image_html, tiles_html
 from pages.parts.maps.gallery import class_bar
 from pages.parts.maps.neighbourhood import STYLE, title_of
@@ -32,9 +33,12 @@ def neighbourhoods(
     found: Disagreement, rows: np.ndarray, pair: Pair, *, k: int, share: np.ndarray, index: Mapping[str, Any], key: str
 ) -> None:
     """These rows, sorted by their share of common neighbours, each with its nearest images in each backbone."""
-    left, right = st.container(key=f"lgm_row_{key}").columns([3, 1], vertical_alignment="bottom")
+    left, middle, right = st.container(key=f"lgm_row_{key}").columns([3, 1, 1], vertical_alignment="bottom")
     order = pick_way("Sorted by", _ORDERS, key=f"{key}_order", hide_label=True, place=left)
     ranked = rows[np.argsort(share[rows] * (1 if order == "least" else -1), kind="stable")]
+    with middle:
+        images, name = found.indices[ranked].tolist(), _ORDERS[order].lower()
+        distil_this(images, found.run, index, key=key, name=name, page="disagreement", ranked=True)
     pages = max(-(-len(ranked) // _PER_PAGE), 1)
     page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key=f"{key}_page")) if pages > 1 else 1
     shown = ranked[(page - 1) * _PER_PAGE : page * _PER_PAGE]
@@ -77,12 +81,15 @@ def _group(
     found: Disagreement, group: dict[str, Any], names: tuple[str, str], key: str, index: Mapping[str, Any]
 ) -> None:
     members = group["members"]
-    left, right = st.columns([6, 1], vertical_alignment="center")
+    left, middle, right = st.columns([3, 1, 1], vertical_alignment="center")
     near, far = (plain(title_of(name)) for name in names)
     left.markdown(f"**{len(members)} images**: {evidence(group, near, far)}.")
     right.button("On the map", key=f"map_{key}", icon=":material/map:", on_click=_to_map, args=(key,))
     labels = index["labels"]
     images = [int(found.indices[row]) for row in members]
+    with middle:
+        name = f"held by {title_of(names[0])}"
+        distil_this(images, found.run, index, key=key, name=name, page="disagreement", look="map", group=key)
     st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))
     tiles = [real_image_html(index, image, 80, "", class_colour(labels[image])) for image in images[:_MOST_TILES]]
     st.html(tiles_html(tiles))

@@ -16,6 +16,7 @@ from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED, 
 from lgm_core.base.errors import result_or_why
 from lgm_core.base.places import places
 from lgm_core.datasets import catalog as datasets
+from lgm_core.runs.used_groups import find_collection
 from pages.parts.images import frame_sprite, real_image_html, sprite_html, thumb_index, thumb_keys, tiles_html
 from pages.parts.pickers import all_runs, backbone_status, dataset_status, settings
 from pages.parts.server import background
@@ -32,6 +33,8 @@ def show_dataset(name: str) -> bool:
     if row is None:
         st.error(plain(why), icon=":material/error:")
         return False
+    if row.collection:
+        return _show_groups(row.name)
     status = dataset_status(name)
     counts = [
         f"{row.classes} classes" if row.classes else "",
@@ -52,6 +55,23 @@ def show_dataset(name: str) -> bool:
     if status == "manual":
         st.warning(plain(datasets.how_to_get(row, places().datasets[-1])), icon=":material/back_hand:")
     return status == "ready"
+
+
+def _show_groups(name: str) -> bool:
+    """The groups of a collection, or why it is no data set; returns whether all their images are here."""
+    found, why = result_or_why(lambda: find_collection(name, places()))
+    words, why = result_or_why(found.words) if found else (None, why)
+    if found is None or words is None:
+        st.error(plain(why), icon=":material/error:")
+        return False
+    lacking = [one for one in found.datasets if dataset_status(one) != "ready"]
+    st.markdown(f"{_badge('missing' if lacking else 'ready')} {len(found.classes)} classes")
+    st.caption(plain(words))
+    for one in lacking:
+        row, why = result_or_why(partial(datasets.find_row, one))
+        st.warning(plain(why if row is None else datasets.not_here(row, places().datasets)))
+    _thumbnails(found.dataset)
+    return not lacking
 
 
 def show_backbones(names: Sequence[str], dataset: str) -> bool:

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from lgm_core.base.remembered import Remembered
+from lgm_core.datasets.groups import LOOKING
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.reports.summary import own_report
 from lgm_core.runs.marks import read_marks
@@ -111,7 +112,8 @@ def _judged(evals: Path) -> tuple[float, str] | None:
     if report is None:
         return None
     spread = f", ± {100 * report['top1_std']:.1f}" if len(report["top1_seeds"]) > 1 else ""
-    return report["top1"], f"{title_of(column_of(report))}{spread}"
+    mark = f", {LOOKING}" if report.get("mark") else ""
+    return report["top1"], f"{title_of(column_of(report))}{spread}{mark}"
 
 
 _NEWEST, _JUDGED = Remembered(_newest), Remembered(_judged)

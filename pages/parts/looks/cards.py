@@ -11,8 +11,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from lgm_core.reports.findings import costs, on_what, percent
+from lgm_core.runs.store import RunFolder
 from pages.parts import charts
+from pages.parts.distil_this import distil_this
 from pages.parts.images import real_image_html, thumb_index, tiles_html
+from pages.parts.looks.found import looks
 from pages.parts.maps.neighbourhood import heading, title_of
 from pages.parts.theme import backbone_colour, plain
 
@@ -22,6 +25,7 @@ _WHAT = (
     "the entropy of the singular values' shares. **Separation**: share of the variance that lies between the classes."
 )
 
+_SHOWN = 12  # images of a mistake
 _STYLE = (
     "<style>.lgm-card{width:100%;max-width:24rem;border-collapse:collapse}.lgm-card td{padding:.18rem 0}"
     ".lgm-card td:last-child{text-align:right;font-variant-numeric:tabular-nums}</style>"
@@ -40,8 +44,9 @@ def show_cards(found: Mapping[str, Mapping[str, Any]]) -> None:
     st.caption("Share of the variance along each principal axis of the training images; a steep line spends few axes.")
     _spectra(found)
     st.subheader("Hardest pairs of classes", anchor=False)
+    runs = looks("backbone", first["dataset"], list(found))
     for name, values in found.items():
-        _pairs(name, values)
+        _pairs(name, values, runs.get(name))
 
 
 def _card(name: str, values: Mapping[str, Any]) -> None:
@@ -72,7 +77,7 @@ def _spectra(found: Mapping[str, Mapping[str, Any]]) -> None:
     charts.show(figure, key="spectra", height=320)
 
 
-def _pairs(name: str, values: Mapping[str, Any]) -> None:
+def _pairs(name: str, values: Mapping[str, Any], run: RunFolder | None) -> None:
     """Each pair that the probe mixes up, with test images of both mistakes."""
     st.html(heading(name))
     index, classes = thumb_index(values["thumbs"]), values["classes"]
@@ -87,4 +92,8 @@ def _pairs(name: str, values: Mapping[str, Any]) -> None:
         for column, (true, taken, count, images) in zip(st.columns(2), ways, strict=True):
             column.markdown(f"{plain(true)} taken for {plain(taken)}: **{count}**")
             if index and images:
-                column.html(tiles_html([real_image_html(index, image, 72) for image in images]))
+                column.html(tiles_html([real_image_html(index, image, 72) for image in images[:_SHOWN]]))
+                if run is not None:
+                    words = f"{true} taken for {taken}"
+                    with column:
+                        distil_this(images, run, index, key=f"{name}-{true}-{taken}", name=words, page="backbones")

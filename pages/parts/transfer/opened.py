@@ -43,6 +43,8 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         column.metric(name, value, note or None, delta_color="off", delta_arrow="off", border=True)
     if note := stand_in_of(report):
         st.caption(f"The weights of {plain(report['backbone'])} were a stand-in for the published ones: {plain(note)}.")
+    if report.get("mark"):
+        st.warning(plain(str(report["mark"])), icon=":material/visibility:")
     left, right = st.container(key="lgm_row_plots").columns([3, 2])
     with left:
         _confusion(report, key)

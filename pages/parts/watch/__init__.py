@@ -1,1 +1,1 @@
-"""The Watch page beside its player: `details` (results, settings, log), `fork`, `export` (the film)."""
+"""The Watch page beside its player: `details` (results, settings, log), `fork`, `made_of` (groups), `export`."""
