@@ -29,6 +29,7 @@ from lgm_core.config import RunConfig
 from lgm_core.datasets import catalog as datasets
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunStore
+from lgm_core.runs.used_groups import find_collection
 
 _FOLDERS: dict[str, Callable[[Places], Path]] = {
     "weights": lambda here: here.weights[-1],
@@ -143,7 +144,9 @@ def _reads(config: RunConfig, entry: Entry, here: Places) -> bool:
     if entry.kind == "weights":
         return any(_belongs(entry, row) for row in rows)
     if entry.kind == "datasets":
-        return bool(data) and _holds(entry, data, here)
+        groups = result_or_why(lambda: find_collection(config.dataset, here))[0] if data and data.collection else None
+        owners = [result_or_why(partial(datasets.find_row, name))[0] for name in groups.datasets] if groups else [data]
+        return any(_holds(entry, owner, here) for owner in owners if owner)
     begun = bool(data) and entry.path.name.startswith(f"{data.name.replace('/', '-')}-")
     if entry.kind == "trajectories":
         return begun and config.method in METHODS and bool(METHODS[config.method].high_loss)
