@@ -19,11 +19,12 @@ SOURCES = [p for top in ("lgm_core", "pages") for p in sorted((ROOT / top).rglob
 
 # names that an example may use without making them, besides the parameters of its own module
 STAND_INS = {
-    "backbone", "bench", "centre_x", "centre_y", "compute", "config", "data", "distiller", "features", "first_url",
-    "folder", "images", "labels", "last_url", "learned", "losses", "losses_at", "measured", "network", "open_one",
-    "own", "picture", "progress", "real", "real_labels", "residuals", "run", "state", "store", "student",
-    "synthetic", "synthetic_labels", "test_features", "test_images", "test_labels", "train", "transform",
-    "whitened",
+    "a", "axes_of_a", "axes_of_b", "b", "backbone", "bank", "bench", "centre_x", "centre_y", "chosen", "compute",
+    "config", "data", "distiller", "features", "first_url", "folder", "images", "labels", "last_url", "learned",
+    "left", "losses", "losses_at", "maps_of_a", "maps_of_b", "measured", "members", "network", "null", "open_one",
+    "orders", "other_bank", "other_features", "own", "path", "picture", "progress", "real", "real_labels",
+    "residuals", "right", "run", "split", "state", "store", "student", "synthetic", "synthetic_labels",
+    "test_features", "test_images", "test_labels", "train", "transform", "whitened",
 }  # fmt: skip
 CALLED = {"backbone", "network", "student", "progress", "losses_at"}  # those of them that may be called
 MODULES = {

@@ -30,7 +30,8 @@ def test_a_device_that_runs_out_of_memory_gets_half_the_chunk(error, toy, comput
     target = HeadTarget(torch.randn(20, 12), torch.arange(C).repeat(5))
     whole, short = _distiller(toy, compute, target), _distiller(toy, compute, target)
     error = error or RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
-    features, sizes = short._features, []
+    (source,) = short.sources
+    features, sizes = source._features, []
 
     def scarce(images, choices):
         sizes.append(len(choices))
@@ -38,9 +39,9 @@ def test_a_device_that_runs_out_of_memory_gets_half_the_chunk(error, toy, comput
             raise error
         return features(images, choices)
 
-    monkeypatch.setattr(short, "_features", scarce)
+    monkeypatch.setattr(source, "_features", scarce)
     first, second = whole.step(0), short.step(0)
-    assert sizes[:2] == [12, 6] and set(sizes[2:]) == {3} and short.chunk == 3
+    assert sizes[:2] == [12, 6] and set(sizes[2:]) == {3} and source.chunk == 3
     assert second.loss == pytest.approx(first.loss, rel=1e-6)
     assert [note.split(";")[1].split(":")[0] for note in second.notes] == [
         " continuing with lgm.chunk 6",
@@ -54,7 +55,9 @@ def test_a_device_that_runs_out_of_memory_gets_half_the_chunk(error, toy, comput
 
 def test_other_errors_are_not_swallowed(toy, compute, monkeypatch):
     distiller = _distiller(toy, compute, HeadTarget(torch.randn(4, 12), torch.arange(C)))
-    monkeypatch.setattr(distiller, "_features", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes do not fit")))
+    monkeypatch.setattr(
+        distiller.sources[0], "_features", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes do not fit"))
+    )
     with pytest.raises(RuntimeError, match="shapes"):
         distiller.step(0)
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))

@@ -54,7 +54,7 @@ def test_a_pipe_a_device_and_a_folder_are_no_images(tmp_path: Path):
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
     os.mkfifo(tmp_path / "set" / "a" / "pipe.png")
-    with pytest.raises(UserError, match=r"pipe.png is not a regular file; replace or remove it"):
+    with pytest.raises(UserError, match=r"pipe.png is a pipe, not a regular file; replace it"):
         count_and_digest(tmp_path / "set")
 
 

@@ -61,7 +61,10 @@ def _distiller(toy, compute, target: RealTarget, *, keep_moments: bool = True, g
     synthetic = PyramidSet(
         SyntheticConfig(resolution=18), pyramid, grow_every=grow_every, classes=C, images_per_class=1
     )
-    lgm, chunk = LGMConfig(**{"views": 3, "learning_rate": 2e-3, **config}), config.get("chunk", 0)
+    lgm, chunk = (
+        LGMConfig(**{"views": 3, "learning_rate": 2e-3, "objective": "cosine", **config}),
+        config.get("chunk", 0),
+    )
     objective = GradientMatching(target, config=lgm, rows=C, width=12, steps=50, seed=7, device=torch.device("cpu"))
     augment = Augment(AugmentConfig(), side=16, seed=0, device="cpu")
     source = Source(toy, augment=augment, objective=objective, compute=compute, views=3, seed=7, chunk=chunk)

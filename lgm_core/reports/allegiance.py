@@ -2,7 +2,7 @@
 
 >>> sides = taken_sides(store.study("sides"))
 >>> print_rows(*side_table(sides))
->>> for name, found in followed(sides, alignments(runs, "imagenette")).items():
+>>> for name, found in followed(sides, alignments(runs, "imagenette", ["mobilenet_v2", "resnet18"])).items():
 ...     name, found.r, found.interval
 """
 

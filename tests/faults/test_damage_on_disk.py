@@ -126,7 +126,10 @@ def test_images_half_learned_do_not_go_on_with_other_weights_or_data(what: str, 
     file, key = (run.weights_file, "sha256") if what == "weights" else (run.data_file, "fingerprints")
     known = json.loads(file.read_text())
     known.pop("sha256_of_the_rest")
-    (known if what == "data" else next(iter(known.values())))[key] = "of before"
+    if what == "data":
+        known[key] = ["of before", "of before"]
+    else:
+        next(iter(known.values()))[key] = "of before"
     file.write_text(json.dumps(known))
     with pytest.raises(UserError, match="changed since the run began.*another --name"):
         work(run, here)

@@ -1,6 +1,6 @@
 """How many nearest images two backbones have in common: against chance, and class by class. Each bar opens its images.
 
->>> rows = against_chance(found, pair, k=10)  # rows of the bar that is chosen, None without one
+>>> rows = against_chance(found, pair, k=10, share=share)  # rows of the bar that is chosen, None without one
 """
 
 import numpy as np

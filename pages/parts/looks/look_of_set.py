@@ -1,6 +1,6 @@
 """The style of a set beside real images, how robust it is to damage, and how near its images are to copies.
 
->>> show_style(run)  # a style run with findings
+>>> show_style(run, source)  # a style run with findings
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What backbones see in a set's images and in real ones, place by place: colours of patches, and evidence for a class.
 
->>> show_places(run)  # a patches run with findings
+>>> show_places(run, backbones)  # a patches run with findings
 """
 
 from collections.abc import Mapping, Sequence

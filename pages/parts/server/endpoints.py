@@ -1,9 +1,4 @@
-"""What every address of the server does: it may be asked for or not, leads to a file of ours, and fails in a sentence.
-
->>> @endpoint
-... def page(request: Request) -> Response:
-...     return FileResponse(inside(places().thumbs, request.path_params["key"], "0000.webp"), headers=NEVER)
-"""
+"""What every address of the server does: it may be asked for or not, leads to a file of ours, and fails in a sentence."""
 
 from collections.abc import Callable
 from functools import wraps
