@@ -1,4 +1,4 @@
-"""What every address of the server does: it may be asked for or not, leads to a file of ours, and fails in a sentence."""
+"""What every address of the server does: asked for or not, it leads to a file of ours, or fails in a sentence."""
 
 from collections.abc import Callable
 from functools import wraps
