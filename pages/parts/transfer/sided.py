@@ -1,6 +1,6 @@
 """Whose side do the others take? For each ordered pair of backbones a set that means different classes to the two.
 
->>> show_sides(members(chosen))
+>>> show_sides(members)
 """
 
 from collections.abc import Sequence
