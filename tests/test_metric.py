@@ -14,6 +14,9 @@ from lgm_core.methods.lgm import metric as metric_file
 from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.methods.lgm.gradients import class_distance, cosine_distance, squared_distance
 from lgm_core.methods.lgm.metric import Metric
+from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
+from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 
 CLASSES, WIDTH = 3, 5
@@ -90,12 +93,15 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
 @pytest.mark.parametrize(
     ("lgm", "words"),
     [
-        ({"target": "batch"}, "lgm.whiten needs the bank of real features, which lgm.target batch"),
+        ({"whiten": "full", "target": "batch"}, "lgm.whiten needs the bank of real features, which lgm.target batch"),
         (
             {"objective": "ridge", "whiten": "none", "target": "batch"},
             "lgm.objective ridge needs the bank of real features",
         ),
-        ({"objective": "ridge"}, "lgm.whiten full is a metric .* which lgm.objective ridge has not; add --lgm.whiten"),
+        (
+            {"objective": "ridge", "whiten": "full"},
+            "lgm.whiten full is a metric .* which lgm.objective ridge has not; add --lgm.whiten",
+        ),
         (
             {"whiten": "none", "whiten_beta_end": 0.1},
             "lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full",
@@ -106,6 +112,22 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
 def test_settings_that_make_no_sense_together_are_refused_by_name(lgm: dict, words: str):
     with pytest.raises(ConfigError, match=words):
         validate(preset("preview", lgm=lgm))
+
+
+@pytest.mark.parametrize(("images", "kind"), [(3, False), (30, True)])
+def test_by_itself_it_whitens_only_where_the_covariance_can_be_told(images: int, kind: bool):
+    labels, told = torch.arange(CLASSES).repeat(images), list[str]()
+    features = torch.randn(len(labels), 2, 40, generator=torch.Generator().manual_seed(6))
+    bank = Bank(features, labels, CLASSES)
+    side = Side(
+        config=LGMConfig(), bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=CPU), rows=CLASSES,
+        width=40, steps=9, seed=0, device=CPU, note=told.append,
+    )  # fmt: skip
+    made = OBJECTIVES["cosine-per-class"](side)
+    assert isinstance(made, GradientMatching) and (made.metric is not None) == kind
+    assert [text.startswith("Gradients are not whitened: 18 rows are too few") for text in told] == (
+        [] if kind else [True]
+    )
 
 
 def test_runs_of_before_there_was_a_choice_keep_the_papers_objective():

@@ -50,6 +50,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
         steps=shared.steps,
         seed=shared.seed,
         device=bench.compute.device,
+        note=bench.note,
     )
     return Source(
         backbone.compiled() if shared.device.compile else backbone,

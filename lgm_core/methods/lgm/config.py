@@ -51,9 +51,10 @@ class LGMConfig:
         "squared distance; ridge: the closed-form head of the images, tried on the real data",
         before="cosine",
     )
-    whiten: Literal["none", "diagonal", "full"] = knob(
-        "full",
-        "multiply gradients by the inverse root of the covariance within classes; none: as in the paper",
+    whiten: Literal["auto", "none", "diagonal", "full"] = knob(
+        "auto",
+        "multiply gradients by the inverse root of the covariance within classes; none: as in the paper; auto: full "
+        "where the bank has more rows than the backbone has features, and none otherwise",
         before="none",
     )
     whiten_power: float = knob(0.5, "1: by the inverse itself", low=0, high=2)
@@ -206,13 +207,14 @@ class LGMSettings(MethodSettings):
     def _check_objective(self, sources: int) -> None:
         """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
         lgm = self.lgm
-        if lgm.target == "batch" and (lgm.whiten != "none" or lgm.objective == "ridge"):
+        whitens = lgm.whiten in ("diagonal", "full")
+        if lgm.target == "batch" and (whitens or lgm.objective == "ridge"):
             asked, instead = ("objective ridge", "cosine") if lgm.objective == "ridge" else ("whiten", "none")
             raise ConfigError(
                 f"lgm.{asked} needs the bank of real features, which lgm.target batch does not have; add "
                 f"--lgm.{asked.split()[0]} {instead}"
             )
-        if lgm.objective == "ridge" and lgm.whiten != "none":
+        if lgm.objective == "ridge" and whitens:
             raise ConfigError(
                 f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not; add "
                 "--lgm.whiten none"

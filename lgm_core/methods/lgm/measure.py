@@ -65,6 +65,7 @@ def noise_distiller(
     side = Side(
         config=lgm, bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=compute.device),
         rows=images, width=backbone.feature_size, steps=1000, seed=0, device=compute.device,
+        note=lambda text: None,
     )  # fmt: skip
     source = Source(
         backbone,

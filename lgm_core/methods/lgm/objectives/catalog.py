@@ -30,16 +30,33 @@ class Side:
     steps: int
     seed: int
     device: torch.device
+    note: Callable[[str], None]
 
 
 def gradient_matching(side: Side) -> Objective:
     lgm, metric = side.config, None
-    if lgm.whiten != "none":
-        metric = Metric.of_bank(side.bank(), lgm.whiten, power=lgm.whiten_power, device=side.device)
+    kind = _automatic(side) if lgm.whiten == "auto" else lgm.whiten
+    if kind != "none":
+        metric = Metric.of_bank(side.bank(), kind, power=lgm.whiten_power, device=side.device)
     return GradientMatching(
         side.target(), config=lgm, rows=side.rows, width=side.width, steps=side.steps, seed=side.seed,
         device=side.device, metric=metric,
     )  # fmt: skip
+
+
+def _automatic(side: Side) -> str:
+    """The metric that `auto` stands for: none where the covariance cannot be told from so few rows."""
+    if side.config.target == "batch":
+        return "none"
+    features = side.bank().features
+    rows = features.shape[0] * features.shape[1]
+    if rows > side.width:
+        return "full"
+    side.note(
+        f"Gradients are not whitened: {rows:,} rows are too few to know the covariance of {side.width:,} features. "
+        "More training images, or a higher bank.views, let it be."
+    )
+    return "none"
 
 
 def ridge(side: Side) -> Objective:
