@@ -53,8 +53,8 @@ def watch(page, run: RunFolder) -> None:
     for label in ("Matching loss", "Step size", "Experts visited"):
         expect(page.get_by_test_id("stMetricLabel").filter(has_text=label)).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Experts visited")).to_contain_text("3 of 3")
-    expect(page.get_by_text("from epoch 0")).to_be_visible()
-    expect(page.get_by_text("from epoch 1")).to_be_visible()
+    expect(page.get_by_text("from epoch 0").first).to_be_visible()
+    expect(page.get_by_text("from epoch 1").first).to_be_visible()
     wait_until(lambda: sum("live:conv:instance" in found for found in run.metrics()) > 1, "it is judged on the way")
     drawn = int(page.locator(".player").get_attribute("data-drawn"))
     expect(page.locator(f'.player[data-drawn="{drawn}"]')).to_have_count(0)  # the next frame has come
