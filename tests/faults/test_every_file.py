@@ -82,12 +82,18 @@ def test_no_reader_falls_over_a_file_and_what_is_damaged_is_named(harm: str, she
     readers = {name: read for name, read in READERS.items() if name in QUICK or not quick}
     shares = (0.02, 0.2, 0.5, 0.8, 0.99) if harm == "flipped" else (0.5,)
     for file, run in shelf.harmed(harm, shares):
-        sealed = harm != "flipped" or b"sha256" in (shelf.cache / file).read_bytes()  # the digest's name may be hit
+        sealed = harm != "flipped" or _has_digest(shelf.cache / file)
         told = " ".join((*run.problems(), *shelf.store.unreadable()))
         wrong += [(file, *found) for found in failures(shelf.store, run, readers)]
         if sealed and _must_be_named(file, harm) and Path(file).name not in told:
             wrong.append((file, "is not named", told))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+def _has_digest(file: Path) -> bool:
+    """Not where a flipped bit has hit the digest's own name."""
+    name = b'"sha256_of_the_rest"' if file.suffix == ".json" else b"sha256"
+    return name in file.read_bytes()
 
 
 def _must_be_named(file: str, harm: str) -> bool:
