@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from lgm_core.datasets.baselines import (
 )
 from lgm_core.datasets.rivals import choose_best_random, choose_greedy, joined_space
 from lgm_core.engine import work
+from lgm_core.reports.summary import CHOICES
 from lgm_core.runs.start import start
 from lgm_core.runs.store import RunStore
 
@@ -146,3 +148,7 @@ def test_neighbours_among_other_data_or_in_another_backbone_are_refused(source, 
     old = RunStore(here.runs).create(replace(wrong, dataset="scenes", evaluate_on=()), {})
     with pytest.raises(ConfigError, match="are of the data set digits"):
         work(old, here)
+
+
+def test_every_choice_has_its_place_among_the_rows_of_a_table():
+    assert {*CHOICES} == {"distill", *get_args(get_type_hints(BaselineConfig)["choice"])}

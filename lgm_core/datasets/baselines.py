@@ -6,6 +6,7 @@ LGM specification, section 9. Legend: N real images, P picks per class, M synthe
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,7 @@ def choose_centroids(
     features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
 ) -> Int[Tensor, "p"]:
     """The images whose features are nearest (Euclidean) to their class mean."""
-    chosen = []
-    for label in _with_enough(labels, classes, per_class):
-        members = (labels == label).nonzero().flatten()
-        own = features[members].float()
-        distance = (own - own.mean(dim=0)).norm(dim=1)
-        chosen.append(members[distance.argsort(stable=True)[:per_class]])
-    return torch.cat(chosen)
+    return _class_by_class(_nearest_to_mean, features, labels, classes, per_class)
 
 
 def choose_neighbours(
@@ -60,35 +55,52 @@ def choose_herding(
     features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
 ) -> Int[Tensor, "p"]:
     """One after another, so that the mean of those chosen stays nearest to the class mean (Welling, ICML 2009)."""
-    chosen = []
-    for label in _with_enough(labels, classes, per_class):
-        members = (labels == label).nonzero().flatten()
-        own, taken = features[members].float(), list[int]()
-        total = torch.zeros(own.shape[1])
-        for count in range(1, per_class + 1):
-            distance = ((total + own) / count - own.mean(dim=0)).norm(dim=1)
-            distance[taken] = torch.inf
-            taken.append(int(distance.argmin()))
-            total = total + own[taken[-1]]
-        chosen.append(members[taken])
-    return torch.cat(chosen)
+    return _class_by_class(_herded, features, labels, classes, per_class)
 
 
 def choose_k_centres(
     features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, classes: int, per_class: int
 ) -> Int[Tensor, "p"]:
     """The image nearest to its class mean, then always the one farthest from those chosen (Sener, ICLR 2018)."""
+    return _class_by_class(_far_apart, features, labels, classes, per_class)
+
+
+def _class_by_class(
+    pick: Callable[[Tensor, int], list[int]],
+    features: Float[Tensor, "n d"],
+    labels: Int[Tensor, "n"],
+    classes: int,
+    per_class: int,
+) -> Int[Tensor, "p"]:
+    """What `pick(features of a class, how many)` takes of each class, as indices into all images."""
     chosen = []
     for label in _with_enough(labels, classes, per_class):
         members = (labels == label).nonzero().flatten()
-        own = features[members].float()
-        taken = [int((own - own.mean(dim=0)).norm(dim=1).argmin())]
-        nearest = (own - own[taken[0]]).norm(dim=1)
-        while len(taken) < per_class:
-            taken.append(int(nearest.argmax()))
-            nearest = torch.minimum(nearest, (own - own[taken[-1]]).norm(dim=1))
-        chosen.append(members[taken])
+        chosen.append(members[pick(features[members].float(), per_class)])
     return torch.cat(chosen)
+
+
+def _nearest_to_mean(own: Float[Tensor, "n d"], count: int) -> list[int]:
+    return (own - own.mean(dim=0)).norm(dim=1).argsort(stable=True)[:count].tolist()
+
+
+def _herded(own: Float[Tensor, "n d"], count: int) -> list[int]:
+    taken, total = list[int](), torch.zeros(own.shape[1])
+    for place in range(1, count + 1):
+        distance = ((total + own) / place - own.mean(dim=0)).norm(dim=1)
+        distance[taken] = torch.inf
+        taken.append(int(distance.argmin()))
+        total = total + own[taken[-1]]
+    return taken
+
+
+def _far_apart(own: Float[Tensor, "n d"], count: int) -> list[int]:
+    taken = _nearest_to_mean(own, 1)
+    nearest = (own - own[taken[0]]).norm(dim=1)
+    while len(taken) < count:
+        taken.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, (own - own[taken[-1]]).norm(dim=1))
+    return taken
 
 
 def read_indices(path: Path, count: int) -> Int[Tensor, "p"]:

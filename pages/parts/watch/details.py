@@ -45,7 +45,7 @@ def show_results(run: RunFolder) -> None:
     st.caption(
         f"Accuracy on real test images of {judged_by(columns)}, trained on these images alone: {tested_on([run])}."
     )
-    st.dataframe(table, hide_index=True, column_config=formats)
+    st.dataframe(table, hide_index=True, column_config=formats, placeholder="–")
 
 
 def show_details(run: RunFolder) -> None:
