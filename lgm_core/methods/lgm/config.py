@@ -224,7 +224,7 @@ class LGMSettings(MethodSettings):
         for name, given in (("views", lgm.source_views), ("weights", lgm.source_weights)):
             if given and len(given) != sources:
                 raise ConfigError(
-                    f"lgm.source-{name} has {len(given)} values for {sources} "
+                    f"lgm.source-{name} has {len(given)} value{'s' if len(given) > 1 else ''} for {sources} "
                     f"backbone{'s' if sources > 1 else ''}: give one for each, in their order"
                 )
 
