@@ -25,6 +25,8 @@ from lgm_core.runs.store import RunFolder
 _REMEDY = "Lower bank.batch (images per forward pass)."
 Listener = Callable[[str, int, int, Mapping[str, Any]], None]
 STATE_OF_WISH = {"pause": "paused", "stop": "stopped"}
+LOOK_SECONDS = 0.2
+"""How long a wish read from the control file is taken for the latest one."""
 
 
 class Stopped(Exception):
@@ -114,8 +116,8 @@ class Heart:
             write_json(self.run.status_file, asdict(self.status))
 
     def asked(self) -> str:
-        """What the control file asks for: "pause", "stop" or ""; looked up five times a second at most."""
-        if time.monotonic() - self._last_look >= 0.2:
+        """What the control file asks for: "pause", "stop" or ""; looked up every `LOOK_SECONDS` at most."""
+        if time.monotonic() - self._last_look >= LOOK_SECONDS:
             self._last_look = time.monotonic()
             wish = self.run.wish()
             self._wish = wish if wish in STATE_OF_WISH else ""
