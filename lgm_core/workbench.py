@@ -49,6 +49,10 @@ class Workbench(Bench):
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
         self.recorder.phase(name, done, total)
 
+    def show_start(self, images: Callable[[], Float[Tensor, "n 3 r r"]]) -> None:
+        if not self.resumes and not self.recorder.run.frame_index.exists():
+            self.recorder.frame(self.config.fork_step - 1, images())
+
     def note(self, text: str) -> None:
         self.recorder.note(text)
 

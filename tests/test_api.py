@@ -24,6 +24,16 @@ def test_importing_the_package_loads_no_torch():
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
+def test_the_engine_loads_what_takes_seconds_only_where_it_is_needed():
+    """A first picture waits for every import."""
+    slow = "timm", "torchvision", "open_clip", "sklearn", "kornia", "umap", "scipy", "pandas"
+    script = (
+        f"import sys, lgm_core.engine, lgm_core.methods.lgm.assembly; print(sorted(set({slow}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_distil_read_evaluate(small_run, small_weights):
     settings = to_dict(small_run) | {"evaluate_on": [small_weights]}
     for name in ("dataset", "backbone", "preset", "kind"):

@@ -48,7 +48,7 @@ def test_all_real_images_judged_with_other_settings_are_other_runs(small_run: Ru
 
 def test_a_fork_that_is_to_be_judged_otherwise_is_judged_further(small_run: RunConfig, here: Places):
     run = _finish(start(small_run, here), here)
-    step = run.frame_list()[0]["step"]
+    step = run.frame_list()[1]["step"]
     (made,) = prepare_forks(run, step, {}, here)
     _finish(made, here)
     again, further = prepare_forks(run, step, {"probe": {"views": 2}}, here)

@@ -160,11 +160,14 @@ def test_before_is_the_first_frame_that_shows_something(page: Any, server: str, 
     steps = steps_of(store, "ended")
     player = open_player(page, server, "run=ended&image=1")
     expect(player.locator(".wipe[data-before]")).to_be_visible()
+
+    def is_shown() -> bool:
+        first = before_of(player)
+        words = player.locator(".wipe-words").text_content()
+        return max(steps[5], 50) < first < 350 and words == f"Step {first + 1} | step 500: drag to compare"
+
     # while frames are still being loaded, a later one stands in for the first; the pictures fade in over 500 steps
-    until(page, lambda: max(steps[5], 50) < before_of(player) < 350, "noise is passed over, and nothing else")
-    first = before_of(player)
-    assert 50 < first < 350
-    expect(player.locator(".wipe-words")).to_have_text(f"Step {first + 1} | step 500: drag to compare")
+    until(page, is_shown, "noise is passed over, and nothing else")
 
 
 def test_images_are_chosen_and_compared_with_the_keyboard(page: Any, server: str):

@@ -41,6 +41,20 @@ def _same_result(one: RunFolder, other: RunFolder) -> None:
     assert one.eval_reports()[0]["top1_seeds"] == other.eval_reports()[0]["top1_seeds"]
 
 
+def test_the_set_is_shown_before_what_takes_long_and_shown_once(small_run, here):
+    run, seen = start(small_run, here), list[str]()
+
+    def stops_in_the_features(phase: str, done: int, total: int, values: object) -> None:
+        if phase.startswith("features"):
+            seen.append(phase)
+            run.ask("stop")
+
+    assert work(run, here, stops_in_the_features) == "stopped" and seen and not run.checkpoint.exists()
+    assert [frame["step"] for frame in run.frame_list()] == [-1] and run.metrics() == []
+    assert work(run, here) == "finished"
+    assert [frame["step"] for frame in run.frame_list()][:2] == [-1, 0]
+
+
 @pytest.mark.parametrize("moment", [pytest.param("growth", marks=SLOW), "checkpoint", pytest.param("bank", marks=SLOW)])
 def test_killed_run_ends_with_the_same_bits(moment: str, small_run, undisturbed, here, tmp_path):
     places = replace(here, cache=tmp_path / "killed")

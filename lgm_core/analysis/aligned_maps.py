@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from scipy.linalg import orthogonal_procrustes
 from torch import Tensor
 
 from lgm_core.analysis.projection import directions, fit_pca
@@ -20,6 +19,8 @@ from lgm_core.analysis.projection import directions, fit_pca
 
 def aligned_pca(features: Sequence[Float[Tensor, "n _"]]) -> Float[Tensor, "v n 2"]:
     """The two leading axes of each backbone, brought to one size, turned and mirrored onto the first backbone's map."""
+    from scipy.linalg import orthogonal_procrustes  # takes half a second to import; only this function needs it
+
     found: list[Tensor] = []
     for part in features:
         points = fit_pca(part).project(part).double().cpu()

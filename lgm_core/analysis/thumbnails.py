@@ -52,8 +52,8 @@ class Thumbnails:
         return self._folder / "index.json"
 
     def begin(self) -> None:
-        """Draw missing pages in a thread; does nothing if none is missing or another process is drawing them."""
-        if self._thread is None and not self._is_whole():
+        """Draw missing pages in a thread, also after one that failed; nothing if all are there, or are being drawn."""
+        if not self.is_drawing() and not self._is_whole():
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
 
@@ -136,7 +136,9 @@ class Thumbnails:
 
 @contextmanager
 def drawing(thumbnails: Thumbnails, recorder: Recorder, *, at_once: bool = True) -> Iterator[None]:
-    """Draw thumbnails while the body runs, then wait until all are there; an error leaves the rest to a later run.
+    """Draw thumbnails while the body runs, then wait until all are there.
+
+    After an error what is missing is tried once more at the end; a second one leaves it to a later run.
 
     `at_once` False: the body begins it, when that is in nobody's way; what it has not begun is drawn after it.
     """
@@ -145,10 +147,10 @@ def drawing(thumbnails: Thumbnails, recorder: Recorder, *, at_once: bool = True)
         thumbnails.begin()
     try:
         yield
-        if wanted:
-            thumbnails.begin()
-        while thumbnails.is_drawing():
-            recorder.phase("thumbnails of the real images")
-            time.sleep(0.2)
+        for begin in (lambda: None, thumbnails.begin) if wanted else ():
+            begin()
+            while thumbnails.is_drawing():
+                recorder.phase("thumbnails of the real images")
+                time.sleep(0.2)
     finally:
         thumbnails.give_up()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import SpectralClustering
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -110,6 +109,8 @@ def _clusters(affinity: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
     count = min(count, max(len(affinity) // _AVERAGE, 2))
     if len(affinity) < 2 * FEWEST:
         return []
+    from sklearn.cluster import SpectralClustering  # takes a second to import; only this function needs it
+
     joined = affinity + 1e-3 * max(affinity.mean(), 1e-12)
     clustering = SpectralClustering(count, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
     labels = clustering.fit_predict(joined)

@@ -79,5 +79,9 @@ class Bench(ABC):
         """Say what is going on and how far it is. Raises where the run was asked to pause or stop."""
 
     @abstractmethod
+    def show_start(self, images: Callable[[], Float[Tensor, "n 3 r r"]]) -> None:
+        """Show the set, images in [0, 1], as it is before the first step; what takes long comes after this."""
+
+    @abstractmethod
     def note(self, text: str) -> None:
         """Say something that the user should see."""

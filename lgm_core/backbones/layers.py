@@ -15,11 +15,10 @@ from typing import final
 
 import torch
 from jaxtyping import Float
-from open_clip.model import VisionTransformer as ClipTransformer
 from torch import Tensor, nn
 
 from lgm_core.backbones.points import BEFORE_PROJECTION, EVERY_LAYER, layer_and_readout
-from lgm_core.backbones.trunks import Found, Trunk, open_trunk
+from lgm_core.backbones.trunks import Found, Trunk, is_of_open_clip, open_trunk
 from lgm_core.base.errors import UnknownName, UserError
 
 
@@ -48,7 +47,7 @@ class Layers:
 
     def at(self, point: str) -> nn.Module:
         """Normalised images -> features at a point. Raises `UnknownName` that lists the points that exist."""
-        projected = isinstance(self._network, ClipTransformer) and self._network.proj is not None
+        projected = is_of_open_clip(self._network) and getattr(self._network, "proj", None) is not None
         if point == BEFORE_PROJECTION and projected:
             return _without_projection(self._network)
         if point == EVERY_LAYER and self.points:

@@ -16,11 +16,7 @@ from typing import Any, final
 
 import torch
 from jaxtyping import Float
-from open_clip.model import VisionTransformer as ClipTransformer
-from open_clip.modified_resnet import ModifiedResNet as ClipResNet
-from open_clip.timm_model import TimmModel
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from lgm_core.base.errors import UserError
 
@@ -42,13 +38,18 @@ class Trunk(ABC, nn.Module):
 
 def open_trunk(network: nn.Module, images: Float[Tensor, "n 3 s s"]) -> Trunk:
     """The layers of a network in eval mode; `images`: of its input size, to see what each of them gives."""
-    if isinstance(network, ClipTransformer | ClipResNet):
-        return _Clip(network)
-    if isinstance(network, TimmModel):
-        network = network.trunk
+    if is_of_open_clip(network):
+        if not isinstance(trunk := getattr(network, "trunk", None), nn.Module):
+            return _Clip(network)
+        network = trunk  # a tower of timm's
     if callable(getattr(network, "forward_intermediates", None)) and getattr(network, "feature_info", None):
         return _Timm(network)
     return _Cut(network, images)
+
+
+def is_of_open_clip(network: nn.Module) -> bool:
+    """Is it one of open_clip's image towers? Asked without the library, which takes seconds to import."""
+    return type(network).__module__.partition(".")[0] == "open_clip"
 
 
 @final
@@ -92,11 +93,11 @@ class _Timm(Trunk):
 class _Clip(Trunk):
     """open_clip's image towers. A map of the ResNet is what its attention pools."""
 
-    def __init__(self, network: ClipTransformer | ClipResNet) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
-        self._tokens = isinstance(network, ClipTransformer)
-        count = len(network.transformer.resblocks) if isinstance(network, ClipTransformer) else 5
+        self.network: Any = network
+        self._tokens = hasattr(network, "transformer")
+        count = len(self.network.transformer.resblocks) if self._tokens else 5
         kind = "block" if self._tokens else "stage"
         self.names = (*(f"{kind}{i}" for i in range(count)), *(["final"] if self._tokens else []))
 
@@ -107,7 +108,7 @@ class _Clip(Trunk):
     def every(self, images: Tensor) -> dict[str, Found]:
         """One pass; the closing norm of the last block takes none of its own."""
         found = self._pass(images, None, False)
-        if self._tokens and isinstance(self.network, ClipTransformer):
+        if self._tokens:
             tokens = torch.cat([found[-1][1][:, None], found[-1][0].flatten(2).transpose(1, 2)], dim=1)  # type: ignore[index]
             tokens = self.network.ln_post(tokens)
             grid = tokens[:, 1:].transpose(1, 2).unflatten(2, found[-1][0].shape[2:])
@@ -134,6 +135,8 @@ class _Cut(Trunk):
         self.names = tuple(f"stage{i}" for i in range(len(modules)))
         if not modules:
             return
+        from torchvision.models.feature_extraction import create_feature_extractor  # takes seconds to import
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it warns of whatever differs between training and eval mode

@@ -42,6 +42,8 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     `step`: one with a frame, or the checkpoint's, counted from 0. Raises `UserError` where there is neither,
     `ConfigError` for wrong changes.
     """
+    if step < 0:
+        raise UserError(f"before its first step the run {run.id!r} has nothing to take over; start it by a new --name")
     before, wanted = run.config(), _wanted(run, changes)
     checkpointed = _checkpoint_step(run)
     exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)

@@ -27,9 +27,12 @@ def frame_steps(steps: int, frames: int) -> set[int]:
 
 
 def add_frame(pictures: UInt8[np.ndarray, "n r r 3"], step: int, index: Path) -> None:
-    """Write the atlas of a step beside `index`, the file that lists the frames, and append its line there."""
+    """Write the atlas of a step beside `index`, the file that lists the frames, and append its line there.
+
+    The set before the first step is that of step -1.
+    """
     index.parent.mkdir(exist_ok=True)
-    name = f"{step:06d}.webp"
+    name = f"{step:06d}.webp" if step >= 0 else "start.webp"
     facts = save_atlas(pictures, index.parent / name)
     append_line(index, {"step": step, "file": name, "count": len(pictures), **facts})
 

@@ -90,6 +90,20 @@ def test_a_full_disk_leaves_the_thumbnails_to_a_later_run(here, monkeypatch, cap
     assert "no thumbnails" in caplog.text and not thumbnails.index_file.exists()
 
 
+def test_thumbnails_that_a_disk_refused_once_are_drawn_at_the_end(small_run, here, monkeypatch, caplog):
+    draw, count = Thumbnails._page, iter(range(100))
+
+    def refused_once(self: Thumbnails, *page: object) -> None:
+        if next(count) == 0:
+            raise OSError(errno.ENOSPC, "No space left on device", "0000.webp")
+        draw(self, *page)
+
+    monkeypatch.setattr(Thumbnails, "_page", refused_once)
+    run = start(change(small_run, {"record": {"thumbnails": True}}), here)
+    assert work(run, here) == "finished" and "no thumbnails" in caplog.text
+    assert len(list(here.thumbs.glob("*/index.json"))) == 1
+
+
 def test_a_refused_new_run_leaves_nothing(small_run, here, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

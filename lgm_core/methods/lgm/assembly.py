@@ -27,6 +27,7 @@ from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, Re
 def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGradientMatching:
     """Linear Gradient Matching as the settings describe it. `own`: the method's groups, `shared`: all others."""
     synthetic = synthetic_set(own, shared, bench)
+    bench.show_start(synthetic.images)
     return LinearGradientMatching(
         own.lgm,
         steps=shared.steps,

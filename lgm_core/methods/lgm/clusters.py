@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -24,6 +23,8 @@ _STARTS = 4  # of k-means, of which the best is kept
 
 def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int[Tensor, "n"]:
     """The part that each real image belongs to, class-major. Raises `UserError` for a class with too few images."""
+    from sklearn.cluster import KMeans  # takes a second to import; only this function needs it
+
     labels = banks[0].labels
     views = [bank.features.mean(dim=1, dtype=torch.float32) for bank in banks]
     together = torch.cat([normalize(features) for features in views], dim=1)

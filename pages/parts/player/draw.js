@@ -148,7 +148,7 @@ class Curve {
     return words.find((few) => new Set(few).size === values.length) ?? words.pop();
   }
 
-  x(step) { return this.box.left + (step / this.last) * (this.box.right - this.box.left); }
+  x(step) { return this.box.left + (Math.max(step, 0) / this.last) * (this.box.right - this.box.left); }
   y(value) { return this.box.bottom - ((value - this.low) / (this.high - this.low)) * (this.box.bottom - this.box.top); }
   stepAt(x) { return ((x - this.box.left) / (this.box.right - this.box.left)) * this.last; }
 

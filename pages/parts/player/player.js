@@ -116,6 +116,7 @@ class Player {
     this.find(".scrub").value = this.at;
     this.find(".where").textContent = `Step ${frame.step + 1} of ${this.data.steps}`;
     this.find(".live").classList.toggle("on-air", this.follow);
+    this.find(".fork").hidden = !this.data.fork || frame.step < 0;
     this.box.dataset.step = frame.step;
     const loss = this.feed.valueAt(frame.step, "loss");
     this.find(".loss-now").textContent = loss === null ? "" : loss.toFixed(3);
