@@ -94,6 +94,7 @@ def launch(page, address: str, store: RunStore) -> RunFolder:
     expect(page.locator(".player[data-drawn]")).to_be_visible()
     print(f"first images {time.monotonic() - began:.1f} s after Start")
     (run,) = store.runs()
+    assert run.frame_list()[0]["step"] == -1 and not run.eval_reports()  # shown before anything was learned
     config = run.config()
     assert (config.steps, config.lgm.views, config.data.train_per_class) == (LONG, 1, 6)
     return run

@@ -28,6 +28,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
         fake_distill(store, name=choice, kind="baseline", baseline={"choice": choice})
         facts["sources"][choice] = facts["sources"]["source"]
     write_json(shapes.map_file, facts)
+    grouped = fake_embed(store, source, backbone="resnet18", name="map-groups")
+    facts = read_json(grouped.map_file)
+    facts |= {"groups": [row % 3 for row in range(REAL)], "group_names": ["sand", "water", "wood"]}
+    write_json(grouped.map_file, facts)
     enlarge(fake_embed(store, source, backbone="dino_vits16", name="map-large"), MANY)
     return store
 
@@ -56,6 +60,18 @@ def test_distilled_random_and_chosen_images_differ_in_shape(page, address):
     _maps(page, 1)
     for words in ("★ distilled", "▲ random real images", "◆ chosen real images"):
         expect(page.locator(".legend .shape", has_text=words)).to_be_visible()
+
+
+def test_points_are_coloured_by_class_or_by_group(page, address):
+    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=resnet18")
+    (canvas,) = _maps(page, 1)
+    by_class, legend = pixels(canvas), page.locator(".lgm-maps .legend")
+    expect(legend).to_contain_text("tench")
+    page.goto(f"{address}/embeddings?dataset=imagenette&backbones=resnet18&colour=group")
+    for name in ("sand", "water", "wood"):
+        expect(legend).to_contain_text(name)
+    (canvas,) = _maps(page, 1)
+    until(page, lambda: pixels(canvas) != by_class, "the points have the colours of their groups")
 
 
 def test_points_are_opened_and_selected_with_the_keyboard(page, address):

@@ -1,6 +1,8 @@
-"""The way from page to page in a real browser: Back, the tab's title, the sidebar of a narrow window."""
+"""The way from page to page in a real browser: Back, the tab's title, the sidebar of a narrow window, the host."""
 
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -71,3 +73,10 @@ def test_the_sidebar_folds_in_a_narrow_window(page: Any, server: str):
     assert content.bounding_box()["width"] > 200  # with its words, over the page
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Watch")
+
+
+def test_a_foreign_host_is_refused(server: str):
+    request = urllib.request.Request(f"{server}/api/runs", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        urllib.request.urlopen(request)
+    caught.value.close()
