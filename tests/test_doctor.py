@@ -50,6 +50,17 @@ def test_lost_and_damaged_runs_are_counted_with_what_to_do(store: RunStore, caps
         assert line in said, line
 
 
+def test_of_many_runs_the_newest_are_read_and_the_others_counted(store: RunStore, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "_NEWEST", 1)
+    fake_distill(store, name="torn").map_file.write_text("{")
+    fake_distill(store, name="whole")
+    assert main(["doctor"]) == 0
+    assert "the 1 oldest were not read for damage" in capsys.readouterr().out
+    assert main(["doctor", "--all"]) == 1
+    said = capsys.readouterr().out
+    assert "1 have damaged files: torn" in said and "not read" not in said
+
+
 def test_folders_that_are_not_there_or_not_writable_are_named(tmp_path: Path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LGM_CACHE", str(tmp_path / "file"))

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -34,6 +35,7 @@ _OLDEST = (3, 11)  # Python
 _LITTLE = 2 * 2**30  # bytes of free disk
 _PATIENCE = 4.0  # seconds that the hub has to answer, name service included
 _NAMED = 5  # runs named one by one
+_NEWEST = 200  # runs that are read for damage, every line of theirs
 _NEEDLESS = "development"  # group of requirements.txt that only changes of the program need
 
 
@@ -54,20 +56,22 @@ class Finding:
 def doctor(arguments: Sequence[str]) -> int:
     """Check packages, devices, folders, weights, data and runs, and say how to fix what is wrong: lgm doctor."""
 
-    def read() -> None:
-        return None
+    def read(
+        *, all: Annotated[bool, tyro.conf.arg(help=f"read all runs, not only the newest {_NEWEST}")] = False
+    ) -> bool:
+        return all
 
-    tyro.cli(read, args=list(arguments), prog="lgm doctor", description=doctor.__doc__)
+    every = tyro.cli(read, args=list(arguments), prog="lgm doctor", description=doctor.__doc__)
     wrong = 0
-    for one in examine(places()):
+    for one in examine(places(), every=every):
         print(one, flush=True)
         wrong += one.wrong
     print(f"{wrong or 'nothing'} {'are' if wrong > 1 else 'is'} wrong")
     return 1 if wrong else 0
 
 
-def examine(here: Places) -> Iterator[Finding]:
-    """All that is looked at, in order."""
+def examine(here: Places, *, every: bool = False) -> Iterator[Finding]:
+    """All that is looked at, in order; of many runs the newest alone, unless `every`."""
     yield from packages((PROJECT / "requirements.txt").read_text().splitlines())
     yield from _devices()
     yield from _folders(here)
@@ -75,7 +79,7 @@ def examine(here: Places) -> Iterator[Finding]:
     ready = [row.name for row in datasets.CATALOG.values() if datasets.status(row, here) == "ready"]
     yield _at_hand("data sets", ready)
     yield from _hub()
-    yield from _runs(RunStore(here.runs))
+    yield from _runs(RunStore(here.runs), every)
 
 
 def packages(required: Sequence[str]) -> Iterator[Finding]:
@@ -184,14 +188,18 @@ def _answer(address: str) -> str:
         return f"not reachable ({getattr(error, 'reason', error)})"
 
 
-def _runs(store: RunStore) -> Iterator[Finding]:
+def _runs(store: RunStore, every: bool) -> Iterator[Finding]:
     runs = store.runs()
     made_by = Counter(str(run.environment().get("lgm_core", "unknown")) for run in runs)
     versions = ", ".join(f"{count} by version {name}" for name, count in sorted(made_by.items()))
     yield Finding(what="runs", found=f"{len(runs)} in {store.root}" + (f", written {versions}" if versions else ""))
     lost = [run.id for run in runs if run.status().state == "lost"]
     yield from _wrong_runs(lost, "lost their worker", "`lgm retry RUN` continues from the last checkpoint")
-    damaged = [run.id for run in runs if run.problems()]
+    read = runs if every else runs[-_NEWEST:]
+    if len(read) < len(runs):
+        remedy = "`lgm doctor --all` reads them too, some twenty a second"
+        yield Finding(what="runs", found=f"the {len(runs) - len(read)} oldest were not read for damage", remedy=remedy)
+    damaged = [run.id for run in read if run.problems()]
     yield from _wrong_runs(damaged, "have damaged files", "`lgm show RUN` names the files, and what to do")
     for problem in store.unreadable():
         yield Finding(what="runs", found=problem, remedy="until then the other runs work as usual", wrong=True)
