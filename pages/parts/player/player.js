@@ -79,8 +79,9 @@ class Player {
     this.find(".loss-words").textContent = this.data.loss;
     this.curves[1].series = this.data.judges.filter(({ name }) => metrics.some((line) => line[name] !== undefined));
     this.find(".accuracy-box").hidden = !this.curves[1].series.length;
-    this.find(".side").style.display = metrics.length ? "" : "none";
-    this.find(".stage").style.gridTemplateColumns = metrics.length ? "" : "minmax(0, 1fr)";
+    const curved = metrics.length || (this.data.active && this.data.fork); // there will be: nothing moves when they come
+    this.find(".side").style.display = curved ? "" : "none";
+    this.find(".stage").style.gridTemplateColumns = curved ? "" : "minmax(0, 1fr)";
     this.find(".map-box").hidden = !map;
     this.find(".map-words").textContent = this.data.map_words;
     this.placeMap(frames);
