@@ -17,6 +17,7 @@ from lgm_core.base.interfaces import Backbone
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.presets import change
+from lgm_core.runs import heart
 from lgm_core.runs.store import RunStore
 from tests.browser import chromium, opened
 
@@ -130,6 +131,12 @@ def small_run(quick_network: str) -> RunConfig:
             "record": {"frames": 6, "checkpoint_seconds": 0.0},
         },
     )
+
+
+@pytest.fixture(autouse=True)
+def wishes_are_heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few small steps may be over before a writer looks again at what it is asked for."""
+    monkeypatch.setattr(heart, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)

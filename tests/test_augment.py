@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch.nn.functional import affine_grid, grid_sample
-from torchvision.transforms.functional import hflip, resized_crop
+from torchvision.transforms.functional import adjust_brightness, adjust_contrast, adjust_saturation, hflip, resized_crop
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.crop import Crop
@@ -114,3 +114,29 @@ def test_crops_equal_grid_sample_forward_and_backward(inside: bool, dense: bool,
     upstream = torch.randn_like(oracle)
     ours, theirs = (torch.autograd.grad(made, images, upstream)[0] for made in (views, oracle))
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+
+def test_colour_jitter_is_torchvisions_with_the_factors_of_each_view():
+    plain, augment, images = _augment(noise_std=0.0), _augment(noise_std=0.0, colour_jitter=0.4), _pictures()
+    choices = augment.draw(3, views=4, random=generator("cpu", 7))
+    assert choices.colour.min() >= 0.6 and choices.colour.max() <= 1.4 and choices.colour.std() > 0.1
+    for seen, view, factors in zip(plain(images, choices), augment(images, choices), choices.colour, strict=True):
+        oracle = adjust_brightness(seen, float(factors[0]))
+        oracle = adjust_saturation(adjust_contrast(oracle, float(factors[1])), float(factors[2]))
+        torch.testing.assert_close(view, oracle, atol=2e-3, rtol=0)
+
+
+def test_jittered_views_are_replayed_in_parts_and_carry_gradients_and_noise():
+    augment, images = _augment(colour_jitter=0.4), _pictures().requires_grad_()
+    choices = augment.draw(3, views=4, random=generator("cpu", 7))
+    views = augment(images, choices)
+    parts = torch.cat([augment(images, choices[start : start + 5]) for start in range(0, len(choices), 5)])
+    assert torch.equal(views, parts) and views.max() > 1  # the noise comes after the clamp
+    (gradient,) = torch.autograd.grad(views.square().sum(), images)
+    assert (gradient.abs().sum(dim=(1, 2, 3)) > 0).all()
+
+
+def test_without_jitter_the_other_choices_are_what_they_were():
+    one, other = (_augment(colour_jitter=jitter).draw(3, views=4, random=generator("cpu", 7)) for jitter in (0.0, 0.4))
+    assert torch.equal(one.size, other.size) and torch.equal(one.noise_start, other.noise_start)
+    assert torch.equal(one.colour, torch.ones(12, 3))

@@ -15,6 +15,7 @@ from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
+from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
 
 ROOT = Path(__file__).parent.parent
@@ -86,6 +87,23 @@ def test_asked_run_checkpoints_and_goes_on(wish: str, small_run, undisturbed, he
     assert run.status().state == state and not run.synthetic.exists()
     assert work(run, places) == "finished"
     _same_result(run, undisturbed)
+
+
+def test_phases_and_jitter_go_on_to_the_same_bits(small_run, here, tmp_path):
+    config = change(small_run, {"synthetic": {"parameterisation": "phase"}, "augment": {"colour_jitter": 0.3}})
+    config, results = replace(config, evaluate_on=()), []
+    for name, stops in (("calm", ()), ("stopped", (7,))):
+        places, stop = replace(here, cache=tmp_path / name), threading.Event()
+
+        def listener(phase: str, done: int, total: int, values: object, stops=stops, stop=stop) -> None:
+            if phase == "distilling" and done in stops:
+                stop.set()
+
+        run = start(config, places)
+        assert work(run, places, listener, stop) == ("stopped" if stops else "finished")
+        assert work(run, places) == "finished"
+        results.append(run.synthetic.read_bytes())
+    assert results[0] == results[1]
 
 
 def test_the_checkpoint_holds_all_levels_and_moments(undisturbed):

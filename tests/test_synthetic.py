@@ -14,6 +14,7 @@ from lgm_core.config import RunConfig
 from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.levels import level_strip
+from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet, level_sides
 from lgm_core.runs.store import RunFolder
@@ -98,6 +99,35 @@ def test_state_brings_back_levels_and_image():
     other.restore(pyramid.state())
     assert other.sides == pyramid.sides and torch.equal(other.images(), pyramid.images())
     assert all(level.requires_grad for level in other.levels)
+
+
+def _phases(side: int = 32, **more: object) -> PhaseSet:
+    photographs = interpolate(0.4 + 0.2 * torch.rand(8, 3, 6, 6), size=(side, side), mode="bicubic")
+    config = SyntheticConfig(resolution=side, parameterisation="phase")
+    spectrum = natural_spectrum(photographs, Colour(True))
+    return PhaseSet(config, classes=3, images_per_class=2, spectrum=spectrum, **more)
+
+
+@pytest.mark.parametrize("side", [32, 33])
+def test_of_a_set_of_phases_the_spectrum_stays_whatever_is_learned(side: int):
+    made = _phases(side, random=torch.Generator().manual_seed(1))
+    before = made.images()
+    (gradient,) = torch.autograd.grad(before.square().sum(), made.values)
+    assert (gradient.abs().sum(dim=(1, 2, 3)) > 0).all()
+    made.values.data.add_(0.3 * torch.randn_like(made.values))
+    assert not torch.equal(made.images(), before) and made.images().shape == (6, 3, side, side)
+    magnitudes = torch.fft.rfft2(made.colour.inverse(made.images())).abs()
+    inner = (slice(None), slice(None), slice(1, side // 2), slice(1, side // 2))  # not those that have to be real
+    torch.testing.assert_close(magnitudes[inner], made.spectrum.expand_as(magnitudes)[inner], atol=2e-2, rtol=2e-2)
+
+
+def test_phases_start_from_a_picture_and_come_back_from_their_state():
+    real = interpolate(torch.rand(6, 3, 4, 4), size=(32, 32), mode="bicubic").clamp(0, 1)
+    made, other = _phases(initial=real), _phases()
+    like = torch.nn.functional.cosine_similarity((made.images() - 0.5).flatten(1), (real - 0.5).flatten(1))
+    assert like.min() > 0.5  # its edges, with the contrast of the others
+    other.restore(made.state())
+    assert torch.equal(other.images(), made.images()) and other.values.requires_grad
 
 
 @pytest.mark.parametrize("parameterisation", ["pixels", "pyramid"])

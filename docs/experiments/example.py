@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 NAME = "example"
 FLAGS = """
 distill details mobilenet_v3_small --preset preview --evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged
---steps 150 --lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2 --record.frames 20 --record.map-images 600
---data.train-per-class 38 --synthetic.resolution 64
+--steps 150 --lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2
+--record.frames 20 --record.map-images 600 --data.train-per-class 38 --synthetic.resolution 64
 """
 LEFT_OUT = ("checkpoint.safetensors", "map.safetensors", "writer.lock", "control.json", ".notes.json.lock")
 

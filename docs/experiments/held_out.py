@@ -24,14 +24,17 @@ SHORT = {M3: "MobileNetV3-small", LITE: "EfficientNet-Lite0", M2: "MobileNetV2",
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
 PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # `preview` as it was before 2026-11-26
 WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
+PHASE, JITTER = {"synthetic": {"parameterisation": "phase"}}, {"augment": {"colour_jitter": 0.4}}
 SEEDS = range(3)
 
-# name -> data set, backbones, steps, settings of lgm
+# name -> data set, backbones, steps, settings of lgm, or of other groups by their names
 PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "preview": ("imagenette", (M3,), 250, PLAIN),
     "whitened": ("imagenette", (M3,), 250, WHITE),
     "turn-m3-r18": ("imagenette", (M3, R18), 300, WHITE),
     "turn-m3-r18-dino": ("imagenette", (M3, R18, DINO), 300, WHITE),
+    "whitened-phase": ("imagenette", (M3,), 250, {**WHITE, **PHASE}),
+    "whitened-jitter": ("imagenette", (M3,), 250, {**WHITE, **JITTER}),
     "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
     "cifar10-whitened": ("cifar10", (M3,), 150, WHITE),
 }
@@ -62,10 +65,12 @@ def run(names: list[str]) -> None:
                 data, choice, by = PICKS[name]
                 lgm_core.baseline(choice, data, "+".join(by), **named)
             else:
-                data, by, steps, lgm = PLAN[name]
+                data, by, steps, given = PLAN[name]
+                groups = {key: value for key, value in given.items() if isinstance(value, dict)}
+                lgm = {"views": 3} | {key: value for key, value in given.items() if key not in groups}
                 if data == "cifar10":
                     named["data"] |= {"test_per_class": 60}
-                lgm_core.distill(data, "+".join(by), steps=steps, lgm={"views": 3, **lgm}, **named)
+                lgm_core.distill(data, "+".join(by), steps=steps, lgm=lgm, **groups, **named)
 
 
 def _of(name: str, seed: int) -> Any:

@@ -1,4 +1,4 @@
-"""Differentiable views of images: flip, crop, noise. LGM specification, section 4.
+"""Differentiable views of images: flip, crop, colour jitter, noise. LGM specification, section 4.
 
 The random choices of all views are drawn first, as small tensors, and applied after: a part of the views can be made
 again later, alone, to the last bit (which is what exact chunking needs).
@@ -33,6 +33,7 @@ class Choices:
     flip: Bool[Tensor, "m"]
     noisy: Bool[Tensor, "m"]
     noise_start: Int[Tensor, "m"]
+    colour: Float[Tensor, "m 3"]  # factors of brightness, contrast, saturation
 
     def __getitem__(self, part: slice) -> "Choices":
         return Choices(*(getattr(self, f.name)[part] for f in fields(self)))
@@ -42,7 +43,7 @@ class Choices:
 
     def to(self, device: torch.device) -> "Choices":
         """A copy on `device`. Which views are noisy and where their noise starts stay on the CPU, which reads them."""
-        names = ("image", "size", "centre", "flip")
+        names = ("image", "size", "centre", "flip", "colour")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved)
 
@@ -76,6 +77,9 @@ class Augment:
             flip=(uniform[4] < 0.5) & c.flip,
             noisy=uniform[5] < c.noise_probability,
             noise_start=start,
+            colour=1 + c.colour_jitter * (2 * torch.rand(m, 3, generator=random) - 1)
+            if c.colour_jitter
+            else torch.ones(m, 3),
         )
         return choices.to(self.device)
 
@@ -90,6 +94,11 @@ class Augment:
         mirrored = torch.where(choices.flip, -choices.size[:, 1], choices.size[:, 1])
         rows = taps(choices.centre[:, 0], choices.size[:, 0], side, self.side, spill=spill)
         columns = taps(choices.centre[:, 1], mirrored, side, self.side, spill=spill)
+        if self.config.colour_jitter:
+            crops = Crop.apply(images, choices.image, rows, columns, lambda crops: None)
+            noise = torch.zeros(len(choices), self._noise_numbers, device=crops.device)
+            self._add_noise(noise, choices, noise_scale)
+            return jittered(crops, choices.colour) + noise.view(-1, self.side, self.side, 3).permute(0, 3, 1, 2)
         finish = partial(self._add_noise, choices=choices, scale=noise_scale)
         return Crop.apply(images, choices.image, rows, columns, finish)
 
@@ -99,9 +108,10 @@ class Augment:
         """Normalised views, for `backbone.encode`: `backbone.normalise(self(images, choices))`, but cheaper.
 
         A crop inside the image mixes pixels with weights that sum to 1, so that it may as well come after the
-        normalisation, which then touches N images instead of M views. This does not hold with a black border.
+        normalisation, which then touches N images instead of M views. This holds neither with a black border nor with
+        colours that are changed in [0, 1].
         """
-        if self.config.crop_inside:
+        if self.config.crop_inside and not self.config.colour_jitter:
             return self(backbone.normalise(images), choices, backbone.scale)
         return backbone.normalise(self(images, choices))
 
@@ -116,3 +126,13 @@ class Augment:
                 rows[row] += noise
             else:
                 rows[row].view(-1, 3).addcmul_(noise.view(-1, 3), scale.view(1, 3))
+
+
+def jittered(views: Float[Tensor, "m 3 s s"], factors: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3 s s"]:
+    """Views in [0, 1] with brightness, contrast and saturation times their factors, one after another, clamped."""
+    from kornia import enhance  # takes seconds to import; most runs need none of it
+
+    brightness, contrast, saturation = factors.unbind(dim=1)
+    views = enhance.adjust_brightness_accumulative(views, brightness)
+    views = enhance.adjust_contrast_with_mean_subtraction(views, contrast)
+    return enhance.adjust_saturation_with_gray_subtraction(views, saturation)

@@ -202,12 +202,15 @@ def _ahead(images: ImageSet, batches: list[range], resize: int, crop: int) -> It
 
 
 def _key(images: ImageSet, backbone: Backbone, recipe: Recipe, compute: Compute) -> str:
+    made = asdict(recipe)
+    if recipe.augment is not None and not recipe.augment.colour_jitter:
+        del made["augment"]["colour_jitter"]  # banks of before this setting was there are the same
     facts = [
         images.fingerprint,
         backbone.name,
         backbone.weights_hash,
         backbone.input_size,
-        asdict(recipe),
+        made,
         compute.precision_of(backbone),
     ]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

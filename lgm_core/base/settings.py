@@ -49,6 +49,9 @@ class AugmentConfig:
     noise_std: float = knob(0.2, "standard deviation of the noise", low=0, high=1, unit="of the range [0, 1]")
     noise_mean: float = knob(0.0, "mean of the noise; the reference's first release had 0.5", low=-1, high=1)
     noise_probability: float = knob(0.5, "share of views with noise", low=0, high=1)
+    colour_jitter: float = knob(
+        0.0, "brightness, contrast and saturation of each view times 1 - this to 1 + this; 0: off", low=0, high=0.95
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

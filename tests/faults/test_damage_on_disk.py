@@ -18,19 +18,12 @@ from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.presets import change
-from lgm_core.runs import heart
 from lgm_core.runs import recorder as recorders
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.heart import Heart
 
 CALM: list[bytes] = []
 SLOW = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def heeded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten small steps may be over before a writer looks again at what it is asked for."""
-    monkeypatch.setattr(heart, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture

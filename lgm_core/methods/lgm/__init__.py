@@ -9,7 +9,8 @@ metric        directions in which a class varies in itself count less in a gradi
 targets       the real data's gradient, three ways: from class means, the whole bank, a fresh batch
 clusters      parts of a class, one for each of its images
 learned_images  what a step needs of the images; implemented by
-pyramid       the images as a sum of levels; `pixels`: as plain pixels; `colour`: values to RGB
+pyramid       the images as a sum of levels; `pixels`: as plain pixels; `phases`: under a fixed spectrum
+colour        from values to RGB
 assembly      from a config to a distiller that is ready to step
 natural_colour  the colour correlation of natural images, as plain numbers (no torch)
 measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)

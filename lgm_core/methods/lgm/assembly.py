@@ -13,15 +13,20 @@ from lgm_core.base.device import free_bytes
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random
+from lgm_core.datasets.spread import spread
 from lgm_core.methods.lgm.clusters import parts_of_classes
+from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.config import LGMSettings
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
+
+_PHOTOGRAPHS = 256  # real images whose spectra are averaged, for `synthetic.parameterisation phase`
 
 
 def assemble(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LinearGradientMatching:
@@ -129,6 +134,16 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
     if own.synthetic.parameterisation == "pixels":
         random = generator("cpu", shared.seed)
         made = PixelSet(own.synthetic, classes=classes, images_per_class=per_class, random=random, initial=initial)
+    elif own.synthetic.parameterisation == "phase":
+        some = bench.pictures(bench.train, spread(bench.train.labels, _PHOTOGRAPHS), own.synthetic.resolution).cpu()
+        made = PhaseSet(
+            own.synthetic,
+            classes=classes,
+            images_per_class=per_class,
+            spectrum=natural_spectrum(some, Colour(own.synthetic.decorrelate_colour)),
+            random=generator("cpu", shared.seed),
+            initial=initial,
+        )
     else:
         made = PyramidSet(
             own.synthetic,

@@ -15,7 +15,9 @@ from lgm_core.base.settings import AugmentConfig, MethodSettings, SharedConfig
 class SyntheticConfig:
     """The learned images."""
 
-    parameterisation: Literal["pyramid", "pixels"] = knob("pyramid", "sum of levels from 1 px up, or plain pixels")
+    parameterisation: Literal["pyramid", "pixels", "phase"] = knob(
+        "pyramid", "sum of levels from 1 px up, plain pixels, or phases under the mean spectrum of the real images"
+    )
     resolution: int = knob(128, "side of a synthetic image; 256 in the paper", low=8, high=1024, unit="px")
     initial: Literal["noise", "zero", "real"] = knob("noise", "initial values; real: a random training image per class")
     noise_scale: float = knob(0.1, "amplitude of the initial noise; 1 in the paper", low=0, high=10)
@@ -153,6 +155,11 @@ class LGMSettings(MethodSettings):
         self._check_objective(len(shared.networks()))
         self._check_contrast(shared)
         side, start = self.synthetic.resolution, self.pyramid.start
+        if self.synthetic.parameterisation == "phase" and self.synthetic.initial == "zero":
+            raise ConfigError(
+                "synthetic.parameterisation phase has no zero image, since its spectrum stays; add --synthetic.initial "
+                "noise or real"
+            )
         if self.synthetic.parameterisation != "pyramid":
             return
         if start > side:

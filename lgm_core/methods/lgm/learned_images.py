@@ -1,6 +1,6 @@
 """What Linear Gradient Matching needs of the images that it learns: they may grow, and their parts have rates.
 
-`pyramid` and `pixels` implement it.
+`pyramid`, `pixels` and `phases` implement it.
 """
 
 from abc import abstractmethod
