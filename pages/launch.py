@@ -9,8 +9,9 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.names import file_name
 from lgm_core.base.places import places
 from lgm_core.jobs import local
+from lgm_core.jobs.effort import efforts_of, with_effort
 from lgm_core.jobs.study import StudyFlags
-from lgm_core.presets import change, preset
+from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
 from pages.parts.launch.choices import (
     begin,
@@ -21,6 +22,7 @@ from pages.parts.launch.choices import (
     pick_preset,
     pick_protocols,
     pick_sets,
+    starting_point,
 )
 from pages.parts.launch.estimate import show_estimate, time_words
 from pages.parts.launch.form import draw_fields, draw_groups
@@ -38,7 +40,7 @@ with form:
     method = pick_method()
     above, name = st.container(), pick_preset(method)  # a preset may be made for one data set and one network
     takes = st.empty()
-    given = preset(name)
+    given = starting_point(name)
     with above:
         dataset = pick_dataset(default=first_dataset(name))
         fine = show_dataset(dataset)
@@ -49,6 +51,9 @@ with form:
         fine = show_backbones(backbones, dataset) and fine
         sets = pick_sets(method, backbones)  # what each of the sets is learned in
     base = replace(given, dataset=dataset, backbone=sets[0] if sets else "")
+    if name in efforts_of(method) and sets:
+        base = with_effort(base, name)
+        name = f"{name}_{base.steps}_{base.lgm.views}_{base.synthetic.resolution}"  # other values are other inputs
     first_fields = ("steps", "images_per_class", "seed")
     more_fields = ("normalisation",) if method.networks == "frozen" else ()
     start = linked(base, (*first_fields, *more_fields, "protocol", *method.tabs))

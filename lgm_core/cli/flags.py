@@ -8,7 +8,8 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 
@@ -17,10 +18,12 @@ import tyro
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import RENAMED, TWO_WIDTHS, WHY_NOT_BOTH, RunConfig, validate
+from lgm_core.jobs.effort import effort_changes, efforts_of
 from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
-from lgm_core.presets import PRESETS, preset
+from lgm_core.presets import PRESETS, change, preset
 
 _NOT_FLAGS = {"kind", "preset"}
+_EFFORTS = tuple(name for row in METHODS.values() for name in efforts_of(row))
 _RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's former name
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
 
@@ -34,9 +37,18 @@ def parse_with(
     arguments: Sequence[str], *, prog: str, positional: Sequence[str], extra: Any, **fixed: Any
 ) -> tuple[RunConfig, dict[str, Any]]:
     """As `parse_config`, and also the values of flags made from the dataclass instance `extra`, by name."""
-    chosen, rest = _take_preset(_words(arguments))
-    shown = f"Presets (--preset NAME): {', '.join(PRESETS)}; shown defaults are those of {chosen!r}."
-    return _parse(rest, prog, positional, extra, to_dict(preset(chosen, **fixed)), shown)
+    words = _words(arguments)
+    chosen, rest = _take("preset", words, PRESETS)
+    effort, rest = _take("effort", rest, _EFFORTS)
+    base, shown = preset(chosen or "standard", **fixed), f"Presets (--preset NAME): {', '.join(PRESETS)}; "
+    shown += f"or settings by rules (--effort {', '.join(_EFFORTS)}); shown defaults are those of {base.preset!r}."
+    if effort and chosen:
+        raise ConfigError(f"--effort {effort} and --preset {chosen} both say where to start from: give one of them")
+    if effort and not {"-h", "--help"} & set(rest):
+        asked, own = _parse(rest, prog, positional, extra, to_dict(base), shown)
+        networks = own.get("distil_with") or (asked.backbone,)
+        base = change(base, effort_changes(replace(asked, backbone="+".join(networks)), effort))
+    return _parse(rest, prog, positional, extra, to_dict(base), shown)
 
 
 def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
@@ -95,15 +107,16 @@ def _today(found: re.Match[str]) -> str:
     return f"--{group}.{found[2] or ''}{name}"
 
 
-def _take_preset(arguments: list[str]) -> tuple[str, list[str]]:
+def _take(name: str, arguments: list[str], known: Iterable[str]) -> tuple[str, list[str]]:
+    """The value of a flag that says where the others start from, "" without it, and the arguments without the flag."""
     for index, word in enumerate(arguments):
-        if word == "--preset":
+        if word == f"--{name}":
             if index + 1 == len(arguments):
-                raise UserError(f"--preset needs a name: {', '.join(PRESETS)}")
+                raise UserError(f"--{name} needs a name: {', '.join(known)}")
             return arguments[index + 1], arguments[:index] + arguments[index + 2 :]
-        if word.startswith("--preset="):
-            return word.removeprefix("--preset="), arguments[:index] + arguments[index + 1 :]
-    return "standard", arguments
+        if word.startswith(f"--{name}="):
+            return word.removeprefix(f"--{name}="), arguments[:index] + arguments[index + 1 :]
+    return "", arguments
 
 
 @cache

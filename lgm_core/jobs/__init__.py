@@ -12,5 +12,6 @@ forking       a run that takes over from another at a step
 estimate      time and memory before the start, from past runs or from `calibrations`
 duration      how many steps a run of so many minutes has
 calibrations  measured costs of a step, kept, and measured by a process of its own
+effort        settings by rules, for the data set and the backbones that are chosen
 signals       SIGTERM and Ctrl-C as a request to end
 """

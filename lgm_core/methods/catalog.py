@@ -40,7 +40,7 @@ class Method:
     settings       class of the groups of settings that it reads; those that no other method has become part of a config
     distils_by     further settings, of groups that judging shares, on which its images depend: "scratch.width"
     presets        by name, what each changes against the defaults; `preset_words` says what each is for
-    ablations      by name, what a study of its parts changes, one after another
+    ablations      by name, what a study of its parts changes; `effort`: module with the rules of --effort (no torch)
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
     joint          may it learn one set in several networks at once?
@@ -53,8 +53,7 @@ class Method:
     checkpoint_of  settings that a checkpoint's tensors belong to: with any of them changed only a picture is taken over
     along          what of a frame's details a fork takes along beside the picture
     memory_remedy  what to do when the device runs out of memory
-    loss           what its loss is, in words
-    by             how a table names it beside a backbone
+    loss           what its loss is, in words; `by`: how a table names it beside a backbone
     importer       (file, data set, its classes or None) -> a published set of the authors as `ImportedSet`
     published      (own settings, shared settings, bench) -> that set, where it is taken up as a baseline
     page_part      draws what only its runs have on Watch; `report_part`: its tables in a report
@@ -69,6 +68,7 @@ class Method:
     presets: Mapping[str, Mapping[str, Any]]
     preset_words: Mapping[str, str]
     default_preset: str
+    effort: str = ""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     networks: Literal["frozen", "student"]
     noun: str = "backbone"
@@ -103,6 +103,7 @@ _LGM = Method(
     presets=lgm_presets.PRESETS,
     preset_words=lgm_presets.WORDS,
     default_preset="standard",
+    effort="lgm_core.methods.lgm.efforts",
     ablations=lgm_presets.ABLATIONS,
     networks="frozen",
     joint=True,

@@ -28,7 +28,7 @@ def origin(runs: Sequence[RunFolder]) -> str:
     config = runs[0].config()
     changed = settings(config)
     everything = json.dumps(to_dict(config), indent=1)
-    body = table(["setting", "value", f"in {config.preset}"], changed) if changed else ""
+    body = table(["setting", "value", f"in {base_of(config).preset}"], changed) if changed else ""
     body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
     parts += section("Settings", body, "Changes from the preset.")
     parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))

@@ -15,9 +15,10 @@ from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED
 from lgm_core.base.settings import joined
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.catalog import PROTOCOLS
+from lgm_core.jobs.effort import efforts_of
 from lgm_core.jobs.slots import device_slots
 from lgm_core.methods.catalog import METHODS, Method
-from lgm_core.presets import PRESETS
+from lgm_core.presets import PRESETS, preset
 from pages.parts.address import forget, put_into_url, state_key, take_from_url
 
 DATASET = "scenes"  # where neither a preset nor a link says another
@@ -37,7 +38,7 @@ def first_preset(method: Method) -> str:
 
 def first_dataset(preset: str) -> str:
     """The data set that the form begins with: that of the preset, where it is made for one."""
-    return PRESETS[preset].get("dataset", QUICK_DATASET if is_quick() else DATASET)
+    return PRESETS.get(preset, {}).get("dataset", QUICK_DATASET if is_quick() else DATASET)
 
 
 def networks_of(method: Method) -> tuple[str, ...] | None:
@@ -111,19 +112,24 @@ def pick_method(key: str = "method") -> Method:
 
 
 def pick_preset(method: Method, key: str = "preset") -> str:
-    """One of the method's presets, with what there is to say about it."""
-    state = state_key(key, method.name)
-    take_from_url(key, method.preset_words, state=state)
+    """One of the method's presets or efforts, with what there is to say about it."""
+    state, words = state_key(key, method.name), {**method.preset_words, **efforts_of(method)}
+    take_from_url(key, words, state=state)
     chosen = st.segmented_control(
-        "Preset", list(method.preset_words), key=state, required=True,
+        "Preset, or settings by effort" if method.effort else "Preset", list(words), key=state, required=True,
         default=None if state in st.session_state else first_preset(method),
-        format_func=lambda name: method.preset_words[name].split("**")[1],
+        format_func=lambda name: words[name].split("**")[1],
         on_change=_another_preset, args=(method, state), wrap=True,
     )  # fmt: skip
     chosen = chosen or first_preset(method)
     put_into_url(key, [chosen])
-    st.caption(method.preset_words[chosen])
+    st.caption(words[chosen])
     return chosen
+
+
+def starting_point(chosen: str) -> RunConfig:
+    """What the form begins with: the preset; for an effort the defaults, until data and networks are chosen."""
+    return preset(chosen if chosen in PRESETS else "standard")
 
 
 def _another_method(key: str) -> None:
@@ -142,8 +148,8 @@ def _another_preset(method: Method, state: str) -> None:
 
 def _go_to(preset: str) -> None:
     """Choose the data set that a preset is made for, if it is made for one."""
-    if "dataset" in PRESETS[preset]:
-        st.query_params["dataset"] = PRESETS[preset]["dataset"]
+    if dataset := PRESETS.get(preset, {}).get("dataset"):
+        st.query_params["dataset"] = dataset
 
 
 @cache

@@ -57,7 +57,7 @@ def show_details(run: RunFolder) -> None:
         base = flat(to_dict(base_of(config)))
         changed = {name: value for name, value in flat(to_dict(config)).items() if value != base[name]}
         left, right = st.columns(2)
-        left.caption(f"Changes from the preset {config.preset}")
+        left.caption(f"Changes from the preset {base_of(config).preset}")
         left.dataframe(_two_columns(changed), hide_index=True)
         right.caption("Versions")
         right.dataframe(_two_columns(run.environment()), hide_index=True)

@@ -1,0 +1,43 @@
+"""`--effort quick | normal | long`: settings by rules of the method, for the data set and backbones that are chosen.
+
+>>> with_effort(preset("standard", dataset="imagenette", backbone="mobilenet_v3_small"), "quick").steps
+150
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from lgm_core.backbones.catalog import known_row
+from lgm_core.base.errors import ConfigError
+from lgm_core.config import RunConfig
+from lgm_core.jobs.estimate import data_size
+from lgm_core.methods.catalog import Method, method_of
+from lgm_core.presets import change
+
+_USUAL_SIDE = 224  # pixels; of a backbone that tells its own only when it is opened
+
+
+def efforts_of(method: Method) -> Mapping[str, str]:
+    """The efforts of a way to distil, with what each is, for people; {} where it has presets alone."""
+    return import_module(method.effort).WORDS if method.effort else {}
+
+
+def with_effort(config: RunConfig, name: str) -> RunConfig:
+    """A config with the plain values that an effort comes to. Raises as `effort_changes` does."""
+    return change(config, effort_changes(config, name))
+
+
+def effort_changes(config: RunConfig, name: str) -> dict[str, Any]:
+    """What an effort changes; the preset's place names it, with the version of its rules.
+
+    Raises `ConfigError` for a method that has none, `UnknownName` for another effort.
+    """
+    row = method_of(config)
+    if not row.effort:
+        raise ConfigError(f"{row.title} has no --effort; choose one of its presets: {', '.join(row.presets)}")
+    rows = [known_row(network) for network in config.networks()]
+    sides = [row.input_size if row and row.input_size else _USUAL_SIDE for row in rows]
+    rules = import_module(row.effort)
+    found = rules.settings(name, classes=data_size(config).classes, side=min(sides))
+    return found | {"preset": f"effort {name}, rules {rules.RULES}"}
