@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lgm_core.analysis.first_moments import LOGITS
 from lgm_core.base.files import write_json
 from lgm_core.runs.store import RunStore
 from tests.app import open_page
@@ -33,6 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
             "feature": "average-pooled features", "feature_size": 576, "thumbs": key, "spectrum": [0.6, 0.3, 0.1],
             "dimension": 2.17, "rank_me": 3.3, "separation": 0.27, "groups": ["day", "night"],
             "judges": {one: judge(0.912, bool(grouped)) for one in ("probe", "nearest mean", "k-NN")},
+            "moments": [{"logits": size, "share": 1 / (1 + size)} for size in LOGITS],
             "hardest": [{"pair": [4, 6], "counts": [3, 1], "images": [[4, 14, 24], [6]]}],
             "cost": {"forward": 120.0, "forward_backward": 40.0, "device": "cpu, 1 thread", "machine": "a processor",
                      "precision": "float32", "threads": 1, "batch": 16, "parameters": 900_000, "weight_bytes": 4 << 20,
@@ -52,6 +54,13 @@ def said(page) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in page.get(kind) if hasattr(element, "value"))
 
 
+def test_the_slider_shows_what_class_means_explain_at_a_size(store):
+    page = open_page("backbones", dataset="imagenette", backbones=list(BACKBONES[:2]))
+    assert [one.value for one in page.metric] == ["50.0 %"] * 2
+    page.select_slider[0].set_value(3.0).run()
+    assert [one.value for one in page.metric] == ["25.0 %"] * 2 and not page.exception
+
+
 def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
     page = open_page("backbones", dataset="imagenette", backbones=list(BACKBONES[:2]))
     assert not page.exception
@@ -59,7 +68,7 @@ def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
     assert words.count("<b>91.2 %</b>") == 6 and "400 training and 240 test images of imagenette" in words
     assert "church taken for garbage truck: **3**" in words and "worst group (night)</td><td><b>25.0 %</b>" in words
     assert "120\\.0 forward" in words and "lgm-tile" in words
-    assert len(page.get("plotly_chart")) == 1
+    assert len(page.get("plotly_chart")) == 2
     assert [button.label for button in page.button].count("Distil") == 4
 
 

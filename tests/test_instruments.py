@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
+from lgm_core.analysis.first_moments import LOGITS, explained
 from lgm_core.analysis.real_accuracy import Real, accuracies
 from lgm_core.analysis.spectrum import eigenvalues, hardest_pairs, participation_ratio, rank_me, separation
 from lgm_core.base.errors import ConfigError, UserError
@@ -100,6 +101,18 @@ def test_a_card_tells_what_a_backbone_sees_and_costs(looked):
     assert found["cost"]["forward"] > found["cost"]["forward_backward"] > 0 and found["cost"]["threads"] >= 1
     words = {row[0]: row[1] for row in tables(found)[0][2]}
     assert "with backward" in words["images per second"] and words["top-1, probe"].endswith(" %")
+
+
+def test_class_means_explain_all_of_a_gradient_at_zero_and_less_where_a_head_is_sure(looked):
+    random, labels = torch.Generator().manual_seed(0), torch.arange(4).repeat(60)
+    features = 2 * torch.nn.functional.one_hot(labels, 12).float() + torch.randn(240, 12, generator=random)
+    shares = [row["share"] for row in explained(features, labels, classes=4)]
+    assert shares[0] > 0.99 and shares == sorted(shares, reverse=True) and shares[-1] < 0.9
+    gone = features.clone()
+    gone[labels == 0] = features[labels == 0].mean(dim=0)  # a class that is its mean, and one that never occurs
+    assert explained(gone, labels, classes=5)[2]["share"] > explained(features, labels, classes=5)[2]["share"]
+    found = looked["backbone"].findings()["moments"]
+    assert [row["logits"] for row in found] == list(LOGITS) and all(0 <= row["share"] <= 1.0001 for row in found)
 
 
 def test_findings_that_lack_what_is_read_are_damage(looked, tmp_path):

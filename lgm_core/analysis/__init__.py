@@ -14,6 +14,7 @@ embedding   a run that maps real images and places other runs' images among them
 chosen      the real images that a baseline takes, as its settings ask
 comparison  a run that compares backbones pair by pair, and says where they disagree
 catalog     the instruments: kinds of run that look at one backbone, or at one set of images (no torch)
+first_moments  how much of a head's gradient the class means explain, by the size of its outputs
 spectrum    how a backbone spreads images over its features: effective dimension, RankMe, separation of classes
 real_accuracy  how well its features tell the classes of real images apart: a head, the nearest mean, k-NN
 layer_sweep    a run over the layers of a backbone

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lgm_core.analysis.first_moments import explained
 from lgm_core.analysis.real_accuracy import Real, accuracies, open_real
 from lgm_core.analysis.spectrum import eigenvalues, hardest_pairs, participation_ratio, rank_me, separation
 from lgm_core.analysis.thumbnails import Thumbnails, drawing
@@ -30,7 +31,7 @@ _SECONDS = 1.5  # for each of its two parts, at least one pass
 
 
 def describe(bench: Bench, config: SharedConfig, recorder: Recorder) -> None:
-    """The card: accuracies, spectrum, separation, hardest pairs with examples, speed, memory."""
+    """The card: accuracies, spectrum, separation, first moments, hardest pairs with examples, speed, memory."""
     name = config.networks()[0]
     backbone = bench.backbone(name)
     thumbnails = Thumbnails(bench.test, config.dataset, "test", bench.cache / "thumbs")
@@ -50,6 +51,7 @@ def describe(bench: Bench, config: SharedConfig, recorder: Recorder) -> None:
             "dimension": participation_ratio(spectrum),
             "rank_me": rank_me(features),
             "separation": separation(features, real.train.labels.cpu(), classes=bench.classes),
+            "moments": explained(features, real.train.labels.cpu(), classes=bench.classes),
             "hardest": _hardest(real, found["probe"]["confusion"]),
         }  # fmt: skip
         recorder.findings(values)

@@ -49,7 +49,10 @@ def _card(values: Mapping[str, Any]) -> list[Listing]:
     rows += [] if worst is None else [["worst group, probe", f"{percent(worst)} %"]]
     rows += [
         ["effective dimension", f"{values['dimension']:.1f}"], ["RankMe", f"{values['rank_me']:.1f}"],
-        ["separation of classes", f"{values['separation']:.3f}"], *costs(values.get("cost", {})),
+        ["separation of classes", f"{values['separation']:.3f}"], 
+        *[[f"gradient explained by class means, outputs of size {row['logits']:g}", f"{percent(row['share'])} %"]
+          for row in values.get("moments", []) if row["logits"] in (1.0, 10.0)],
+        *costs(values.get("cost", {})),
     ]  # fmt: skip
     pairs = [
         [values["classes"][a], values["classes"][b], str(ab), str(ba)]

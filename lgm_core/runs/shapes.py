@@ -86,6 +86,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     "backbone": _COUNTS | {
         "backbone": str, "feature": str, "feature_size": int, "judges": dict, "spectrum": [NUMBER], "thumbs": str,
         "dimension": NUMBER, "rank_me": NUMBER, "separation": NUMBER, "cost?": dict,
+        "moments?": [{"logits": NUMBER, "share": NUMBER}],
         "hardest": [{"pair": [int], "counts": [int], "images": [[int]]}],
     },
 }  # fmt: skip

@@ -43,6 +43,7 @@ def show_cards(found: Mapping[str, Mapping[str, Any]]) -> None:
     st.subheader("Spectrum", anchor=False)
     st.caption("Share of the variance along each principal axis of the training images; a steep line spends few axes.")
     _spectra(found)
+    _moments({name: values["moments"] for name, values in found.items() if values.get("moments")})
     st.subheader("Hardest pairs of classes", anchor=False)
     runs = looks("backbone", first["dataset"], list(found))
     for name, values in found.items():
@@ -75,6 +76,38 @@ def _spectra(found: Mapping[str, Mapping[str, Any]]) -> None:
         )  # fmt: skip
     figure.update_xaxes(title="Principal axis", type="log").update_yaxes(title="Share of the variance", type="log")
     charts.show(figure, key="spectra", height=320)
+
+
+def _moments(found: Mapping[str, list[dict[str, float]]]) -> None:
+    """A slider over the heads' size: from means that are all there is to images at the border."""
+    if not found:  # cards of before this was measured
+        return
+    st.subheader("What class means explain", anchor=False)
+    st.caption(
+        "Share of a linear head's gradient that the class means explain (squared cosine, mean over five random heads). "
+        "The target `mean` of a distillation matches means: exact for a head that is sure of nothing, less for others."
+    )
+    sizes = [row["logits"] for row in next(iter(found.values()))]
+    size = st.select_slider(
+        "Standard deviation of the head's outputs",
+        sizes,
+        value=1.0,
+        key="moments_at",
+        format_func=lambda one: f"{one:g}",
+    )
+    row = st.container(key="lgm_row_moments").columns(len(found))
+    figure = go.Figure()
+    for column, (name, lines) in zip(row, found.items(), strict=True):
+        share = next((line["share"] for line in lines if line["logits"] == size), float("nan"))
+        column.metric(title_of(name), f"{percent(share)} %", border=True)
+        figure.add_scatter(
+            x=[line["logits"] for line in lines], y=[100 * line["share"] for line in lines], name=title_of(name),
+            mode="lines+markers", line={"color": backbone_colour(name), "width": 2},
+        )  # fmt: skip
+    figure.add_vline(x=size, line_dash="dot", opacity=0.6)
+    figure.update_xaxes(title="Standard deviation of the head's outputs", type="log")
+    figure.update_yaxes(title="Explained by class means, %", range=[0, 102])
+    charts.show(figure, key="moments", height=300)
 
 
 def _pairs(name: str, values: Mapping[str, Any], run: RunFolder | None) -> None:
