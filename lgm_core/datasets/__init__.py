@@ -17,6 +17,7 @@ listings          reading the text lists of official layouts, and the errors tha
 folders           split folders of class folders; ImageNet and its subsets
 parquet_shards    Parquet shards as the model hub serves them; ImageNet too
 torchvision_sets  what torchvision has a reader for
+framed      coloured frames around another data set's images: a spurious feature, with the frames as groups
 cub, stanford_dogs, tiny_imagenet, waterbirds, spawrious, resized_imagenet    one official layout each
 embedded          scenes, details and digits: carried by installed packages, for a first look
 whitened          both splits at a small square, whitened, for networks that are trained from scratch

@@ -9,10 +9,11 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lgm_core.base.errors import result_or_why
+from lgm_core.base.errors import ConfigError, result_or_why
 from lgm_core.base.names import require_known
 from lgm_core.base.places import Places
 from lgm_core.datasets.dataset_row import DatasetRow, Source
@@ -89,15 +90,19 @@ _ALIASES = {
     "imagenet": "imagenet-1k", "imagenetnette": "imagenet-imagenette", "imagenetwoof": "imagenet-imagewoof",
 }  # fmt: skip
 
+FRAMED = "framed:"
+
 
 def find_row(name: str) -> DatasetRow:
-    """The row of a name, an alias (case, `-` and `_` do not matter), `folder:PATH` or `groups:NAME`.
+    """The row of a name, an alias (case, `-` and `_` do not matter), `folder:PATH`, `groups:NAME` or `framed:NAME`.
 
     `UnknownName` otherwise. "imagenette" is fast.ai's download; "imagenet-imagenette" is the same ten classes of the
     full ImageNet.
     """
     if name.startswith(PREFIX):
         return groups_row(name)
+    if name.startswith(FRAMED):
+        return _framed_row(find_row(name.removeprefix(FRAMED)))
     if name.startswith("folder:"):
         path = Path(name.removeprefix("folder:")).expanduser()
         return DatasetRow(
@@ -114,6 +119,14 @@ def find_row(name: str) -> DatasetRow:
     known = _ALIASES.get(_bare(name), name)
     require_known(known, CATALOG, "data set")
     return CATALOG[known]
+
+
+def _framed_row(row: DatasetRow) -> DatasetRow:
+    """The same images in coloured frames (framed.py): it lies, and is fetched, where those do."""
+    if row.collection or row.framed:
+        raise ConfigError(f"{FRAMED}{row.name}: frames are drawn around images of the catalogue, or of folder:PATH")
+    name, title = f"{FRAMED}{row.name}", f"{row.title}, with coloured frames"
+    return replace(row, name=name, title=title, grouped=True, framed=True, stores=row.stores or (row.name,))
 
 
 def has_splits(folder: Path) -> bool:

@@ -44,6 +44,7 @@ class DatasetRow:
     grouped: bool = False  # has groups, for worst-group accuracy
     grey: bool = False  # one channel is all there is
     embedded: bool = False  # carried by an installed package
+    framed: bool = False  # another data set's images, in coloured frames (framed.py)
     collection: bool = False  # of groups of images of other data sets (groups.py)
 
     @property

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lgm_core.base.errors import Unavailable
 from lgm_core.base.interfaces import ImageSet
-from lgm_core.datasets.catalog import DatasetRow, find_folder, find_row, has_shards, leftovers, not_here
+from lgm_core.datasets.catalog import FRAMED, DatasetRow, find_folder, find_row, has_shards, leftovers, not_here
+from lgm_core.datasets.framed import framed
 from lgm_core.datasets.grouped import open_groups
 from lgm_core.datasets.groups import Collection, Split
 from lgm_core.datasets.image_set import limit_per_class
@@ -21,7 +22,8 @@ def open_dataset(
     name: str, roots: Sequence[Path], *, train_per_class: int = 0, test_per_class: int = 0, seed: int = 0,
     collection: Collection | None = None,
 ) -> tuple[ImageSet, ImageSet]:  # fmt: skip
-    """Train and test images of a data set, an alias of one, or `folder:PATH`; of `collection` for `groups:NAME`.
+    """Train and test images of a data set, an alias of one, or `folder:PATH`; of `collection` for `groups:NAME`;
+    `framed:` before a name draws coloured frames around the images.
 
     The data are looked for below each of `roots` in order. At most `*_per_class` images of each class are kept, chosen
     by `seed`; 0 keeps all. Raises `UnknownName` with the nearest names, `Unavailable` with what to fetch and where to
@@ -32,6 +34,9 @@ def open_dataset(
         if collection is None:
             raise Unavailable(not_here(row, roots))
         train, test = open_groups(collection, lambda images: open_split(images, roots))
+        return limit_per_class(train, train_per_class, seed), limit_per_class(test, test_per_class, seed)
+    if row.framed:
+        train, test = framed(*open_dataset(name.removeprefix(FRAMED), roots), row.name)
         return limit_per_class(train, train_per_class, seed), limit_per_class(test, test_per_class, seed)
     folder = None if row.embedded else _folder(row, [Path(root) for root in roots])
     sharded = folder is not None and row.sharded and has_shards(folder)

@@ -93,7 +93,8 @@ def score(
 
     top1, top5 (None below 5 classes): mean over heads; *_std: population standard deviation over heads; top1_seeds:
     each head's; per_class [C]: mean over heads (None where a class has no test image); confusion [C][C]: counts of the
-    first head, true class by predicted; worst_group and per_group: None without groups.
+    first head, true class by predicted; worst_group and per_group: None without groups; with them
+    also group_confusion [G][C]: counts of the first head, group by predicted class.
     """
     classes = heads.weight.shape[1]
     best = [heads.logits(part.float()).topk(min(5, classes), dim=-1).indices for part in features.split(8192)]
@@ -127,6 +128,8 @@ def score_best(
     if groups is not None:
         by_group = _mean_by(top1.mean(dim=0), groups, group_count)
         report["per_group"] = by_group
+        taken = torch.bincount(groups * classes + predicted, minlength=group_count * classes)
+        report["group_confusion"] = taken.view(group_count, classes).tolist()
         report["worst_group"] = min(accuracy for accuracy in by_group if accuracy is not None)
     return report
 

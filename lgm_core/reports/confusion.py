@@ -9,7 +9,7 @@ Hard(name='heron', top1=0.41, taken_for=(('stork', 17), ('crane', 4)))
 (17, 'heron', 'stork')
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +49,9 @@ def most_confused(report: Report, most: int) -> list[tuple[int, str, str]]:
     return sorted(pairs, reverse=True)[:most]
 
 
-def shares(report: Report) -> list[list[float]]:
-    """The confusion as shares: each row sums to 1, or to 0 where the class has no test image."""
-    return [[count / (sum(row) or 1) for count in row] for row in report["confusion"]]
+def shares(counts: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Counts as shares: each row sums to 1, or to 0 where it has no test image."""
+    return [[count / (sum(row) or 1) for count in row] for row in counts]
 
 
 def titles_of(report: Report) -> list[str]:

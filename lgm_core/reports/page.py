@@ -184,6 +184,14 @@ def _accuracies(runs: Sequence[RunFolder]) -> str:
     return table(headings, rows) if rows else ""
 
 
+def _counts(rows: list[str], counts: list[list[int]], columns: list[str]) -> str:
+    cells = [
+        (name, [(share, str(count) if count else "·") for share, count in zip(ratios, row, strict=True)])
+        for name, ratios, row in zip(rows, shares(counts), counts, strict=True)
+    ]
+    return heat_table(["", *columns], cells)
+
+
 def _classes(run: RunFolder) -> str:
     report = own_report(run)
     if report is None:
@@ -191,11 +199,11 @@ def _classes(run: RunFolder) -> str:
     names = titles_of(report)
     note = f"With {column_of(report)}: how often the class in the row was predicted as the one in the column."
     if len(names) <= 20:
-        rows = [
-            (name, [(share, str(count) if count else "·") for share, count in zip(ratios, counts, strict=True)])
-            for name, ratios, counts in zip(names, shares(report), report["confusion"], strict=True)
-        ]
-        return section("Confusion", heat_table(["", *names], rows), note)
+        told = section("Confusion", _counts(names, report["confusion"], names), note)
+        if len(groups := [str(name) for name in report["groups"]]) <= 20 and report.get("group_confusion"):
+            note = "The same, with the group of the test images in the row."
+            told += section("Confusion by group", _counts(groups, report["group_confusion"], names), note)
+        return told
     rows = [
         [hard.name, f"{100 * hard.top1:.1f}", ", ".join(f"{name} ({count})" for name, count in hard.taken_for[:3])]
         for hard in worst_classes(report, 15)

@@ -34,6 +34,7 @@ REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
+    "group_confusion?": [[int]],
     "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
     "mark?": str,
 }  # fmt: skip
@@ -165,6 +166,9 @@ def _report(values: Mapping[str, Any]) -> list[str]:
         found = _uneven(values, ("classes", "per_class", "confusion"), *values["confusion"])
     if not found and values["worst_group"] is not None:
         found = [] if values["groups"] and len(values["per_group"] or []) == len(values["groups"]) else ["per_group"]
+    if not found and (taken := values.get("group_confusion")) is not None:
+        whole = len(taken) == len(values["groups"]) and {len(row) for row in taken} == {len(values["classes"])}
+        found = [] if whole else ["group_confusion"]
     return found
 
 

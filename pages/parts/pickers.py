@@ -165,7 +165,7 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
         label, names, index=first, key=state, accept_new_options=True,
         format_func=dataset_words, filter_mode="contains",
         help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*, PATH/CLASS/* alone, "
-        "or the hub's PATH/data/*.parquet",
+        "or the hub's PATH/data/*.parquet; `framed:NAME` draws coloured frames around any of these",
     )  # fmt: skip
     put_into_url(key, [chosen or default])
     return chosen or default

@@ -48,6 +48,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
     left, right = st.container(key="lgm_row_plots").columns([3, 2])
     with left:
         _confusion(report, key)
+        _groups(report, key)
     with right:
         _worst(report)
     _images(source or run, titles_of(report))
@@ -60,22 +61,38 @@ def _confusion(report: dict[str, Any], key: str) -> None:
         rows = [{"class": a, "taken for": b, "times": n} for n, a, b in most_confused(report, 20)]
         st.dataframe(rows, hide_index=True)
         return
-    names = [escape(name) for name in names]  # Plotly reads some HTML
-    short = [name if len(name) < 18 else f"{name[:16]}…" for name in names]
+    _heatmap(report["confusion"], names, names, "True class (left) taken for (below)", key=f"confusion_{key}")
+
+
+def _groups(report: dict[str, Any], key: str) -> None:
+    """What the images of each group are taken for: a class that a group's images go to is what the group gives away."""
+    names, groups = titles_of(report), [str(name) for name in report["groups"]]
+    if report.get("group_confusion") and max(len(names), len(groups)) <= _MOST_NAMED:
+        title = "Group (left) taken for (below)"
+        _heatmap(report["group_confusion"], groups, names, title, key=f"groups_{key}")
+
+
+def _heatmap(counts: list[list[int]], rows: list[str], columns: list[str], title: str, *, key: str) -> None:
+    """Each row's counts as shares of it."""
+    rows, columns = ([escape(name) for name in names] for names in (rows, columns))  # Plotly reads some HTML
     figure = go.Figure(
         go.Heatmap(
-            z=shares(report), customdata=report["confusion"], colorscale=_SCALE, zmin=0, zmax=1, showscale=False,
-            text=[[names[b] for b in range(len(names))] for _ in names], xgap=2, ygap=2,
+            z=shares(counts), customdata=counts, colorscale=_SCALE, zmin=0, zmax=1, showscale=False,
+            text=[columns for _ in rows], xgap=2, ygap=2,
             hovertemplate="taken for %{text}: %{customdata}<extra></extra>",
         )
     )  # fmt: skip
-    ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": short}
     figure.update_layout(
-        title={"text": "True class (left) taken for (below)", "font": {"size": 14}}, height=130 + 26 * len(names),
+        title={"text": title, "font": {"size": 14}}, height=130 + 26 * len(rows),
         margin={"l": 10, "r": 10, "t": 36, "b": 10}, uirevision=key,
-        xaxis=ticks | {"tickangle": -40}, yaxis=ticks | {"autorange": "reversed"},
+        xaxis=_ticks(columns) | {"tickangle": -40}, yaxis=_ticks(rows) | {"autorange": "reversed"},
     )  # fmt: skip
-    st.plotly_chart(figure, key=f"confusion_{key}", config={"displayModeBar": False})
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})
+
+
+def _ticks(names: list[str]) -> dict[str, Any]:
+    short = [name if len(name) < 18 else f"{name[:16]}…" for name in names]
+    return {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": short}
 
 
 def _worst(report: dict[str, Any]) -> None:
