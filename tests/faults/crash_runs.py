@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 
 from lgm_core import engine  # noqa: F401 (imported once, for all children)
-from lgm_core.analysis import embedding
+from lgm_core.analysis import comparison, embedding
 from lgm_core.base import files
 from lgm_core.cli import compute, main
 from lgm_core.config import RunConfig
@@ -87,9 +87,32 @@ def _rcig(folder: Path) -> RunConfig:
     )  # fmt: skip
 
 
+def _align(folder: Path) -> RunConfig:
+    """Both networks, and so few draws that they take no time."""
+    config = _distil(folder)
+    few = {"permutations": 3, "resamples": 3, "groups": 2}
+    return change(config, {"kind": "align", "evaluate_on": (config.backbone, *config.evaluate_on), "align": few})
+
+
+def _mkdt(folder: Path) -> RunConfig:
+    teacher = _distil(folder).backbone
+    return preset(
+        "mkdt_preview", name=NAME, dataset="digits", steps=6, images_per_class=1,
+        evaluate_on=("conv:instance",), label_fraction=(0.5,),
+        data={"train_per_class": 6, "test_per_class": 3, "resize": 224},
+        device={"threads": 1, "device": "cpu", "precision": "float32"},
+        scratch={"resolution": 8, "width": 4}, bank={"batch": 30},
+        pretrain={"teacher": teacher, "seeds": 1, "epochs": 2, "steps": 0, "momentum": 0.9, "learning_rate": 0.1},
+        mkdt={"experts": 2, "student_steps": 2, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.1,
+              "target_rate": 1.0},
+        live={"times": 1, "test_images": 30, "steps": 3}, record={"frames": 3, "checkpoint_seconds": 0.0},
+    )  # fmt: skip
+
+
 # "bank" is the run of "distil", disturbed in the features of the real images; that one in all the rest
 KINDS: dict[str, Callable[[Path], RunConfig]] = {
-    "distil": _distil, "baseline": _baseline, "bank": _distil, "embed": _embed, "rcig": _rcig,
+    "distil": _distil, "baseline": _baseline, "bank": _distil, "embed": _embed, "align": _align, "rcig": _rcig,
+    "mkdt": _mkdt,
 }  # fmt: skip
 
 
@@ -99,10 +122,14 @@ def is_of(kind: str, path: str) -> bool:
     return in_bank if kind == "bank" else not in_bank if kind == "distil" else True
 
 
-def forked(config: RunConfig, cache: Path, attempt: int, options: Sequence[str] = ()) -> tuple[int, str]:
+def forked(
+    config: RunConfig, cache: Path, attempt: int, options: Sequence[str] = (), before: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
     """Do a run, as the command line does, in a child under strace with these options; its exit code and what it said.
 
-    -9 after a kill. Process numbers and clocks that are part of file names are fixed, so that a point is found again.
+    `before`: called in the child before anything else. -9 after a kill.
+
+    Process numbers and clocks that are part of file names are fixed, so that a point is found again.
     """
     said = cache.parent / f"said-{attempt}.txt"
     waiting, begin = os.pipe()
@@ -110,6 +137,7 @@ def forked(config: RunConfig, cache: Path, attempt: int, options: Sequence[str] 
     if child == 0:
         os.close(begin)
         os.read(waiting, 1)
+        before()
         _as_command(config, cache, attempt, said)
     os.close(waiting)
     watcher = strace_points.attach(child, cache.parent / "strace.log", options) if options else None
@@ -134,6 +162,7 @@ def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> Non
         threading.get_native_id = lambda: 0  # to the system: the thread that asks
         time.time_ns = lambda: 10**18 + attempt
         embedding.umap_points = lambda features, **settings: features[:, :2].float()  # UMAP compiles for ten seconds
+        comparison.aligned_umap = lambda features, **settings: torch.stack([part[:, :2].float() for part in features])
         heart.HEARTBEAT_SECONDS = 1e6
         files._LEFT_AFTER = -1.0  # as a day later
         main.VERBS["disturbed"] = lambda words: compute._start_and_work([config])
