@@ -50,7 +50,7 @@ class Workbench(Bench):
         self.recorder.phase(name, done, total)
 
     def show_start(self, images: Callable[[], Float[Tensor, "n 3 r r"]]) -> None:
-        if not self.resumes and not self.recorder.run.frame_index.exists():
+        if not self.resumes and not self.recorder.run.frame_list():
             self.recorder.frame(self.config.fork_step - 1, images())
 
     def note(self, text: str) -> None:

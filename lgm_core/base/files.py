@@ -14,9 +14,8 @@ import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,6 @@ from lgm_core.base.errors import DamagedFile
 from lgm_core.base.regular_files import require_regular
 
 _SEAL = "sha256_of_the_rest"
-_LEFT_AFTER = 86400.0  # seconds; no file takes so long to be written
 
 
 class Lines(NamedTuple):
@@ -66,33 +64,6 @@ def to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
-    """Remove what a killed writer has left half written beside the files of a folder, and one folder below it.
-
-    `but`: files that others may be writing just now; of these, only what is older than a day.
-    """
-    others = tuple(f".{name}." for name in but)
-    for left in _half_written(folder):
-        if not left.name.startswith(others) or _is_old(left):
-            left.unlink(missing_ok=True)
-
-
-def sweep_old(folder: Path) -> None:
-    """The same for a folder that any process may be writing to: half-written files and folders older than a day."""
-    for left in _half_written(folder):
-        with suppress(OSError):
-            if _is_old(left):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _half_written(folder: Path) -> list[Path]:
-    return [left for pattern in (".*.new*", "*/.*.new*") for left in folder.glob(pattern)]
-
-
-def _is_old(left: Path) -> bool:
-    return time.time() - left.stat().st_mtime > _LEFT_AFTER
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lgm_core.base.errors import UserError, disk_words
-from lgm_core.base.files import sweep, write_json
+from lgm_core.base.files import write_json
+from lgm_core.base.litter import sweep
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import known_method
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status

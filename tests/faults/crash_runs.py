@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from lgm_core import engine  # noqa: F401 (imported once, for all children)
 from lgm_core.analysis import comparison, embedding
-from lgm_core.base import files
+from lgm_core.base import litter
 from lgm_core.cli import compute, main
 from lgm_core.config import RunConfig
 from lgm_core.presets import change, preset
@@ -158,13 +158,13 @@ def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> Non
             os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115, PTH123
         sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115, PTH123
-        os.getpid = lambda: 1000 + attempt
+        os.getpid = lambda: 10**7 + attempt  # of no process that there is
         threading.get_native_id = lambda: 0  # to the system: the thread that asks
         time.time_ns = lambda: 10**18 + attempt
         embedding.umap_points = lambda features, **settings: features[:, :2].float()  # UMAP compiles for ten seconds
         comparison.aligned_umap = lambda features, **settings: torch.stack([part[:, :2].float() for part in features])
         heart.HEARTBEAT_SECONDS = 1e6
-        files._LEFT_AFTER = -1.0  # as a day later
+        litter._LEFT_AFTER = -1.0  # as a day later
         main.VERBS["disturbed"] = lambda words: compute._start_and_work([config])
         code = main.main(["disturbed"])
     except BaseException:
