@@ -84,9 +84,10 @@ class Recorder:
             self._heart.__exit__(None, None, None)
         return isinstance(error, Stopped)
 
-    def advise(self, memory_remedy: str) -> None:
-        """What to do where the device runs out of memory from here on."""
-        self._heart.memory_remedy = memory_remedy
+    def advise(self, memory_remedy: str) -> str:
+        """What to do where the device runs out of memory from here on; returns what it was before."""
+        before, self._heart.memory_remedy = self._heart.memory_remedy, memory_remedy
+        return before
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
         """Say what is going on, such as "distilling", and how far it is; written with the next beat.
