@@ -53,6 +53,9 @@ def replacing(path: Path, *, keep_suffix: bool = False, durable: bool = False) -
         new.replace(path)
         if durable:
             to_disk(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write that is refused does not say where
+        raise
     finally:
         new.unlink(missing_ok=True)
 
@@ -123,8 +126,12 @@ def count_of_lines(damaged: int) -> str:
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
     """Add one JSON line."""
-    with path.open("a") as file:
-        file.write(json.dumps(values) + "\n")
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(values) + "\n")
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def forget_from(path: Path, step: int) -> str:

@@ -123,9 +123,13 @@ def is_of(kind: str, path: str) -> bool:
 
 
 def forked(
-    config: RunConfig, cache: Path, attempt: int, options: Sequence[str] = (), before: Callable[[], None] = lambda: None
+    asked: RunConfig | list[str],
+    cache: Path,
+    attempt: int,
+    options: Sequence[str] = (),
+    before: Callable[[], None] = lambda: None,
 ) -> tuple[int, str]:
-    """Do a run, as the command line does, in a child under strace with these options; its exit code and what it said.
+    """Do a run, or `lgm` with other words, in a child under strace with these options; its exit code and what it said.
 
     `before`: called in the child before anything else. -9 after a kill.
 
@@ -138,7 +142,7 @@ def forked(
         os.close(begin)
         os.read(waiting, 1)
         before()
-        _as_command(config, cache, attempt, said)
+        _as_command(asked, cache, attempt, said)
     os.close(waiting)
     watcher = strace_points.attach(child, cache.parent / "strace.log", options) if options else None
     os.write(begin, b".")
@@ -149,7 +153,7 @@ def forked(
     return os.waitstatus_to_exitcode(status), said.read_text(errors="replace")
 
 
-def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> None:
+def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: Path) -> None:
     """What the child does until it ends."""
     code = 70
     try:
@@ -165,8 +169,9 @@ def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> Non
         comparison.aligned_umap = lambda features, **settings: torch.stack([part[:, :2].float() for part in features])
         heart.HEARTBEAT_SECONDS = 1e6
         litter._LEFT_AFTER = -1.0  # as a day later
-        main.VERBS["disturbed"] = lambda words: compute._start_and_work([config])
-        code = main.main(["disturbed"])
+        if isinstance(asked, RunConfig):
+            main.VERBS["disturbed"] = lambda words: compute._start_and_work([asked])
+        code = main.main(asked if isinstance(asked, list) else ["disturbed"])
     except BaseException:
         traceback.print_exc()
     finally:

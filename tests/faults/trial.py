@@ -21,7 +21,7 @@ class Trial:
         from tests.faults.crash_runs import KINDS  # torch, for this process and all its children
 
         self.kind, self.cache, self.log = kind, folder / kind / "cache", folder / kind / "strace.log"
-        self._base, self._wanted = folder / kind / "base", folder / kind / "wanted"
+        self.base, self.wanted = folder / kind / "base", folder / kind / "wanted"
         self._folder = folder
         (folder / kind).mkdir(exist_ok=True, parents=True)
         self.config = KINDS[kind](folder)
@@ -30,34 +30,34 @@ class Trial:
         """The undisturbed run, under strace with these options, where there are any; `before`: as in `forked`."""
         from tests.faults.crash_runs import KINDS, change, forked
 
-        for old in (self._base, self._wanted):
+        for old in (self.base, self.wanted):
             shutil.rmtree(old, ignore_errors=True)
-        self._base.mkdir()
+        self.base.mkdir()
         if self.kind == "embed":
             few = {"name": "source", "steps": 2, "evaluate_on": ()}
-            code, said = forked(change(KINDS["distil"](self._folder), few), self._base, 0)
+            code, said = forked(change(KINDS["distil"](self._folder), few), self.base, 0)
             assert code == 0, said
         self.fresh()
         code, said = forked(self.config, self.cache, 1, options, before)
         assert code == 0, said
-        self.cache.rename(self._wanted)
+        shutil.copytree(self.cache, self.wanted)
 
     def fresh(self) -> None:
         """An empty cache, or one with what the run builds on."""
         shutil.rmtree(self.cache, ignore_errors=True)
-        shutil.copytree(self._base, self.cache)
-        for number in range(1, 2 + _MOST_TRIES):
-            (self.cache.parent / f"said-{number}.txt").unlink(missing_ok=True)
+        shutil.copytree(self.base, self.cache)
+        for said in self.cache.parent.glob("said-*.txt"):
+            said.unlink()
 
-    def mended(self) -> list[str]:
-        """The same command until it ends; everything that is wrong then."""
+    def mended(self, before: Callable[[], None] = lambda: None) -> list[str]:
+        """The same command until it ends; everything that is wrong then. `before`: as in `forked`."""
         from tests.faults.crash_runs import differences, forked
 
         wrong = []
         for attempt in range(2, 2 + _MOST_TRIES):
-            code, said = forked(self.config, self.cache, attempt)
+            code, said = forked(self.config, self.cache, attempt, before=before)
             if code == 0:
-                return wrong + differences(self.cache, self._wanted)
+                return wrong + differences(self.cache, self.wanted)
             wrong.append(f"the same command again ended with {code}: {last(said)}")
         return wrong
 
