@@ -46,18 +46,27 @@ def replacing(path: Path, *, keep_suffix: bool = False, durable: bool = False) -
     suffix = path.suffix if keep_suffix else ""
     new = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.new{suffix}")
     try:
-        yield new
+        with _named(path):
+            yield new
         new.chmod(path.parent.stat().st_mode & 0o666)
         if durable:
             to_disk(new)
         new.replace(path)
         if durable:
             to_disk(path.parent)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a write that is refused does not say where
-        raise
     finally:
         new.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A write that the disk refuses does not say where; its error gets the name of the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno:
+            error.filename = error.filename or str(path)
+        raise
 
 
 def to_disk(path: Path) -> None:
@@ -126,12 +135,8 @@ def count_of_lines(damaged: int) -> str:
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
     """Add one JSON line."""
-    try:
-        with path.open("a") as file:
-            file.write(json.dumps(values) + "\n")
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
+    with _named(path), path.open("a") as file:
+        file.write(json.dumps(values) + "\n")
 
 
 def forget_from(path: Path, step: int) -> str:

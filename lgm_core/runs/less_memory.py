@@ -20,7 +20,12 @@ _CHANGED = "changed after a failure"
 
 
 def failed_alike(store: RunStore, config: RunConfig) -> RunFolder | None:
-    """The newest failed run that differs from `config` in what it holds in memory at once, and in nothing else."""
+    """The newest failed run that differs from `config` in what it holds in memory at once, and in nothing else.
+
+    None where the config has a name: then only the run of this name is meant.
+    """
+    if config.name:
+        return None
     known = ((run, facts.kind) for run, facts in reversed(store.listed()[-_LATEST:]))
     return next((run for run, kind in known if kind == config.kind and _differs_in_memory_alone(run, config)), None)
 
@@ -49,7 +54,7 @@ def _differs_in_memory_alone(run: RunFolder, config: RunConfig) -> bool:
     if run.status().state != "failed" or run.why_not_resumed():
         return False
     made = run.config()
-    return made != config and identity(_holding_like(made, config, run)) == identity(config)
+    return identity(made) != identity(config) == identity(_holding_like(made, config, run))
 
 
 def _holding_like(made: RunConfig, config: RunConfig, run: RunFolder) -> RunConfig:

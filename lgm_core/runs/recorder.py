@@ -13,8 +13,8 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from jaxtyping import Float
@@ -67,19 +67,19 @@ class Recorder:
             self._heart.__enter__()
         self._log = logging.FileHandler(self.run.log_file)
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._log.handleError = lambda record: None  # a full disk is told by what results depend on, and not by the log
         logging.getLogger("lgm").addHandler(self._log)
         self._heart.change(state="running", started=time.time())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self._drawing.shutdown(wait=True)
         self.state = self._heart.end(error)
-        if self.state == "failed":
-            logging.getLogger("lgm").error("".join(traceback.format_exception(kind, error, trace)))
+        if error is not None and self.state == "failed":
+            logging.getLogger("lgm").error("".join(traceback.format_exception(error)))
         logging.getLogger("lgm").removeHandler(self._log)
-        self._log.close()
+        with suppress(OSError):
+            self._log.close()
         if self._is_own_heart:
             self._heart.__exit__(None, None, None)
         return isinstance(error, Stopped)

@@ -32,8 +32,11 @@ def points(trial: Trial, fault: str) -> list[Point]:
 
 
 def disturb(trial: Trial, point: Point) -> list[str]:
-    """Everything that is wrong after the fault at a point and the same command again; [] where nothing is."""
-    from tests.faults.crash_runs import forked
+    """Everything that is wrong after the fault at a point and the same command again; [] where nothing is.
+
+    Thumbnails may be left to a later run: strace counts by thread, so that their second try is refused, too.
+    """
+    from tests.faults.crash_runs import NAME, forked
 
     trial.fresh()
     code, said = forked(trial.config, trial.cache, 1, point.options())
@@ -43,7 +46,9 @@ def disturb(trial: Trial, point: Point) -> list[str]:
     wrong = [f"no sentence: {last(said)}"] if "Traceback" in said else []
     if point.fault != "KILL" and code and "lgm: " not in said:
         wrong.append(f"exit code {code} without a sentence: {last(said)}")
-    return wrong + trial.mended()
+    wrong += trial.mended()
+    left_out = "no thumbnails: " in (trial.cache / "runs" / NAME / "log.txt").read_text()
+    return [words for words in wrong if not (left_out and words.startswith("lacks thumbs/"))]
 
 
 def _reference(trial: Trial) -> Path:

@@ -7,6 +7,7 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -178,6 +179,13 @@ def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: P
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def next_run(cache: Path) -> None:
+    """What the next run begins with, whatever it is, a day later: a command whose run is finished is none."""
+    for folder in (cache, cache / "features", cache / "thumbs", cache / "slots"):
+        for left in litter._half_written(folder):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def differences(cache: Path, wanted: Path) -> list[str]:

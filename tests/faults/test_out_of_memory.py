@@ -105,3 +105,7 @@ def test_only_what_is_in_memory_at_once_and_only_after_a_failure(small_run: RunC
     run.checkpoint.unlink()
     assert start(change(config, smaller, fewer), here).config().bank.batch == 5
     assert run.environment()["changed after a failure"] == "lgm.chunk: 0 / 1; bank.batch: 10 / 5"
+    another = change(config, smaller, fewer, {"name": "two"})
+    assert start(another, here).id == "two"
+    unnamed = change(config, {"lgm": {"chunk": 2}}, fewer, {"name": "", "evaluate_on": ()})
+    assert start(unnamed, here).path == run.path and len(list(here.runs.iterdir())) == 2

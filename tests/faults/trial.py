@@ -51,12 +51,13 @@ class Trial:
 
     def mended(self, before: Callable[[], None] = lambda: None) -> list[str]:
         """The same command until it ends; everything that is wrong then. `before`: as in `forked`."""
-        from tests.faults.crash_runs import differences, forked
+        from tests.faults.crash_runs import differences, forked, next_run
 
         wrong = []
         for attempt in range(2, 2 + _MOST_TRIES):
             code, said = forked(self.config, self.cache, attempt, before=before)
             if code == 0:
+                next_run(self.cache)
                 return wrong + differences(self.cache, self.wanted)
             wrong.append(f"the same command again ended with {code}: {last(said)}")
         return wrong
