@@ -46,13 +46,15 @@ test: setup
 proofs: setup
 	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist worksteal
 
-# Many examples of the property tests; then short runs, killed or refused at every system call that changes a file (needs
-# strace). SHARD=2/8: the second eighth of those.
+# Many examples of the property tests; then short runs that get KILL, TERM or INT in every phase, whose disk fills up (needs
+# `unshare -rm`), and which are killed or refused at every system call that changes a file (needs strace). SHARD=2/8: the second eighth of those.
 # What is done is remembered in FAULTS, so that the same command goes on.
 SHARD ?= 1/1
 FAULTS ?= $(CURDIR)/.faults
 faults: setup
 	FAULTS_EXAMPLES=many $(BIN)/python -m pytest tests/faults -m examples --numprocesses auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.phases --folder $(FAULTS)/phases
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.full_disk --folder $(FAULTS)/full
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.crash_points --folder $(FAULTS)/$(subst /,-of-,$(SHARD)) --shard $(SHARD)
 
 check: setup

@@ -28,8 +28,9 @@ from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.base.device import peak_memory
 from lgm_core.base.errors import Unmeasured, UserError
-from lgm_core.base.files import read_json, sweep_old
+from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import Distiller, HardSet
+from lgm_core.base.litter import sweep_old
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.base.real_settings import NO_CLASS, WITHOUT_IMAGES

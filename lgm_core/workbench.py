@@ -30,6 +30,7 @@ from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import data_words, find_row, split_words
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.open import open_dataset
+from lgm_core.runs.heart import LOWER_BATCH
 from lgm_core.runs.recorder import Recorder
 
 
@@ -50,7 +51,7 @@ class Workbench(Bench):
         self.recorder.phase(name, done, total)
 
     def show_start(self, images: Callable[[], Float[Tensor, "n 3 r r"]]) -> None:
-        if not self.resumes and not self.recorder.run.frame_index.exists():
+        if not self.resumes and not self.recorder.run.frame_list():
             self.recorder.frame(self.config.fork_step - 1, images())
 
     def note(self, text: str) -> None:
@@ -159,4 +160,7 @@ class Workbench(Bench):
         def progress(done: int, total: int) -> None:
             self.recorder.phase(name, done, total)
 
-        return Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress, self.note)
+        before = self.recorder.advise(LOWER_BATCH)
+        bank = Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress, self.note)
+        self.recorder.advise(before)
+        return bank

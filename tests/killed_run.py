@@ -68,17 +68,16 @@ def during_bank() -> None:
 
 def during_expert() -> None:
     """While the file of the second of MKDT's experts is half written."""
-    save, written = numpy.save, [0]
+    save, written = lgm_core.methods.mkdt.trajectories.save_sealed, [0]
 
-    def save_half_and_die(file, array) -> None:
+    def save_half_and_die(path: Path, array: numpy.ndarray) -> None:
         written[0] += 1
         if written[0] == 2:
-            save(file, array[: len(array) // 2])
-            file.flush()
+            path.with_name(f".{path.name}.{os.getpid()}-1.new").write_bytes(array.tobytes()[: array.nbytes // 2])
             kill()
-        save(file, array)
+        save(path, array)
 
-    lgm_core.methods.mkdt.trajectories.np.save = save_half_and_die
+    lgm_core.methods.mkdt.trajectories.save_sealed = save_half_and_die
 
 
 def in_phase(words: str, done: int) -> Listener:

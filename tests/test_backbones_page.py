@@ -1,27 +1,14 @@
 """The page Backbones: cards and layers, drawn from findings on disk, and a button for what is missing."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lgm_core.analysis.first_moments import LOGITS
 from lgm_core.base.files import write_json
 from lgm_core.runs.store import RunStore
 from tests.app import open_page
+from tests.fake_findings import fake_card, fake_look
 from tests.fake_runs import BACKBONES, CLASSES, _create, fake_distill, fake_thumbs
-
-COUNTS = {"dataset": "imagenette", "train_images": 400, "test_images": 240, "classes": list(CLASSES)}
-
-
-def judge(top1: float, grouped: bool) -> dict[str, Any]:
-    groups = {"worst_group": 0.25, "per_group": [0.9, 0.25]} if grouped else {"worst_group": None, "per_group": None}
-    return {"top1": top1, "confusion": [[1, 0], [0, 1]], **groups}
-
-
-def fake_look(store: RunStore, kind: str, backbone: str, values: dict[str, Any]) -> None:
-    run = _create(store, "finished", 1, {"kind": kind, "dataset": "imagenette", "backbone": backbone})
-    write_json(run.findings_file, {"kind": kind, "backbone": backbone, **COUNTS, **values})
 
 
 @pytest.fixture
@@ -30,16 +17,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     store = RunStore(tmp_path / "runs")
     key = fake_thumbs(store, "imagenette", "test")
     for grouped, name in enumerate(BACKBONES[:2]):
-        fake_look(store, "backbone", name, {
-            "feature": "average-pooled features", "feature_size": 576, "thumbs": key, "spectrum": [0.6, 0.3, 0.1],
-            "dimension": 2.17, "rank_me": 3.3, "separation": 0.27, "groups": ["day", "night"],
-            "judges": {one: judge(0.912, bool(grouped)) for one in ("probe", "nearest mean", "k-NN")},
-            "moments": [{"logits": size, "share": 1 / (1 + size)} for size in LOGITS],
-            "hardest": [{"pair": [4, 6], "counts": [3, 1], "images": [[4, 14, 24], [6]]}],
-            "cost": {"forward": 120.0, "forward_backward": 40.0, "device": "cpu, 1 thread", "machine": "a processor",
-                     "precision": "float32", "threads": 1, "batch": 16, "parameters": 900_000, "weight_bytes": 4 << 20,
-                     "view_bytes": 9 << 20},
-        })  # fmt: skip
+        fake_card(store, name, thumbs=key, grouped=bool(grouped))
     rows = [
         {"point": point, "features": 64, "top1": {"probe": top1, "nearest mean": top1, "k-NN": top1},
          "worst_group": {"probe": None, "nearest mean": None, "k-NN": None}, "dimension": 9.5, "separation": 0.3}

@@ -1,5 +1,7 @@
 """MKDT's experts: their trajectories, the store that keeps them, and the images that are hardest for them."""
 
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from lgm_core.base.errors import Unmeasured, UserError
 from lgm_core.base.interfaces import generator
 from lgm_core.methods.mkdt.experts import ExpertRecipe, fresh, train_experts
 from lgm_core.methods.mkdt.hardest import hardest, image_losses, kept_losses
+from lgm_core.methods.mkdt.sealed_arrays import save_sealed
 from lgm_core.methods.mkdt.trajectories import Trajectories
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 
@@ -81,8 +84,9 @@ def test_the_store_keeps_what_it_was_given_and_never_changes_it(tmp_path: Path):
         store = Trajectories(
             tmp_path / str(half), snapshots=4, size=snapshots.shape[1], half=half, device=snapshots.device
         )
-        assert not store.has(0)
+        assert not store.is_whole(0, pytest.fail)
         store.add(0, snapshots)
+        assert store.is_whole(0, pytest.fail)
         start, goal = store.pair(0, 1, 3)
         exact = {"rtol": 1e-3, "atol": 1e-4} if half else {"rtol": 0, "atol": 0}
         torch.testing.assert_close(start, snapshots[1], **exact)
@@ -90,7 +94,7 @@ def test_the_store_keeps_what_it_was_given_and_never_changes_it(tmp_path: Path):
         start.zero_()  # a copy
         assert store.snapshot(0, 1).abs().sum() > 0 and start.dtype == torch.float32
         file = tmp_path / str(half) / "expert-0000.npy"
-        assert file.stat().st_size == pytest.approx(store.bytes_of(1), abs=200)
+        assert file.stat().st_size == pytest.approx(store.bytes_of(1), abs=300)
     assert store.bytes_of(10) == 10 * 4 * snapshots.shape[1] * 2
     with pytest.raises(UserError, match=r"10 experts with 4 snapshots .*mkdt.store_gigabytes allows 1e-06"):
         store.require_room(10, 1e-6)
@@ -105,8 +109,53 @@ def test_the_ranking_is_by_mean_loss_and_a_smaller_set_begins_a_larger_one(tmp_p
     assert order.tolist() == mean.argsort(descending=True).tolist() and sorted(order.tolist()) == list(range(N))
     assert hardest([torch.ones(6)]).tolist() == list(range(6))  # equal losses: in the set's order
     path = tmp_path / "losses.npy"
-    assert torch.equal(kept_losses(path, lambda: losses[0]), losses[0])
-    assert torch.equal(kept_losses(path, lambda: losses[1]), losses[0]) and np.load(path).shape == (N,)
+    for made in losses:
+        assert torch.equal(kept_losses(path, lambda made=made: made, count=N, note=pytest.fail), losses[0])
+    content, told = bytearray(path.read_bytes()), list[str]()
+    content[200] ^= 1
+    path.write_bytes(content)
+    assert torch.equal(kept_losses(path, lambda: losses[0], count=N, note=told.append), losses[0]) and len(told) == 1
+
+
+@pytest.mark.parametrize("harm", ["first row", "last row", "header", "digest", "cut", "empty", "garbage", "of other"])
+def test_what_is_damaged_in_the_store_is_told_and_made_again(harm: str, tmp_path: Path):
+    store, told = Trajectories(tmp_path, snapshots=3, size=50, half=False, device=torch.device("cpu")), list[str]()
+    store.add(0, torch.randn(3, 50))
+    file = tmp_path / "expert-0000.npy"
+    content = bytearray(file.read_bytes())
+    places = {"first row": 140, "last row": len(content) - 100, "digest": -1, "header": content.index(b"<f4")}
+    if harm in places:
+        content[places[harm]] ^= 2
+    if harm == "of other":
+        save_sealed(file, np.zeros((2, 75), np.float32))
+    else:
+        file.write_bytes({"cut": content[:-40], "empty": b"", "garbage": b"\xff" * 800}.get(harm, content))
+    assert not store.is_whole(0, told.append) and not file.exists()
+    assert len(told) == 1 and "expert-0000.npy is damaged" in told[0] and told[0].endswith("computing it again")
+
+
+def test_a_full_disk_leaves_no_half_of_an_expert(tmp_path: Path):
+    """Its last bytes, too, are refused with an error, wherever the file grows too large."""
+    array = np.random.default_rng(0).random((3, 5000), np.float32)
+    save_sealed(tmp_path / "a.npy", array)
+    size, before = (tmp_path / "a.npy").stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        for room in (0, 100, size // 2, size - 100, size - 1):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+            with pytest.raises(OSError, match="File too large"):
+                save_sealed(tmp_path / "b.npy", array)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+    assert np.array_equal(np.load(tmp_path / "a.npy"), array)
+
+
+def test_experts_of_earlier_versions_have_no_digests_and_pass(tmp_path: Path):
+    store = Trajectories(tmp_path, snapshots=3, size=50, half=False, device=torch.device("cpu"))
+    np.save(tmp_path / "expert-0000.npy", np.ones((3, 50), np.float32))
+    assert store.is_whole(0, pytest.fail) and store.snapshot(0, 2).sum() == 50
 
 
 def _named(student: Student, flat: Tensor) -> dict[str, Tensor]:

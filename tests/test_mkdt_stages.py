@@ -83,3 +83,18 @@ def test_an_accuracy_on_the_way_that_comes_to_no_number_does_not_end_the_run(
     made = finish(change(small, {"evaluate_on": ()}), here)
     assert len(made.metrics()) == small.steps and not [name for name in made.metrics()[-1] if name.startswith("live")]
     assert "no accuracy of conv:instance on the way: pre-training diverged" in made.status().notes
+
+
+def test_a_damaged_expert_and_damaged_losses_are_made_again(
+    small: RunConfig,  # noqa: F811
+    run: RunFolder,  # noqa: F811
+    here: Places,
+):
+    (folder,) = (here.cache / "trajectories").iterdir()
+    kept = {folder / name: (folder / name).read_bytes() for name in ("expert-0001.npy", "losses-0000.npy")}
+    for file, content in kept.items():
+        file.write_bytes(content[:-60] + bytes([content[-60] ^ 1]) + content[-59:])
+    again = finish(change(small, {"name": "again"}), here)
+    assert bits(again) == bits(run) and all(file.read_bytes() == content for file, content in kept.items())
+    notes = [note for note in again.status().notes if note.endswith("computing it again")]
+    assert len(notes) == 2 and "expert-0001.npy is damaged" in notes[0] and "losses-0000.npy" in notes[1]

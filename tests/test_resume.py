@@ -56,6 +56,14 @@ def test_the_set_is_shown_before_what_takes_long_and_shown_once(small_run, here)
     assert [frame["step"] for frame in run.frame_list()][:2] == [-1, 0]
 
 
+def test_a_list_of_frames_that_was_made_and_not_written_to_is_none(small_run, here):
+    run = start(replace(small_run, steps=2, evaluate_on=()), here)
+    run.frames.mkdir()
+    run.frame_index.touch()  # killed between the two
+    assert work(run, here) == "finished"
+    assert [frame["step"] for frame in run.frame_list()] == [-1, 0, 1]
+
+
 @pytest.mark.parametrize("moment", [pytest.param("growth", marks=SLOW), "checkpoint", pytest.param("bank", marks=SLOW)])
 def test_killed_run_ends_with_the_same_bits(moment: str, small_run, undisturbed, here, tmp_path):
     places = replace(here, cache=tmp_path / "killed")

@@ -14,9 +14,8 @@ import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,6 @@ from lgm_core.base.errors import DamagedFile
 from lgm_core.base.regular_files import require_regular
 
 _SEAL = "sha256_of_the_rest"
-_LEFT_AFTER = 86400.0  # seconds; no file takes so long to be written
 
 
 class Lines(NamedTuple):
@@ -48,7 +46,8 @@ def replacing(path: Path, *, keep_suffix: bool = False, durable: bool = False) -
     suffix = path.suffix if keep_suffix else ""
     new = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.new{suffix}")
     try:
-        yield new
+        with _named(path):
+            yield new
         new.chmod(path.parent.stat().st_mode & 0o666)
         if durable:
             to_disk(new)
@@ -59,6 +58,17 @@ def replacing(path: Path, *, keep_suffix: bool = False, durable: bool = False) -
         new.unlink(missing_ok=True)
 
 
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A write that the disk refuses does not say where; its error gets the name of the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno:
+            error.filename = error.filename or str(path)
+        raise
+
+
 def to_disk(path: Path) -> None:
     """Wait until a file's bytes, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -66,33 +76,6 @@ def to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sweep(folder: Path, *, but: tuple[str, ...] = ()) -> None:
-    """Remove what a killed writer has left half written beside the files of a folder, and one folder below it.
-
-    `but`: files that others may be writing just now; of these, only what is older than a day.
-    """
-    others = tuple(f".{name}." for name in but)
-    for left in _half_written(folder):
-        if not left.name.startswith(others) or _is_old(left):
-            left.unlink(missing_ok=True)
-
-
-def sweep_old(folder: Path) -> None:
-    """The same for a folder that any process may be writing to: half-written files and folders older than a day."""
-    for left in _half_written(folder):
-        with suppress(OSError):
-            if _is_old(left):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _half_written(folder: Path) -> list[Path]:
-    return [left for pattern in (".*.new*", "*/.*.new*") for left in folder.glob(pattern)]
-
-
-def _is_old(left: Path) -> bool:
-    return time.time() - left.stat().st_mtime > _LEFT_AFTER
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -152,7 +135,7 @@ def count_of_lines(damaged: int) -> str:
 
 def append_line(path: Path, values: dict[str, Any]) -> None:
     """Add one JSON line."""
-    with path.open("a") as file:
+    with _named(path), path.open("a") as file:
         file.write(json.dumps(values) + "\n")
 
 

@@ -21,7 +21,7 @@ from lgm_core.base.names import unknown, why_no_name
 
 def knob(
     default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = "",
-    before: Any = dataclasses.MISSING, names: str = "",
+    before: Any = dataclasses.MISSING, names: str = "", at_once: Literal["", "any time", "at first"] = "",
 ) -> Any:  # fmt: skip
     """A field with its help, its limits (both inclusive) and its unit.
 
@@ -29,8 +29,12 @@ def knob(
 
     `before`: what versions without this knob did, as a value of it, where that is not the default; runs of such
     versions are read with it.
+
+    `at_once`: when a run that failed may go on with another value, where the knob says how much is held in memory at
+    once: "any time", or "at first", until something is learned. The result is the same but for rounding.
     """
     further = {"names": names} if names else {}
+    further |= {"at_once": at_once} if at_once else {}
     further |= {} if before is dataclasses.MISSING else {"before": before}
     return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | further)
 

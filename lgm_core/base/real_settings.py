@@ -30,7 +30,7 @@ class BankConfig:
     """Features of augmented views of the real images, computed once and kept."""
 
     views: int = knob(4, "augmented views per real image", low=1, high=1000)
-    batch: int = knob(64, "images per forward pass", low=1, high=4096)
+    batch: int = knob(64, "images per forward pass", low=1, high=4096, at_once="at first")
 
 
 @dataclass(frozen=True, kw_only=True)

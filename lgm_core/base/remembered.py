@@ -36,7 +36,7 @@ class Remembered(Generic[T]):
         if kept is not None and kept[0] == stamp:
             return kept[1]
         value = self._read(path)
-        if time.time_ns() - found.st_mtime_ns > _SETTLED:
+        if abs(time.time_ns() - found.st_mtime_ns) > _SETTLED:  # ahead where the clock was set back
             while len(self._kept) >= self._most:
                 self._kept.pop(next(iter(self._kept)), None)
             self._kept[name] = stamp, value

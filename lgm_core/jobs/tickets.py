@@ -49,8 +49,12 @@ class Ticket:
 
 
 def new_ticket(queue: Path, run: RunFolder, *, first: bool = False) -> Path:
-    """The file of the next ticket, not written yet. `first`: before all that were not first."""
-    return queue / f"{0 if first else 1}-{time.time_ns()}-{run.id[:_NAME_LONGEST]}.json"
+    """The file of the next ticket, not written yet. `first`: before all that were not first.
+
+    After all that are there, also where the clock was set back since.
+    """
+    latest = max((_place(file)[1] for file in _files(queue)), default=0)
+    return queue / f"{0 if first else 1}-{max(time.time_ns(), latest + 1)}-{run.id[:_NAME_LONGEST]}.json"
 
 
 def write_ticket(file: Path, run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -94,11 +98,7 @@ def attended(queue: Path, run: RunFolder, wanted: Sequence[str]) -> Iterator[Pat
 def waiting_tickets(queue: Path) -> list[Ticket]:
     """All that wait, the next one first. What a dead process or a deleted run has left is cleared away."""
     found = []
-    try:
-        files = sorted(path for path in queue.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
-    except FileNotFoundError:
-        return []
-    for file in files:
+    for file in sorted(_files(queue), key=_place):
         ticket = _read(file)
         if ticket is None or (ticket.attended and not is_held(file)) or not ticket.run.config_file.exists():
             with suppress(OSError):  # also where it is a folder
@@ -106,6 +106,20 @@ def waiting_tickets(queue: Path) -> list[Ticket]:
         else:
             found.append(ticket)
     return found
+
+
+def _files(queue: Path) -> list[Path]:
+    try:
+        return [path for path in queue.iterdir() if path.suffix == ".json" and not path.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _place(file: Path) -> tuple[bool, int, str]:
+    """What the queue is ordered by: first or not, the time, which may have fewer digits than another, and the name."""
+    first, _, rest = file.name.partition("-")
+    digits = rest.partition("-")[0]
+    return first != "0", int(digits) if digits.isdecimal() and len(digits) < 30 else 0, file.name
 
 
 def _values(run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str], attended: bool) -> dict[str, object]:

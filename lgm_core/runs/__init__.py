@@ -12,6 +12,7 @@ damage    which of a run's files are damaged, in sentences
 example   the finished run that comes with the program
 trash     runs that were put away, and back
 used_groups  the collections of groups that a run's data sets consist of, and the run's copy of them
+less_memory  a run that failed goes on with less in memory at once
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 limits    how many runs, how many that wait, how much room on the disk

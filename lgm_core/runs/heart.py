@@ -16,13 +16,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lgm_core.base.errors import UserError, disk_words
-from lgm_core.base.files import sweep, write_json
+from lgm_core.base.files import write_json
+from lgm_core.base.litter import sweep
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import known_method
 from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
-_REMEDY = "Lower bank.batch (images per forward pass)."
+LOWER_BATCH = "Lower bank.batch (images per forward pass)."
 Listener = Callable[[str, int, int, Mapping[str, Any]], None]
 STATE_OF_WISH = {"pause": "paused", "stop": "stopped"}
 LOOK_SECONDS = 0.2
@@ -147,5 +148,5 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
         return words
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
-        return f"The device ran out of memory. {memory_remedy or _REMEDY}"
+        return f"The device ran out of memory. {memory_remedy or LOWER_BATCH}"
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The last lines of the log say where."

@@ -13,8 +13,8 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from jaxtyping import Float
@@ -67,26 +67,27 @@ class Recorder:
             self._heart.__enter__()
         self._log = logging.FileHandler(self.run.log_file)
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._log.handleError = lambda record: None  # a full disk is told by what results depend on, and not by the log
         logging.getLogger("lgm").addHandler(self._log)
         self._heart.change(state="running", started=time.time())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         self._drawing.shutdown(wait=True)
         self.state = self._heart.end(error)
-        if self.state == "failed":
-            logging.getLogger("lgm").error("".join(traceback.format_exception(kind, error, trace)))
+        if error is not None and self.state == "failed":
+            logging.getLogger("lgm").error("".join(traceback.format_exception(error)))
         logging.getLogger("lgm").removeHandler(self._log)
-        self._log.close()
+        with suppress(OSError):
+            self._log.close()
         if self._is_own_heart:
             self._heart.__exit__(None, None, None)
         return isinstance(error, Stopped)
 
-    def advise(self, memory_remedy: str) -> None:
-        """What to do where the device runs out of memory from here on."""
-        self._heart.memory_remedy = memory_remedy
+    def advise(self, memory_remedy: str) -> str:
+        """What to do where the device runs out of memory from here on; returns what it was before."""
+        before, self._heart.memory_remedy = self._heart.memory_remedy, memory_remedy
+        return before
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
         """Say what is going on, such as "distilling", and how far it is; written with the next beat.

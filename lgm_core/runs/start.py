@@ -23,6 +23,7 @@ from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of, setting_of, transfers
 from lgm_core.methods.catalog import METHODS, exported, method_of
 from lgm_core.runs.identity import JUDGING, differences, identity
+from lgm_core.runs.less_memory import failed_alike, take_over
 from lgm_core.runs.limits import require_room
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.used_groups import copies, find_collection, with_states
@@ -30,6 +31,8 @@ from lgm_core.runs.used_groups import copies, find_collection, with_states
 
 def start(config: RunConfig, places: Places) -> RunFolder:
     """The run of this config: the one that is there already (finished or to be resumed), or a new folder.
+
+    One that failed also where `config` only asks it to hold less in memory at once.
 
     Raises `ConfigError` for wrong values, and where the config's name is taken by a run with other settings, or by one
     of another version that this one cannot go on with (`UserError`);
@@ -40,7 +43,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
         source = store.open(config.source)
         require_like_source(config, source)
         config = replace(config, source=source.id)  # a worker waits for it by its whole name
-    run = store.same(config)
+    run = store.same(config) or failed_alike(store, config)
     if run is None:
         require_here(config, places)
         require_room(store.root)
@@ -49,7 +52,7 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     known, asked = identity(there), identity(config)
     if config.kind == "baseline":  # how chosen images are judged does not change which are chosen
         known, asked = ({name: value for name, value in one.items() if name not in JUDGING} for one in (known, asked))
-    if known != asked:
+    if known != asked and not take_over(run, config):
         lines = "\n  ".join(differences(there, config)[:8])
         raise ConfigError(
             f"the run {run.id!r} exists with other settings (existing / requested):\n  {lines}\nuse another --name"

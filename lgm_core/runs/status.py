@@ -57,12 +57,16 @@ def read_status(
     `has_ticket(name)`: is there this file in the queue, so that the run's turn will come?
     `has_writer()` sees a writer on this machine: compiled code may hold up the heartbeat of one that is well. A damaged
     file says nothing of the run: "running" with a writer, "lost" without, so that it can be resumed.
+
+    A sign of life that lies ahead is one that the clock was set back after: on this machine it is none, and process and
+    lock tell; of another machine, whose clock may go ahead of this one, it is believed.
     """
     status = _WRITTEN.of(path)
     if status is None:
         return Status(state="running" if has_writer() else "lost")
     expected = status.state == "running" or (status.state == "queued" and status.heartbeat > 0)
     silent, is_here = time.time() - status.heartbeat, status.host == platform.node()
+    silent = abs(silent) if is_here else silent
     if status.state == "queued" and status.ticket and (not is_here or has_ticket(status.ticket)):
         return status
     gone = silent > 2 * HEARTBEAT_SECONDS and is_here and status.pid > 0 and _is_dead(status.pid)

@@ -7,6 +7,7 @@
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -23,8 +24,8 @@ import torch
 from safetensors.torch import save_file
 
 from lgm_core import engine  # noqa: F401 (imported once, for all children)
-from lgm_core.analysis import embedding
-from lgm_core.base import files
+from lgm_core.analysis import comparison, embedding
+from lgm_core.base import litter
 from lgm_core.cli import compute, main
 from lgm_core.config import RunConfig
 from lgm_core.presets import change, preset
@@ -87,9 +88,32 @@ def _rcig(folder: Path) -> RunConfig:
     )  # fmt: skip
 
 
+def _align(folder: Path) -> RunConfig:
+    """Both networks, and so few draws that they take no time."""
+    config = _distil(folder)
+    few = {"permutations": 3, "resamples": 3, "groups": 2}
+    return change(config, {"kind": "align", "evaluate_on": (config.backbone, *config.evaluate_on), "align": few})
+
+
+def _mkdt(folder: Path) -> RunConfig:
+    teacher = _distil(folder).backbone
+    return preset(
+        "mkdt_preview", name=NAME, dataset="digits", steps=6, images_per_class=1,
+        evaluate_on=("conv:instance",), label_fraction=(0.5,),
+        data={"train_per_class": 6, "test_per_class": 3, "resize": 224},
+        device={"threads": 1, "device": "cpu", "precision": "float32"},
+        scratch={"resolution": 8, "width": 4}, bank={"batch": 30},
+        pretrain={"teacher": teacher, "seeds": 1, "epochs": 2, "steps": 0, "momentum": 0.9, "learning_rate": 0.1},
+        mkdt={"experts": 2, "student_steps": 2, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.1,
+              "target_rate": 1.0},
+        live={"times": 1, "test_images": 30, "steps": 3}, record={"frames": 3, "checkpoint_seconds": 0.0},
+    )  # fmt: skip
+
+
 # "bank" is the run of "distil", disturbed in the features of the real images; that one in all the rest
 KINDS: dict[str, Callable[[Path], RunConfig]] = {
-    "distil": _distil, "baseline": _baseline, "bank": _distil, "embed": _embed, "rcig": _rcig,
+    "distil": _distil, "baseline": _baseline, "bank": _distil, "embed": _embed, "align": _align, "rcig": _rcig,
+    "mkdt": _mkdt,
 }  # fmt: skip
 
 
@@ -99,10 +123,18 @@ def is_of(kind: str, path: str) -> bool:
     return in_bank if kind == "bank" else not in_bank if kind == "distil" else True
 
 
-def forked(config: RunConfig, cache: Path, attempt: int, options: Sequence[str] = ()) -> tuple[int, str]:
-    """Do a run, as the command line does, in a child under strace with these options; its exit code and what it said.
+def forked(
+    asked: RunConfig | list[str],
+    cache: Path,
+    attempt: int,
+    options: Sequence[str] = (),
+    before: Callable[[], None] = lambda: None,
+) -> tuple[int, str]:
+    """Do a run, or `lgm` with other words, in a child under strace with these options; its exit code and what it said.
 
-    -9 after a kill. Process numbers and clocks that are part of file names are fixed, so that a point is found again.
+    `before`: called in the child before anything else. -9 after a kill.
+
+    Process numbers and clocks that are part of file names are fixed, so that a point is found again.
     """
     said = cache.parent / f"said-{attempt}.txt"
     waiting, begin = os.pipe()
@@ -110,7 +142,8 @@ def forked(config: RunConfig, cache: Path, attempt: int, options: Sequence[str] 
     if child == 0:
         os.close(begin)
         os.read(waiting, 1)
-        _as_command(config, cache, attempt, said)
+        before()
+        _as_command(asked, cache, attempt, said)
     os.close(waiting)
     watcher = strace_points.attach(child, cache.parent / "strace.log", options) if options else None
     os.write(begin, b".")
@@ -121,7 +154,7 @@ def forked(config: RunConfig, cache: Path, attempt: int, options: Sequence[str] 
     return os.waitstatus_to_exitcode(status), said.read_text(errors="replace")
 
 
-def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> None:
+def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: Path) -> None:
     """What the child does until it ends."""
     code = 70
     try:
@@ -130,20 +163,29 @@ def _as_command(config: RunConfig, cache: Path, attempt: int, said: Path) -> Non
             os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115, PTH123
         sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115, PTH123
-        os.getpid = lambda: 1000 + attempt
+        os.getpid = lambda: 10**7 + attempt  # of no process that there is
         threading.get_native_id = lambda: 0  # to the system: the thread that asks
         time.time_ns = lambda: 10**18 + attempt
         embedding.umap_points = lambda features, **settings: features[:, :2].float()  # UMAP compiles for ten seconds
+        comparison.aligned_umap = lambda features, **settings: torch.stack([part[:, :2].float() for part in features])
         heart.HEARTBEAT_SECONDS = 1e6
-        files._LEFT_AFTER = -1.0  # as a day later
-        main.VERBS["disturbed"] = lambda words: compute._start_and_work([config])
-        code = main.main(["disturbed"])
+        litter._LEFT_AFTER = -1.0  # as a day later
+        if isinstance(asked, RunConfig):
+            main.VERBS["disturbed"] = lambda words: compute._start_and_work([asked])
+        code = main.main(asked if isinstance(asked, list) else ["disturbed"])
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def next_run(cache: Path) -> None:
+    """What the next run begins with, whatever it is, a day later: a command whose run is finished is none."""
+    for folder in (cache, cache / "features", cache / "thumbs", cache / "slots"):
+        for left in litter._half_written(folder):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def differences(cache: Path, wanted: Path) -> list[str]:

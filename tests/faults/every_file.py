@@ -1,4 +1,4 @@
-"""A store with every kind of file that a run folder or the cache has, ways to harm one, and all that reads them.
+"""Ways to harm a file of a run folder or of the cache, and all that reads them.
 
 >>> store = full_store(folder)
 >>> harm = HARMS["flipped"](path.read_bytes(), 0.5)
@@ -18,23 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.numpy import load_file
 from safetensors.torch import save
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import append_line, read_json, write_json
 from lgm_core.base.places import places
-from lgm_core.base.tensor_files import save_tensors
 from lgm_core.cli.main import main
 from lgm_core.jobs import local
-from lgm_core.jobs.tickets import new_ticket, write_ticket
 from lgm_core.reports.card import card, export_zip
 from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.site import write_site
 from lgm_core.runs.checkpoints import read_checkpoint
-from lgm_core.runs.marks import mark
 from lgm_core.runs.source_runs import open_source, read_set
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import thumb_index, thumb_keys, thumb_sprite
@@ -42,41 +37,7 @@ from pages.parts.maps.map import _load
 from pages.parts.maps.neighbourhood import _nearest_rows
 from pages.parts.player.player import class_titles, player_data
 from pages.parts.server.routes import ROUTES
-from tests.fake_runs import fake_align, fake_distill, fake_embed
-
-RUN = "s-one"
-RESULTS = {"sha256": "ab" * 32, "file": "m.safetensors", "source": "hub", "stand_in": "", "precision": "float32"}
-DATA = {"train_images": 60, "test_images": 30, "split": "", "fingerprints": ["a", "b"]}
-
-
-def full_store(cache_folder: Path) -> RunStore:
-    """Runs of each kind, small, with sealed files as a worker writes them, their thumbnails, and a ticket."""
-    store = RunStore(cache_folder / "runs")
-    run = fake_distill(store, name=RUN, study="s", steps=12, frames=3)
-    write_json(run.weights_file, {"mobilenet_v2": RESULTS}, sealed=True)
-    write_json(run.data_file, DATA, sealed=True)
-    write_json(run.labels_file, {"labels": list(range(10)), "classes": run.map()["classes"]}, sealed=True)
-    mark(run.marks_file, note="green", add=["figure 2"])
-    run.ask("resume")
-    save_tensors({"axes": torch.ones(2, 3)}, run.map_axes)
-    save_tensors({"images": torch.zeros(10, 3, 8, 8, dtype=torch.uint8)}, run.start)
-    fake_embed(store, run, name="map")
-    fake_align(store, name="align")
-    networks = fake_distill(store, "paused", name="networks", method="rcig", backbone="conv", steps=12, frames=3)
-    for line in networks.frame_list():
-        labels = {"labels": [[0.5] * 10] * 10, "label_rows": "images", "temperature": 1.0, "inner": [1.0], "solve": []}
-        append_line(networks.details_file, {"step": line["step"], **labels})
-    chosen = fake_distill(store, name="chosen", kind="baseline", baseline={"choice": "random"}, steps=1, frames=2)
-    write_json(chosen.choice, {"indices": list(range(10))}, sealed=True)
-    for path in cache_folder.rglob("*"):
-        if path.suffix == ".safetensors":
-            save_tensors({name: torch.from_numpy(value) for name, value in load_file(path).items()}, path,
-                         {"next_step": "12"})  # fmt: skip
-        elif path.parent.name == "evals" or path.name in ("map.json", "alignment.json"):
-            write_json(path, read_json(path), None, sealed=True)
-    main(["list", "runs"])  # writes the index
-    write_ticket(new_ticket(cache_folder / "slots" / "queue", networks), networks, ["nowhere-0"], {})
-    return store
+from tests.faults.full_store import RUN
 
 
 def files_of(store: RunStore) -> list[str]:
@@ -84,7 +45,8 @@ def files_of(store: RunStore) -> list[str]:
     kinds: dict[tuple[str, str], str] = {}
     found = sorted(path for path in store.root.parent.rglob("*") if path.is_file() and path.suffix != ".lock")
     for path in sorted(found, key=lambda path: RUN not in path.parts):
-        kind = path.suffix if path.parent.name in ("evals", "frames", "queue") else path.name
+        many = path.parent.name in ("evals", "frames", "queue") and path.name != "start.webp"
+        kind = path.suffix if many else path.name
         of = next((name for name in ("map", "networks") if name in path.parts), "")
         if not path.name.startswith("."):
             kinds.setdefault((kind, of), str(path.relative_to(store.root.parent)))
@@ -201,6 +163,7 @@ READERS: dict[str, Callable[[RunStore, RunFolder], object]] = {
     "export": lambda store, run: export_zip(run),
     "images": lambda store, run: read_set(open_source(store, run.id)),
     "gallery": lambda store, run: write_site([run], store.root.parent / "site"),
+    "lgm groups": lambda store, run: _command("groups"),
     "queue": lambda store, run: local.queue(places()),
     "resume": _resume,
 }

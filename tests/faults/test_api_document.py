@@ -13,8 +13,8 @@ from starlette.testclient import TestClient
 
 from pages.parts.server.api_document import DOCUMENT
 from pages.parts.server.routes import ROUTES
-from tests.faults.every_file import RUN, full_store
 from tests.faults.examples import many
+from tests.faults.full_store import RUN, full_store
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [operation.ok() for operation in SCHEMA.get_all_operations()]

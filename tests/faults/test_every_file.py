@@ -16,14 +16,16 @@ from lgm_core.cli.main import main
 from lgm_core.jobs import local
 from lgm_core.runs.folder import RunFolder
 from tests.app import open_page
-from tests.faults.every_file import HARMS, READERS, RUN, failures, files_of, full_store, run_of
+from tests.faults.every_file import HARMS, READERS, failures, files_of, run_of
+from tests.faults.full_store import RUN, full_store
 from tests.faults.test_damage_on_disk import finished, paused, short, wanted  # noqa: F401 (fixtures)
 
 SLOW = pytest.mark.slow
 QUICK = ("lgm show", "lgm list runs", "/api/runs", "/api/runs/RUN", "pages", "report", "card", "resume")
 NAMED = {
-    "alignment.json", "checkpoint.safetensors", "choice.json", "data.json", "labels.json", "map.json", "notes.json",
-    "neighbours.safetensors", "status.json", "synthetic.safetensors", "weights.json", "config.json",
+    "alignment.json", "checkpoint.safetensors", "choice.json", "data.json", "disagreement.safetensors",
+    "findings.json", "groups.json", "labels.json", "map.json", "notes.json", "neighbours.safetensors", "status.json",
+    "synthetic.safetensors", "weights.json", "config.json",
     "mobilenet_v2-on-imagenette.json",
 }  # fmt: skip
 LINES = {"metrics.jsonl", "index.jsonl", "trail.jsonl", "details.jsonl"}
@@ -33,6 +35,9 @@ PAGES = {
     "embeddings": {"dataset": "imagenette", "backbones": ["mobilenet_v2"], "picked": f"star:{RUN}:0"},
     "neighbours": {"run": RUN, "backbones": ["mobilenet_v2"]},
     "cross_model": {"study": "s"},
+    "disagreement": {"dataset": "imagenette", "backbones": ["mobilenet_v2", "clip_vitb16"]},
+    "backbones": {"dataset": "imagenette", "backbones": ["mobilenet_v2"]},
+    "launch": {"dataset": "groups:mine"},
     "report": {"run": RUN},
 }
 
@@ -71,7 +76,10 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 
 def test_there_is_every_kind_of_file_and_whole_ones_are_read_without_a_word(shelf: Shelf):
     names = {Path(file).name for file in shelf.files}
-    assert names >= NAMED | LINES and {"details.jsonl", "log.txt", "runs.json", "start.safetensors"} <= names
+    assert "mine.json" in names
+    assert (
+        names >= NAMED | LINES and {"details.jsonl", "log.txt", "runs.json", "start.safetensors", "start.webp"} <= names
+    )
     for run in shelf.store.runs():
         assert run.problems() == [] and failures(shelf.store, run, READERS) == []
 

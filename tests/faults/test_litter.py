@@ -15,7 +15,8 @@ from safetensors import safe_open
 from lgm_core.analysis.thumbnails import Thumbnails
 from lgm_core.backbones.bank_files import create_bank
 from lgm_core.backbones.features import Bank, Recipe
-from lgm_core.base.files import replacing, sweep, sweep_old
+from lgm_core.base.files import replacing
+from lgm_core.base.litter import sweep, sweep_old
 from lgm_core.base.tensor_files import load_with_metadata, save_tensors
 from lgm_core.datasets.open import open_dataset
 from lgm_core.engine import start, work
@@ -25,7 +26,12 @@ from lgm_core.runs.store import RunStore
 
 
 def test_only_what_is_older_than_a_day_is_cleared_away_where_others_may_write(tmp_path: Path):
-    made = [tmp_path / ".runs.json.7-7.new", tmp_path / "queue" / ".1-2-a.json.7.new", tmp_path / ".run.7-7.new"]
+    """Of process 10,000,007, which there is on no machine."""
+    made = [
+        tmp_path / ".runs.json.10000007-7.new",
+        tmp_path / "queue" / ".1-2-a.json.10000007.new",
+        tmp_path / ".run.10000007-7.new",
+    ]
     for old in (False, True):
         (tmp_path / "queue").mkdir(exist_ok=True), made[2].mkdir(exist_ok=True)
         for path in (made[0], made[1], made[2] / "config.json"):
@@ -34,12 +40,12 @@ def test_only_what_is_older_than_a_day_is_cleared_away_where_others_may_write(tm
             os.utime(path, (1, 1))
         sweep_old(tmp_path)
         assert [path.exists() for path in made] == [not old] * 3
-    (tmp_path / ".status.json.7-7.new").touch()
+    (tmp_path / ".status.json.10000007-7.new").touch()
     sweep(tmp_path, but=("status.json",))
-    assert (tmp_path / ".status.json.7-7.new").exists()
-    os.utime(tmp_path / ".status.json.7-7.new", (1, 1))
+    assert (tmp_path / ".status.json.10000007-7.new").exists()
+    os.utime(tmp_path / ".status.json.10000007-7.new", (1, 1))
     sweep(tmp_path, but=("status.json",))
-    assert not (tmp_path / ".status.json.7-7.new").exists()
+    assert not (tmp_path / ".status.json.10000007-7.new").exists()
 
 
 def test_a_file_of_tensors_has_no_second_temporary_file_and_always_the_same_bytes(tmp_path: Path, monkeypatch):

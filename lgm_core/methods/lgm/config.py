@@ -99,8 +99,9 @@ class LGMConfig:
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
     bank_rows: int = knob(65536, "rows of the bank per step, redrawn each step", low=16)
     chunk: int = knob(
-        0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0
-    )
+        0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0,
+        at_once="any time",
+    )  # fmt: skip
 
     def beta_at(self, step: int, steps: int) -> float:
         """The floor of the metric at a step: from `whiten_beta` to `whiten_beta_end`, by a constant factor."""

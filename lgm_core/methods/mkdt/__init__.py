@@ -4,6 +4,7 @@ config, presets    its settings, and the paper's configurations by name (no torc
 assembly           from a config to a distiller that is ready to step: targets, experts, hardest images, each kept
 experts            networks that learn the teacher's targets of all images, with a snapshot after each epoch
 trajectories       where the snapshots are kept: a file per expert, memory-mapped
+sealed_arrays      arrays on disk with a digest of each row: one flipped bit is noticed
 hardest            training images by their loss early in training
 unrolled           a student's plain descent on the set, and the gradient of where it ends
 step               one step: a student follows an expert for a while, and the set learns from the distance left

@@ -113,19 +113,20 @@ def _hardest(own: MKDTSettings, bench: Bench, stages: Stages) -> Int[Tensor, "n"
             flat = store.snapshot(expert, 1)
             return image_losses(stages.student, flat, train.values, stages.teacher.of_rows, len(train))
 
-        losses.append(kept_losses(store.folder / f"losses-{expert:04d}.npy", made))
+        file = store.folder / f"losses-{expert:04d}.npy"
+        losses.append(kept_losses(file, made, count=len(train), note=bench.note))
     return hardest(losses)
 
 
 def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages) -> None:
-    """Train the experts that are not in the store, group by group: one that was cut short begins anew."""
+    """Train the experts that are not in the store, or damaged, group by group: one that was cut short begins anew."""
     knobs, store, train = own.mkdt, stages.store, stages.real.train
     recipe = _recipe(own)
     store.folder.mkdir(parents=True, exist_ok=True)
     for first in range(0, knobs.experts, knobs.side_by_side):
         group = range(first, first + knobs.side_by_side)
         with FileLock(store.folder / "lock", fallback_to_soft=False):
-            if all(map(store.has, group)):
+            if all([store.is_whole(expert, bench.note) for expert in group]):  # each of them is looked at
                 continue
             name = f"experts: {first + 1} of {knobs.experts}" if len(group) == 1 else f"experts up to {group[-1] + 1}"
 

@@ -35,8 +35,9 @@ class MKDTConfig:
     student_steps: int = knob(40, "steps of plain descent that are differentiated through", low=1, high=10_000)
     batch: int = knob(256, "synthetic images in each of them", low=1, high=100_000)
     segment: int = knob(
-        0, "of these steps held in memory at once; 0: all, which is a quarter quicker; the gradient is the same", low=0
-    )
+        0, "of these steps held in memory at once; 0: all, which is a quarter quicker; the gradient is the same", low=0,
+        at_once="any time",
+    )  # fmt: skip
     image_rate: float = knob(1000.0, "SGD's learning rate of the images", low=0, high=1e9)
     target_rate: float = knob(1.0, "SGD's learning rate of the targets", low=0, high=1e9)
     rate: float = knob(0.1, "the student's first step size, which is learned", low=1e-6, high=100)

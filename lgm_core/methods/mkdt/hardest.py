@@ -18,9 +18,8 @@ from torch.func import functional_call
 
 from lgm_core.backbones.students.networks import Student
 from lgm_core.backbones.students.parameters import named
-from lgm_core.base.files import replacing
-from lgm_core.base.regular_files import require_regular
 from lgm_core.methods.mkdt.experts import Rows
+from lgm_core.methods.mkdt.sealed_arrays import is_whole, save_sealed
 
 _BATCH = 500
 
@@ -42,11 +41,10 @@ def image_losses(
     return torch.cat(found)
 
 
-def kept_losses(path: Path, make: Callable[[], Float[Tensor, "n"]]) -> Float[Tensor, "n"]:
-    """Those in a file; made and written first where it is not there."""
-    if not path.exists():
-        losses = make().numpy()
-        with replacing(path) as new, new.open("wb") as file:
-            np.save(file, losses)
-    require_regular(path)
+def kept_losses(
+    path: Path, make: Callable[[], Float[Tensor, "n"]], *, count: int, note: Callable[[str], object]
+) -> Float[Tensor, "n"]:
+    """Those of `count` images in a file; made first where it is not there or, as `note` is told, damaged."""
+    if not is_whole(path, shape=(count,), note=note):
+        save_sealed(path, make().numpy())
     return torch.from_numpy(np.load(path))

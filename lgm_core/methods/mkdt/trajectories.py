@@ -1,4 +1,4 @@
-"""The experts' snapshots on disk: a file per expert, written once, memory-mapped, bounded in number and size.
+"""The experts' snapshots on disk: a file per expert, sealed, memory-mapped, bounded in number and size.
 
 Legend: T epochs of an expert, P parameters.
 
@@ -7,6 +7,7 @@ Legend: T epochs of an expert, P parameters.
 >>> start, goal = store.pair(0, 1, 3)
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
@@ -16,13 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import replacing
 from lgm_core.base.regular_files import require_regular
+from lgm_core.methods.mkdt.sealed_arrays import is_whole, save_sealed
 
 
 @final
 class Trajectories:
-    """Append-only: an expert that is there stays as it is, whatever is added; a file appears only when it is whole."""
+    """An expert that is there and whole stays as it is, whatever is added; a file appears only when it is whole."""
 
     def __init__(self, folder: Path, *, snapshots: int, size: int, half: bool, device: torch.device) -> None:
         self.folder, self.snapshots, self.size = folder, snapshots, size
@@ -41,15 +42,15 @@ class Trajectories:
                 "fewer mkdt.experts, a smaller scratch.width, or mkdt.half"
             )
 
-    def has(self, expert: int) -> bool:
-        return self._file(expert).exists()
+    def is_whole(self, expert: int, note: Callable[[str], object]) -> bool:
+        """Is the expert there? One that is damaged is removed, and `note` is told."""
+        return is_whole(self._file(expert), shape=(self.snapshots, self.size), note=note)
 
     def add(self, expert: int, snapshots: Float[Tensor, "t p"]) -> None:
         """Keep an expert's snapshots, from its start to its last epoch."""
         assert snapshots.shape == (self.snapshots, self.size), (snapshots.shape, self.snapshots, self.size)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._file(expert)) as new, new.open("wb") as file:
-            np.save(file, snapshots.cpu().numpy().astype(self._dtype))
+        save_sealed(self._file(expert), snapshots.cpu().numpy().astype(self._dtype))
 
     def snapshot(self, expert: int, epoch: int) -> Float[Tensor, "p"]:
         """Parameters after so many epochs, float32, on the device; a copy."""

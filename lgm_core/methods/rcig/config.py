@@ -47,8 +47,10 @@ class RCIGConfig:
     solve_rows: int = knob(0, "synthetic images in each product with the Hessian; 0: all", low=0)
     inner_rows: int = knob(0, "synthetic images that carry each inner gradient; 0: all", low=0)
     pool_rows: int = knob(0, "synthetic images per training step in the pool; 0: all", low=0)
-    forward_chunk: int = knob(0, "synthetic images in memory at once; 0: all, which is quicker", low=0)
-    chunk: int = knob(128, "real images per pass", low=1, high=100_000)
+    forward_chunk: int = knob(
+        0, "synthetic images in memory at once; 0: all, which is quicker", low=0, at_once="any time"
+    )
+    chunk: int = knob(128, "real images per pass", low=1, high=100_000, at_once="any time")
     float64: bool = knob(False, "compute in float64, as the reference can: several times slower")
     published: str = knob("", "the authors' checkpoint file to start from, instead of real images")
 
