@@ -15,8 +15,9 @@ def test_slots_follow_what_is_visible(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     assert slots.device_slots() == ["cuda-2", "cuda-5"] and slots.wanted_slots("cuda:1") == ["cuda-5"]
     assert slots.wanted_slots("auto") == ["cuda-2", "cuda-5"] and slots.wanted_slots("cpu") == ["cpu-0"]
-    assert slots.environment_of("cuda-5", "auto") == {"CUDA_VISIBLE_DEVICES": "5"}
-    assert slots.environment_of("cuda-5", "cuda:1") == {} == slots.environment_of("cpu-0", "auto")
+    assert slots.environment_of(["cuda-5"], "auto") == {"CUDA_VISIBLE_DEVICES": "5"}
+    assert slots.environment_of(["cuda-2", "cuda-5"], "all") == {"CUDA_VISIBLE_DEVICES": "2,5"}
+    assert slots.environment_of(["cuda-5"], "cuda:1") == {} == slots.environment_of(["cpu-0"], "auto")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert slots.device_slots() == ["cpu-0"] == slots.wanted_slots("cuda:1")
 
