@@ -74,7 +74,7 @@ def work(
         log.info("compute: %s", bench.compute.describe())
         recorder.device(bench.compute.title(), partial(peak_memory, bench.compute.device))
         if config.device.device == "all" and ranks.processes() == 1:
-            recorder.note("device.device is all, and there is one device here: the run is one process")
+            recorder.note("device.device is all: the run has one device here, and is one process")
         _KINDS.get(config.kind, look)(bench)
     return recorder.state
 

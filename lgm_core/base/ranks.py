@@ -25,6 +25,10 @@ _PATIENCE = timedelta(days=30)  # of a rank that waits for an order: rank 0 may 
 _STUCK = timedelta(minutes=30)  # of a sum on the GPUs, where nothing else shows that a rank has died
 _OVER = "lgm/over"
 _LOOKS_EVERY = 1.0  # seconds
+_DEAD = (
+    "a process of this run, one of {}, has ended: the lines above in its log say why; `lgm retry` goes on from the "
+    "last checkpoint, on as many devices as there are then"
+)
 
 
 class Left(Exception):
@@ -47,6 +51,7 @@ class _Group:
     store: Any
     on_gpu: Any = None  # the group that carries tensors on GPUs, made when first needed
     at_work: bool = False
+    is_broken: bool = False  # one has died
     last_look: float = field(default_factory=time.monotonic)
 
 
@@ -190,8 +195,16 @@ def collect(value: Any) -> list[Any]:
     return found
 
 
+def mourn() -> None:
+    """Of rank 0, by whoever has seen another rank die: so that it is noticed where no others are needed."""
+    if _group:
+        _group.is_broken = True
+
+
 def heed() -> None:
-    """Of the other ranks, in work that needs no others: raise `Left` where rank 0 has left meanwhile."""
+    """In work that needs no others: raise `Left` where rank 0 has left meanwhile, `UserError` where one has died."""
+    if _group and _group.is_broken:
+        raise UserError(_DEAD.format(_group.size))
     if rank() and _group and time.monotonic() - _group.last_look > _LOOKS_EVERY:
         _group.last_look = time.monotonic()
         with talking():
@@ -226,7 +239,4 @@ def talking() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise UserError(
-            f"a process of this run, one of {processes()}, has ended: the lines above in its log say why; "
-            "`lgm retry` goes on from the last checkpoint, on as many devices as there are then"
-        ) from error
+        raise UserError(_DEAD.format(processes())) from error

@@ -37,7 +37,7 @@ def work(arguments: Sequence[str]) -> int:
     folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
     run = RunFolder(folder.resolve())
     if is_launched() and join_launched():
-        return follow_first(run, places())
+        follow_first(run, places())
     with progress_bar() if sys.stderr.isatty() else nullcontext() as listener:
         code = do(run, places(), listener)
     dismiss_launched()
@@ -130,7 +130,7 @@ def estimate(arguments: Sequence[str]) -> int:
         ["evaluation at the end", f"{guess.seconds_evaluate:.0f} s"],
         ["total", f"{guess.seconds_total:.0f} s"],
         ["memory", f"{guess.bytes / 2**30:.1f} of {guess.memory_here / 2**30:.1f} GB. {guess.remedy}"],
-        ["on", f"{guess.device}, {told}"],
+        ["on", ". ".join(filter(None, (f"{guess.device}, {told}", guess.words_of_devices)))],
     ]
     print_rows(["quantity", "estimate"], rows)
     return 0

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places, worker_environment
-from lgm_core.jobs.slots import device_slots, takes_all, wanted_slots
+from lgm_core.jobs.slots import takes_all, wanted_slots
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.store import RunFolder
 
@@ -64,14 +65,16 @@ def join_launched() -> int:
     return rank
 
 
-def follow_first(run: RunFolder, places: Places) -> int:
-    """What all processes do but the first, which alone hears signals and decides; returns the exit code."""
+def follow_first(run: RunFolder, places: Places) -> NoReturn:
+    """What all processes do but the first, which alone hears signals and decides. Ends the process."""
     from lgm_core.jobs.following import follow
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     follow(run, places)
-    return 0
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # it has written nothing, and taking torch down would keep the first one waiting for seconds
 
 
 def dismiss_launched() -> None:
@@ -85,7 +88,7 @@ def dismiss_launched() -> None:
 def wanted_together(device: str) -> tuple[list[str], bool]:
     """The slots that a run with this `device.device` wants, and whether all of them; as many as there are processes."""
     if _launched:
-        return device_slots()[:_launched], True
+        return wanted_slots("cpu" if device == "cpu" else "all")[:_launched], True
     return wanted_slots(device), takes_all(device)
 
 
@@ -113,6 +116,8 @@ def _start(run: RunFolder, places: Places, count: int, heart: Heart) -> list[sub
 
     from lgm_core.base import ranks
 
+    if sys.platform == "linux":  # all are on this machine, and nobody else need be able to speak to them
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     store = TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)
     names = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": _HERE, _FOLLOWS: "yes"}
     names |= {"MASTER_PORT": str(store.port)}
@@ -127,8 +132,11 @@ def _start(run: RunFolder, places: Places, count: int, heart: Heart) -> list[sub
 
 def _watch(other: subprocess.Popen[bytes], heart: Heart) -> None:
     """Where it dies, and this process still waits for it a while later, the run has failed."""
-    if other.wait() == 0:
+    if other.wait() == 0 or not heart.status.active:
         return
+    from lgm_core.base import ranks
+
+    ranks.mourn()
     time.sleep(_GRACE_SECONDS)
     if heart.status.active:
         words = f"a process of this run died ({other.returncode}); `lgm retry` goes on from the last checkpoint"

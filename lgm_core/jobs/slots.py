@@ -39,6 +39,11 @@ def takes_all(device: str) -> bool:
     return device == "all"
 
 
+def processes_of(device: str) -> int:
+    """How many processes a run with this `device.device` is here: one for each slot that it takes."""
+    return len(wanted_slots(device)) if takes_all(device) else 1
+
+
 def environment_of(slots: Sequence[str], device: str) -> dict[str, str]:
     """Variables that make the slots' devices the only ones torch sees; {} where the config names its device itself."""
     names = [name for kind, _, name in (slot.partition("-") for slot in slots) if kind == "cuda"]

@@ -26,7 +26,7 @@ from lgm_core.backbones.students.real_data import open_standardised
 from lgm_core.backbones.students.regression import target_shape
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import generator
-from lgm_core.base.ranks import rank, ranks
+from lgm_core.base.ranks import heed, rank, ranks
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random, read_indices
 from lgm_core.datasets.whitened import Whitened, whitened_pictures
@@ -165,6 +165,7 @@ def _divided(count: int, make: Callable[[int], object], there: Callable[[int], b
         make(number)
     while not all(map(there, range(count))):
         bench.phase("waiting for the experts of the other processes")
+        heed()
         time.sleep(_POLL_SECONDS)
 
 
