@@ -54,10 +54,9 @@ class Tight(ToyBackbone):
         raise torch.OutOfMemoryError
 
 
-def lgm(objective: str, when: str = "") -> list[Tensor]:
-    """The images after 20 steps in two networks at once, the second of which sees two views at a time.
-
-    `when` memory is short on the second process: after four steps.
+def lgm(objective: str, steps: int = STEPS, when: str = "") -> list[Tensor]:
+    """The images after some steps in two networks at once, the second of which sees two views at a time; `when`: in
+    what memory is short on the second process.
     """
     config = LGMConfig(objective=objective, views=VIEWS, learning_rate=0.02, source_weights=(1, 2), joint="all")
     sources = []
@@ -86,7 +85,7 @@ def lgm(objective: str, when: str = "") -> list[Tensor]:
         )
     pixels = PixelSet(SyntheticConfig(resolution=18), classes=C, images_per_class=1, random=generator("cpu", 3))
     distiller = LinearGradientMatching(config, steps=STEPS, synthetic=pixels, sources=sources, keep_moments=True)
-    losses = [distiller.step(step).loss for step in range(4 if when else STEPS)]
+    losses = [distiller.step(step).loss for step in range(steps)]
     if when:
         assert sources[0].chunk == (2 if ranks.rank() == 1 else 0), sources[0].chunk
     return [distiller.export().images, torch.tensor(losses)]
@@ -138,7 +137,7 @@ class Pictures(ArrayImages):
 
 
 def pictures(unreadable: int = -1) -> ArrayImages:
-    pixels = np.random.default_rng(0).integers(0, 255, (11, 20, 20, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, (11, 20, 26, 3), dtype=np.uint8)
     made = Pictures(name="toy/train", shards=[pixels], labels=[0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 2], classes=tuple("abc"))
     made.unreadable = unreadable
     return made

@@ -39,9 +39,10 @@ def _by_two(name: str, *given: object) -> list[Tensor]:
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        ("lgm", ["cosine"]), ("lgm", ["cosine-per-class"]), ("lgm", ["mse"]), ("lgm", ["ridge"]), ("fresh_batches", []),
-        ("lgm", ["cosine", "forward"]), ("lgm", ["cosine", "backward"]), ("rcig", []),
+        ("lgm", ["cosine"]), ("lgm", ["cosine-per-class", 5]), ("lgm", ["mse", 5]), ("lgm", ["ridge"]),
+        ("fresh_batches", []), ("lgm", ["cosine", 3, "forward"]), ("lgm", ["cosine", 3, "backward"]), ("rcig", []),
     ],
+    ids=["cosine", "per-class", "mse", "ridge", "batch", "short-forward", "short-backward", "rcig"],
 )  # fmt: skip
 def test_two_processes_come_to_what_one_comes_to(name: str, given: list, second):
     for one, two in zip(shared_work.WORK[name](*given), _by_two(name, *given), strict=True):
