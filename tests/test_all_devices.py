@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from lgm_core.engine import start, work
 from lgm_core.jobs import local, slots, tickets
 from lgm_core.jobs.crew import wanted_together
 from lgm_core.jobs.estimate import _from_measured, data_size
+from lgm_core.jobs.following import _differing
 from lgm_core.jobs.waiter import _slots_for
 from lgm_core.jobs.worker import on_device
 from lgm_core.methods.lgm import estimate as lgm_estimate
-from lgm_core.presets import change
+from lgm_core.presets import change, preset
 from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.store import RunFolder
 
@@ -76,6 +78,12 @@ def test_a_run_goes_on_with_another_number_of_processes(on_all: RunConfig, here,
     _same(alone, run)
 
 
+def test_a_state_that_differs_by_a_bit_is_noticed():
+    state = {"a": torch.tensor([0.0, 1.0]), "b": torch.ones(2), "chunk": torch.tensor(3)}
+    assert not _differing({name: tensor.clone() for name, tensor in state.items()}, state)
+    assert _differing({"a": torch.tensor([1e-30, 1.0]), "chunk": torch.tensor(0)}, state) == ["a", "b"]
+
+
 def test_who_waits_for_the_first_device_takes_all_and_the_others_let_nobody_past(on_all: RunConfig, here, two_gpus):
     run = start(on_all, here)
     wanted, together = wanted_together("all")
@@ -113,6 +121,37 @@ def test_a_dead_process_fails_the_run_which_can_be_taken_up(on_all: RunConfig, h
         on_device(run, here, kill)
     assert run.status().state == "failed" and "has ended" in run.status().error
     assert work(run, here) == "finished"
+
+
+def _rcig() -> RunConfig:
+    return preset(
+        "rcig_digits", steps=6, evaluate_on=("conv",), data={"train_per_class": 20, "test_per_class": 10},
+        device={"threads": 1, "device": "all"}, rcig={"pool": 3, "pool_life": 20, "batch": 64},
+        live={"times": 0}, record={"frames": 4, "checkpoint_seconds": 0.0},
+        scratch={"width": 4, "steps": 60, "warmup": 10, "seeds": 2, "learning_rate": 3e-3},
+    )  # fmt: skip
+
+
+def _mkdt() -> RunConfig:
+    return preset(
+        "mkdt_preview", dataset="digits", steps=6, images_per_class=2, evaluate_on=("conv:instance",),
+        label_fraction=(0.5,), data={"train_per_class": 12, "test_per_class": 6, "resize": 224},
+        device={"threads": 1, "device": "all", "precision": "float32"}, scratch={"resolution": 8, "width": 4},
+        pretrain={"teacher": "conv:instance", "teacher_steps": 20, "seeds": 1, "epochs": 3, "steps": 0},
+        mkdt={"experts": 3, "student_steps": 3, "batch": 8, "expert_batch": 40, "initial": "high-loss", "rate": 0.01,
+              "image_rate": 1.0, "target_rate": 0.1, "rate_rate": 1e-6},
+        live={"times": 0}, record={"frames": 3, "checkpoint_seconds": 0.0},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [_rcig, _mkdt])
+def test_other_methods_come_to_the_same_on_two_processes(config: Callable[[], RunConfig], here, tmp_path, two_gpus):
+    alone = start(config(), replace(here, cache=tmp_path / "alone"))
+    work(alone, replace(here, cache=tmp_path / "alone"))
+    run = start(config(), here)
+    assert on_device(run, here) == "finished" and run.status().device.endswith("2 processes")
+    _same(alone, run)
 
 
 @pytest.mark.slow

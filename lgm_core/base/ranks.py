@@ -26,8 +26,8 @@ _STUCK = timedelta(minutes=30)  # of a sum on the GPUs, where nothing else shows
 _OVER = "lgm/over"
 _LOOKS_EVERY = 1.0  # seconds
 _DEAD = (
-    "a process of this run, one of {}, has ended: the lines above in its log say why; `lgm retry` goes on from the "
-    "last checkpoint, on as many devices as there are then"
+    "a process of this run, one of {}, has ended: the last lines of its log, or of torchrun's, say why; `lgm retry` "
+    "goes on from the last checkpoint, on as many devices as there are then"
 )
 
 

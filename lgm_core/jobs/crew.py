@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places, worker_environment
+from lgm_core.base.regular_files import require_regular
 from lgm_core.jobs.slots import takes_all, wanted_slots
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.store import RunFolder
@@ -50,6 +51,9 @@ def require_by_itself(verb: str) -> None:
 def join_launched() -> int:
     """Meet the other processes; returns this one's rank. What it starts itself later on knows nothing of them."""
     global _launched
+    if int(os.environ["RANK"]):  # the first process alone hears signals, and decides
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     from torch.distributed.rendezvous import rendezvous
 
     from lgm_core.base import ranks
@@ -66,11 +70,9 @@ def join_launched() -> int:
 
 
 def follow_first(run: RunFolder, places: Places) -> NoReturn:
-    """What all processes do but the first, which alone hears signals and decides. Ends the process."""
+    """What all processes do but the first. Ends the process."""
     from lgm_core.jobs.following import follow
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     follow(run, places)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -122,9 +124,14 @@ def _start(run: RunFolder, places: Places, count: int, heart: Heart) -> list[sub
     names = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": _HERE, _FOLLOWS: "yes"}
     names |= {"MASTER_PORT": str(store.port)}
     command, others = [sys.executable, "-m", "lgm_core", "work", str(run.path)], []
+    require_regular(run.log_file)
     for rank in range(1, count):
         own = worker_environment(places) | names | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-        others.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE))
+        with run.log_file.open("ab") as log:
+            other = subprocess.Popen(
+                command, env=own, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+        others.append(other)
         threading.Thread(target=_watch, args=(others[-1], heart), daemon=True).start()
     ranks.join(store, 0, count, 0)
     return others
