@@ -26,6 +26,8 @@ from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.analysis.chosen import taken_images
 from lgm_core.analysis.thumbnails import drawing
 from lgm_core.analysis.trail import Trail
+from lgm_core.backbones.students.student_names import is_student
+from lgm_core.base import ranks
 from lgm_core.base.device import peak_memory
 from lgm_core.base.errors import Unmeasured, UserError
 from lgm_core.base.files import read_json
@@ -38,7 +40,7 @@ from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.heads import wrongness
 from lgm_core.evaluation.judge import Judged, judge
 from lgm_core.evaluation.live import LiveJudges
-from lgm_core.evaluation.protocol import key_of_report, keys_of
+from lgm_core.evaluation.protocol import key_of_report, keys_of, setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.heart import Heart, Listener
 from lgm_core.runs.recorder import Recorder
@@ -72,6 +74,8 @@ def work(
         bench = Workbench(config, places, recorder)
         log.info("compute: %s", bench.compute.describe())
         recorder.device(bench.compute.title(), partial(peak_memory, bench.compute.device))
+        if config.device.device == "all" and ranks.processes() == 1:
+            recorder.note("device.device is all: the run has one device here, and is one process")
         _KINDS.get(config.kind, look)(bench)
     return recorder.state
 
@@ -79,7 +83,11 @@ def work(
 def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
-    distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
+    if ranks.processes() > 1:  # weights are fetched, and the precision measured, by one
+        names = (*config.networks(), *(setting_of(config, name) for name in method_of(config).opens))
+        list(map(bench.backbone, (name for name in names if not is_student(name))))
+    with ranks.together("assemble", bench.compute.chosen, bench.resumes):
+        distiller: Distiller = load(method_of(config).assemble)(own_settings(config), config, bench)
     _tell_classes(bench, distiller.export().labels)
     live, trail = LiveJudges(bench, config), Trail(bench, config, recorder, bench.places.thumbs)
     with drawing(trail.thumbnails, recorder, at_once=False):
@@ -98,13 +106,16 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
     elif distiller.first_step:
         next_step = _take_up(recorder, distiller)
     next_step = next_step or config.fork_step
+    _hand_on(distiller, at_first=True)
     for step in range(next_step, config.steps):
         if recorder.wants_checkpoint() or recorder.asked() or live.opens(step):
             recorder.checkpoint(step, distiller.state())
+            _hand_on(distiller)
         live.open(step)  # may take a while, and end where the run was asked to stop
         recorder.phase("distilling", step, config.steps)
         began = time.perf_counter()
-        result = distiller.step(step)
+        with ranks.together("step", step):
+            result = distiller.step(step)
         seconds = time.perf_counter() - began
         if not math.isfinite(result.loss):
             raise UserError(
@@ -127,6 +138,13 @@ def learn(bench: Workbench, distiller: Distiller, live: LiveJudges, trail: Trail
     if next_step < config.steps:
         recorder.checkpoint(config.steps, distiller.state())
     recorder.phase("distilling", config.steps, config.steps)
+
+
+def _hand_on(distiller: Distiller, at_first: bool = False) -> None:
+    """Give the other processes of the run, where there are any, the state of this one, which is that of the run."""
+    if ranks.processes() > 1:
+        with ranks.together("take up", {name: tensor.cpu() for name, tensor in distiller.state().items()}, at_first):
+            pass
 
 
 def _take_up(recorder: Recorder, distiller: Distiller) -> int:

@@ -7,6 +7,7 @@ torch.Size([1200, 1, 1280])
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, Recipe, as_images
 from lgm_core.backbones.frozen import FrozenBackbone, open_backbone
 from lgm_core.backbones.precision import choose_precision
+from lgm_core.base import ranks
 from lgm_core.base.device import open_compute
 from lgm_core.base.interfaces import Backbone, ImageSet
 from lgm_core.base.places import Places
@@ -46,6 +48,9 @@ class Workbench(Bench):
         self._backbones: dict[str, FrozenBackbone] = {}
         self._weights: dict[str, dict[str, str]] = {}
         self._made: dict[str, Any] = {}
+        self._splits: dict[
+            int, tuple[str, int]
+        ] = {}  # by its id, the data set that an opened one belongs to, and 0 or 1
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
         self.recorder.phase(name, done, total)
@@ -125,10 +130,12 @@ class Workbench(Bench):
     def _open_data(self, name: str) -> tuple[ImageSet, ImageSet]:
         self.recorder.phase("opening the data set")
         each = self.config.data
-        return open_dataset(
+        splits = open_dataset(
             name, self.places.datasets, train_per_class=each.train_per_class, test_per_class=each.test_per_class,
             seed=self.config.seed, collection=self.recorder.run.collection(name),
         )  # fmt: skip
+        self._splits |= {id(images): (name, place) for place, images in enumerate(splits)}
+        return splits
 
     def _open_backbone(self, name: str) -> FrozenBackbone:
         def fetching(done: int, total: int | None) -> None:
@@ -139,7 +146,7 @@ class Workbench(Bench):
             name, self.places, normalisation=self.config.normalisation, device=self.compute.device, progress=fetching,
             note=self.note,
         )  # fmt: skip
-        if self.config.device.precision == "auto":
+        if self.config.device.precision == "auto" and backbone.name not in self.compute.chosen:
             self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
         self._weights[name] = {**asdict(backbone.record), "precision": self.compute.precision_of(backbone)}
         self.recorder.weights(name, self._weights[name])
@@ -161,6 +168,23 @@ class Workbench(Bench):
             self.recorder.phase(name, done, total)
 
         before = self.recorder.advise(LOWER_BATCH)
-        bank = Bank.open_or_compute(images, backbone, recipe, self.places.features, self.compute, progress, self.note)
+        with self._shared(images, backbone, recipe):
+            bank = Bank.open_or_compute(
+                images, backbone, recipe, self.places.features, self.compute, progress, self.note
+            )
         self.recorder.advise(before)
         return bank
+
+    def _shared(self, images: ImageSet, backbone: Backbone, recipe: Recipe) -> AbstractContextManager[None]:
+        """Let the other processes of the run compute their share of a bank, where they can open what it is made of."""
+        split = self._splits.get(id(images))
+        network = next((name for name, opened in self._backbones.items() if opened is backbone), None)
+        if split is None or network is None:
+            return nullcontext()
+        return ranks.together("bank", self.compute.chosen, split, network, recipe)
+
+    def share_bank(self, split: tuple[str, int], network: str, recipe: Recipe) -> None:
+        """What they do then."""
+        name, place = split
+        images = (self._data if name == self.config.dataset else self.further(name))[place]
+        self._bank(images, self.backbone(network), recipe)

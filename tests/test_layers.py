@@ -19,6 +19,8 @@ ROOMS: dict[str, tuple[int, str]] = {
     "base": (0, ""),
     "base.device": (0, "torch"),
     "base.interfaces": (0, "torch"),
+    "base.ranks": (0, "torch"),
+    "base.rank_sums": (0, "torch"),
     "base.tensor_files": (0, "torch"),
     "config": (1, ""),
     "presets": (1, ""),
@@ -56,16 +58,14 @@ ROOMS: dict[str, tuple[int, str]] = {
     "reports": (5, ""),
     "workbench": (5, "torch"),
     "jobs": (6, ""),
+    "jobs.following": (6, "torch"),
     "engine": (6, "torch"),
     "cli": (7, "torch"),
     "cli.listing": (7, ""),
     "api": (7, "torch"),
     "__main__": (7, "torch"),
 }
-SIBLINGS = {
-    ("backbones", "datasets"),
-    ("analysis", "evaluation"),
-}  # rooms of one layer of which the first may import the second
+SIBLINGS = {("backbones", "datasets"), ("analysis", "evaluation")}  # of one layer: the first may import the second
 MOST_ENTRIES = 15  # of lgm_core, besides __init__.py and __main__.py
 CONTRACT = {"__init__", "catalog", "config", "presets", "assembly", "step", "estimate", "measure"}
 ALLOWED_LONG_FILES: dict[str, str] = {}

@@ -5,6 +5,7 @@ import threading
 import torch
 
 from lgm_core.base import machine
+from lgm_core.base.locks import is_held
 from lgm_core.base.machine import free_memory
 from lgm_core.engine import start, work
 from lgm_core.jobs import slots
@@ -15,10 +16,26 @@ def test_slots_follow_what_is_visible(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     assert slots.device_slots() == ["cuda-2", "cuda-5"] and slots.wanted_slots("cuda:1") == ["cuda-5"]
     assert slots.wanted_slots("auto") == ["cuda-2", "cuda-5"] and slots.wanted_slots("cpu") == ["cpu-0"]
-    assert slots.environment_of("cuda-5", "auto") == {"CUDA_VISIBLE_DEVICES": "5"}
-    assert slots.environment_of("cuda-5", "cuda:1") == {} == slots.environment_of("cpu-0", "auto")
+    assert slots.environment_of(["cuda-5"], "auto") == {"CUDA_VISIBLE_DEVICES": "5"}
+    assert slots.environment_of(["cuda-2", "cuda-5"], "all") == {"CUDA_VISIBLE_DEVICES": "2,5"}
+    assert slots.environment_of(["cuda-5"], "cuda:1") == {} == slots.environment_of(["cpu-0"], "auto")
+    assert slots.processes_of("all") == 2 and slots.processes_of("auto") == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert slots.processes_of("all") == 1 and slots.wanted_slots("all") == ["cpu-0"]
     assert slots.device_slots() == ["cpu-0"] == slots.wanted_slots("cuda:1")
+
+
+def test_a_run_on_all_devices_takes_all_slots_or_none(tmp_path):
+    both = ["cuda-0", "cuda-1"]
+    one = slots.try_slots(tmp_path, both, "other", together=False)
+    assert one and one[0] == ["cuda-0"] and slots.try_slots(tmp_path, both, "all", together=True) is None
+    assert slots.who_holds(tmp_path, both, together=True) == "cuda-0, where other is running"
+    assert not is_held(slots.slot_lock(tmp_path, "cuda-1"))
+    one[1].close()
+    all_ = slots.try_slots(tmp_path, both, "all", together=True)
+    assert all_ and all_[0] == both and slots.try_slots(tmp_path, both, "other", together=False) is None
+    all_[1].close()
+    assert not any(is_held(slots.slot_lock(tmp_path, slot)) for slot in both)
 
 
 def test_free_memory_is_told_without_torch():

@@ -12,9 +12,11 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Int, UInt8
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.bank_files import create_bank, digest, is_whole, map_bank, whole_batches
+from lgm_core.base import ranks
 from lgm_core.base.device import Compute
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import to_disk, write_json
@@ -66,14 +69,16 @@ class Bank:
         """Open the bank that belongs to these images, backbone and recipe; compute whatever is missing or damaged.
 
         `progress(done, total)` counts images; `note` is told of damage. Safe to kill at any moment, and to call from
-        several processes at once.
+        several processes at once. The processes of one run come here together and share the images; one of them writes.
         """
         place = folder / _key(images, backbone, recipe, compute)
         place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / "lock", fallback_to_soft=False):
-            if not is_whole(place / "features.safetensors", note):
+        leads = ranks.rank() == 0
+        with FileLock(place / "lock", fallback_to_soft=False) if leads else nullcontext():
+            if not ranks.agree(leads and is_whole(place / "features.safetensors", note)):
                 _compute(images, backbone, recipe, place, compute, progress)
-            (place / "done.json").unlink(missing_ok=True)  # also that of a process that was killed just before this
+            if leads:  # also that of a process that was killed just before this
+                (place / "done.json").unlink(missing_ok=True)
         return Bank(map_bank(place / "features.safetensors"), images.labels, len(images.classes))
 
     def class_means(self) -> Float[Tensor, "c d"]:
@@ -131,18 +136,51 @@ def as_images(images: UInt8[Tensor, "n 3 s s"], device: torch.device) -> Float[T
 def _compute(
     images: ImageSet, backbone: Backbone, recipe: Recipe, place: Path, compute: Compute, progress: Progress
 ) -> None:
-    n, size = len(images), backbone.input_size
+    """Batch by batch, dealt out in turn to the processes that do this together; the first one writes."""
+    n, size, leads = len(images), backbone.input_size, ranks.rank() == 0
     partial, done_file = place / "features.part", place / "done.json"
-    resize = round(recipe.resize * size / 224)
-    augment = None
+    rows = create_bank(partial, (n, recipe.views, backbone.feature_size)) if leads else None
+    digests = [] if rows is None else whole_batches(rows, done_file, recipe.batch)
+    done = ranks.agree(min(len(digests) * recipe.batch, n))
+    batches = [range(start, min(start + recipe.batch, n)) for start in range(done, n, recipe.batch)]
+    own = _features_of(images, batches[ranks.rank() :: ranks.ranks()], backbone, recipe, compute, size)
+    progress(done, n)
+    for first in range(0, len(batches), ranks.ranks()):
+        ranks.agree(first)  # the first one may have been asked to stop
+        for batch, half in zip(batches[first:], ranks.collect(_next_or_why(own)), strict=False):
+            if isinstance(half, UserError) and leads:
+                raise half
+            if rows is not None:
+                rows[batch.start : batch.stop] = half
+                rows.flush()
+                digests.append(digest(rows[batch.start : batch.stop]))
+                write_json(done_file, {"digests": digests})
+            progress(batch.stop, n)
+    if rows is not None:
+        del rows
+        seal(partial)
+        to_disk(partial)
+        partial.replace(place / "features.safetensors")
+        to_disk(place)
+    ranks.agree(None)  # the file is there
+
+
+def _next_or_why(several: Iterator[np.ndarray]) -> np.ndarray | UserError | None:
+    """The next of several; None at their end; what it raises, so that the process which records the run can say it."""
+    try:
+        return next(several, None)
+    except UserError as error:
+        return error
+
+
+def _features_of(
+    images: ImageSet, batches: list[range], backbone: Backbone, recipe: Recipe, compute: Compute, size: int
+) -> Iterator[np.ndarray]:
+    """Yield the features of each batch, float16."""
+    resize, augment = round(recipe.resize * size / 224), None
     if recipe.augment is not None:
         augment = Augment(recipe.augment, side=size, seed=recipe.seed, device=compute.device)
-    rows = create_bank(partial, (n, recipe.views, backbone.feature_size))
-    digests = whole_batches(rows, done_file, recipe.batch)
-    done = min(len(digests) * recipe.batch, n)
-    batches = [range(start, min(start + recipe.batch, n)) for start in range(done, n, recipe.batch)]
     crop = size if augment is None else resize
-    progress(done, n)
     for batch, squares in zip(batches, _ahead(images, batches, resize, crop), strict=True):
         pictures = as_images(squares, compute.device)
         if augment is None:
@@ -160,16 +198,7 @@ def _compute(
             )
         half = features.half().cpu()
         _require_finite(half, images, batch, backbone, compute)
-        rows[batch.start : batch.stop] = half.numpy()
-        rows.flush()
-        digests.append(digest(rows[batch.start : batch.stop]))
-        write_json(done_file, {"digests": digests})
-        progress(batch.stop, n)
-    del rows
-    seal(partial)
-    to_disk(partial)
-    partial.replace(place / "features.safetensors")
-    to_disk(place)
+        yield half.numpy()
 
 
 def _require_finite(features: Tensor, images: ImageSet, batch: range, backbone: Backbone, compute: Compute) -> None:

@@ -22,6 +22,7 @@ from lgm_core.backbones.students.real_data import open_standardised
 from lgm_core.backbones.students.small_teacher import small_teacher, teacher_shape
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.interfaces import generator
+from lgm_core.base.ranks import first
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.catalog import find_row
 from lgm_core.datasets.whitened import whitened_pictures
@@ -56,7 +57,8 @@ def _of_backbone(bench: Bench, config: SharedConfig) -> "Teacher":
 
 def _of_student(bench: Bench, config: SharedConfig) -> "Teacher":
     real = open_standardised(bench, config.scratch, config.dataset)
-    network, key = small_teacher(bench, config, real)
+    with first():
+        network, key = small_teacher(bench, config, real)
     found = []
     for rows in torch.arange(len(real.train)).split(_BATCH):
         bench.phase(f"the teacher {config.pretrain.teacher} on its images", int(rows[0]), len(real.train))

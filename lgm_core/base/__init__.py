@@ -22,5 +22,7 @@ places      where things lie on this machine; the only reader of environment var
 download    files from elsewhere: resumed, verified, moved into place only when whole
 machine     how much memory is free here (no torch)
 device      device, precision, threads of a run (torch)
+ranks       several processes that do one run together: shares, orders, agreement (torch)
+rank_sums   tensors that they gather or sum, differentiable (torch)
 interfaces  the nouns: ImageSet, Backbone, SyntheticSet, Distiller (torch)
 """

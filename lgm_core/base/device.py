@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lgm_core.base import ranks
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.interfaces import Backbone
 from lgm_core.base.machine import free_memory
@@ -52,10 +53,10 @@ class Compute:
 
     def title(self) -> str:
         """The device in a few words: "cuda, NVIDIA H200", "cpu, 8 threads"."""
-        if self.device.type == "cuda":
-            return f"{self.device}, {torch.cuda.get_device_name(self.device)}"
-        count = torch.get_num_threads()
-        return f"{self.device}, {count} {'thread' if count == 1 else 'threads'}"
+        count, several = torch.get_num_threads(), ranks.processes()
+        what = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{count} threads"
+        what = "1 thread" if what == "1 threads" else what
+        return f"{self.device}, {what}" + (f", {several} processes" if several > 1 else "")
 
     def describe(self) -> dict[str, str | int]:
         """What a record of the run should say about the machine."""
@@ -97,16 +98,21 @@ def compute_alike() -> None:
 
 
 def _device_name(wanted: str) -> str:
-    if wanted == "auto":
+    own = ranks.local()
+    if own is not None and wanted != "cpu" and torch.cuda.is_available():  # each of several processes has one
+        wanted = f"cuda:{own}"
+    elif wanted in ("auto", "all"):
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-        raise ConfigError(f"device.device must be auto, cpu, cuda or cuda:N; {wanted!r} was given")
+        raise ConfigError(f"device.device must be auto, all, cpu, cuda or cuda:N; {wanted!r} was given")
     count = torch.cuda.device_count()
     if kind == "cuda" and int(index or 0) >= count:
         raise ConfigError(
             f"device {wanted!r} was requested, but this machine has {count} CUDA devices; use device.device=cpu"
         )
+    if own is not None and kind == "cuda":
+        torch.cuda.set_device(own)
     return wanted
 
 

@@ -26,7 +26,9 @@ LIVE_SHARE = 0.05  # of a run's time, at most, for live judges beside the run's 
 class DeviceConfig:
     """Where and how precisely a run computes."""
 
-    device: str = knob("auto", "auto, cpu, cuda or cuda:N")
+    device: str = knob(
+        "auto", "auto, cpu, cuda or cuda:N: one device; all: one run on all GPUs of this machine, each a process"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = knob(
         "auto", "autocast of the backbone; auto: whichever is faster here, measured once"
     )

@@ -20,6 +20,7 @@ from lgm_core.cli.console import print_rows, progress_bar
 from lgm_core.cli.flags import parse_config
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
+from lgm_core.jobs.crew import dismiss_launched, follow_first, is_launched, join_launched
 from lgm_core.runs.marks import mark
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -27,15 +28,20 @@ Name = Annotated[str, tyro.conf.Positional]
 
 
 def work(arguments: Sequence[str]) -> int:
-    """Wait for a device, then do the run of a folder in this process: lgm work RUN_DIR."""
+    """Wait for a device, then do the run of a folder here: lgm work RUN_DIR; torchrun ... -m lgm_core work RUN_DIR."""
     from lgm_core.jobs.worker import do
 
     def read(folder: Annotated[Path, tyro.conf.Positional]) -> Path:
         return folder
 
     folder = tyro.cli(read, args=list(arguments), prog="lgm work", description=work.__doc__)
+    run = RunFolder(folder.resolve())
+    if is_launched() and join_launched():
+        follow_first(run, places())
     with progress_bar() if sys.stderr.isatty() else nullcontext() as listener:
-        return do(RunFolder(folder.resolve()), places(), listener)
+        code = do(run, places(), listener)
+    dismiss_launched()
+    return code
 
 
 def wait(arguments: Sequence[str]) -> int:
@@ -124,7 +130,7 @@ def estimate(arguments: Sequence[str]) -> int:
         ["evaluation at the end", f"{guess.seconds_evaluate:.0f} s"],
         ["total", f"{guess.seconds_total:.0f} s"],
         ["memory", f"{guess.bytes / 2**30:.1f} of {guess.memory_here / 2**30:.1f} GB. {guess.remedy}"],
-        ["on", f"{guess.device}, {told}"],
+        ["on", ". ".join(filter(None, (f"{guess.device}, {told}", guess.words_of_devices)))],
     ]
     print_rows(["quantity", "estimate"], rows)
     return 0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
 from lgm_core.cli import caching, compute, control, deleting, doctor, grouping, instruments, look, pairing, sharing
+from lgm_core.jobs.crew import require_by_itself
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
@@ -78,6 +79,8 @@ def _run(words: list[str]) -> int:
     try:
         if words[0] not in VERBS:
             raise UserError(unknown(words[0], VERBS, "verb"))
+        if words[0] != "work":
+            require_by_itself(words[0])
         return VERBS[words[0]](words[1:])
     except OSError as error:
         if not (said := disk_words(error)):

@@ -5,7 +5,9 @@ tickets       the queue on disk, in the order in which runs are served
 attendance    that one process waits for each device that is wanted
 waiter        the process that waits, and then is the worker of the next run
 worker        what a process does that works on a run
-slots         one run per device, by file locks
+slots         one run per device, or one on all of them, by file locks
+crew          the processes of a run on several devices: started together, ended together
+following     what all of these do but the first (torch)
 study         a study as a list of runs
 pairs         a study of contrast sets, one for each ordered pair
 forking       a run that takes over from another at a step

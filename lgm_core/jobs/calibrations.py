@@ -75,7 +75,7 @@ def _measure(
 ) -> list[str]:
     """Run the measuring process. Returns the lines that it wrote, except progress, which goes to `said`."""
     command = [sys.executable, "-m", "lgm_core", "calibrate", str(request), str(file)]
-    environment, lines = worker_environment(places) | environment_of(slot, config.device.device), []
+    environment, lines = worker_environment(places) | environment_of([slot], config.device.device), []
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as it:
         expired = threading.Timer(_PATIENCE, it.kill)
         expired.start()

@@ -10,7 +10,7 @@ What a step costs is the method's to say (methods/<method>/estimate.py), what a 
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +25,7 @@ from lgm_core.datasets.catalog import find_row, has_splits
 from lgm_core.evaluation.protocol import Key, key_of_report, keys_of
 from lgm_core.evaluation.work import guessed_per_image, seconds_of, seconds_of_test_features
 from lgm_core.jobs.calibrations import measured_here, run_calibration
-from lgm_core.jobs.slots import wanted_slots
+from lgm_core.jobs.slots import processes_of, wanted_slots
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.used_groups import find_collection
@@ -46,6 +46,14 @@ class Estimate:
     remedy: str  # what would fit instead, in words; "" where it fits
     device: str
     from_runs: tuple[str, ...]  # the runs that it is based on; () after a calibration
+    divided: int = 1  # devices among which `seconds_prepare`, measured on one of them, was divided; steps never are
+
+    @property
+    def words_of_devices(self) -> str:
+        """What the estimate assumes of a run on several devices; "" for one."""
+        if self.divided == 1:
+            return ""
+        return f"The real images are divided among {self.divided} devices; a step is as on one, at most."
 
     @property
     def fits(self) -> bool:
@@ -115,11 +123,13 @@ def _room(config: RunConfig) -> Room:
 def _past_runs(config: RunConfig, method: ModuleType, places: Places) -> list[tuple[RunFolder, Past]]:
     """The newest distillations of this machine that cost the same per step, or per view."""
     found, wanted = [], method.cost_of(own_settings(config), config, data_size(config))
-    kind = wanted_slots(config.device.device)[0].partition("-")[0]
+    kind, several = wanted_slots(config.device.device)[0].partition("-")[0], processes_of(config.device.device)
     for run, facts in reversed(RunStore(places.runs).listed()):
         status = run.status()
         alike = (facts.kind, facts.method) == ("distill", config.method)
-        if alike and status.seconds_per_step and status.host == platform.node() and status.device.startswith(kind):
+        here = status.host == platform.node() and status.device.startswith(kind)
+        here = here and (f"{several} processes" in status.device if several > 1 else "processes" not in status.device)
+        if alike and status.seconds_per_step and here:
             past = run.config()
             own, data = own_settings(past), data_size(past)
             if method.cost_of(own, past, data) == wanted:
@@ -143,7 +153,9 @@ def _known_seconds(runs: list[RunFolder]) -> dict[tuple[str, int], float]:
 
 def _from_measured(config: RunConfig, method: ModuleType, data: DataSize, room: Room, found: Measured) -> Estimate:
     cost = method.from_measured(own_settings(config), config, data, found, room)
-    return _assemble(config, method, data, cost, room, found.device, (), {}, found.judges)
+    divided = processes_of(config.device.device)  # what was measured is one process
+    cost = replace(cost, seconds_prepare=cost.seconds_prepare / divided)
+    return replace(_assemble(config, method, data, cost, room, found.device, (), {}, found.judges), divided=divided)
 
 
 def _assemble(

@@ -17,7 +17,7 @@ from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.jobs.attendance import attend
 from lgm_core.jobs.forking import prepare_forks
-from lgm_core.jobs.slots import wanted_slots, who_holds
+from lgm_core.jobs.slots import takes_all, wanted_slots, who_holds
 from lgm_core.jobs.tickets import new_ticket, waiting_tickets, withdraw, write_ticket
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.limits import require_place
@@ -91,7 +91,9 @@ def queue(here: Places) -> list[tuple[RunFolder, str]]:
     return [
         (
             ticket.run,
-            f"the run {runs[0]}" if (runs := ticket.waits_for_runs()) else who_holds(here.slots, ticket.wanted),
+            f"the run {runs[0]}"
+            if (runs := ticket.waits_for_runs())
+            else who_holds(here.slots, ticket.wanted, together=ticket.together),
         )
         for ticket in waiting_tickets(here.queue)
     ]
@@ -144,5 +146,6 @@ def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
         error="", notes=(*before.notes, *notes),
     )  # fmt: skip
     write_json(run.status_file, asdict(status))
-    write_ticket(ticket, run, wanted_slots(run.config().device.device), worker_environment(here))
+    device = run.config().device.device
+    write_ticket(ticket, run, wanted_slots(device), worker_environment(here), together=takes_all(device))
     attend(here)

@@ -2,17 +2,18 @@
 
 `cache/slots/cuda-0.lock` is held by the run that computes there; `tickets` is the queue of those that wait.
 
->>> slot, lock = try_slot(places().slots, wanted_slots("auto"), run.id)  # None where all are taken
->>> os.environ.update(environment_of(slot, config.device.device))  # before torch is imported
+>>> slots, locks = try_slots(places().slots, wanted_slots("auto"), run.id)  # None where all are taken
+>>> os.environ.update(environment_of(slots, config.device.device))  # before torch is imported
 """
 
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from lgm_core.base.locks import take
+from lgm_core.base.locks import is_held, take
 
 
 def device_slots() -> list[str]:
@@ -25,7 +26,7 @@ def device_slots() -> list[str]:
 
 
 def wanted_slots(device: str) -> list[str]:
-    """The slots that suit a config's `device.device`: auto, cpu, cuda or cuda:N."""
+    """The slots that suit a config's `device.device`: auto, all, cpu, cuda or cuda:N."""
     kind, _, index = device.partition(":")
     slots = device_slots()
     if kind == "cpu" or slots == ["cpu-0"]:
@@ -33,10 +34,20 @@ def wanted_slots(device: str) -> list[str]:
     return [slots[int(index)]] if index.isdigit() and int(index) < len(slots) else slots
 
 
-def environment_of(slot: str, device: str) -> dict[str, str]:
-    """Variables that make the slot's device the only one torch sees; {} where the config names its device itself."""
-    kind, _, name = slot.partition("-")
-    return {"CUDA_VISIBLE_DEVICES": name} if kind == "cuda" and device in ("auto", "cuda") else {}
+def takes_all(device: str) -> bool:
+    """Does a run with this `device.device` take all the slots that it wants together, or just one of them?"""
+    return device == "all"
+
+
+def processes_of(device: str) -> int:
+    """How many processes a run with this `device.device` is here: one for each slot that it takes."""
+    return len(wanted_slots(device)) if takes_all(device) else 1
+
+
+def environment_of(slots: Sequence[str], device: str) -> dict[str, str]:
+    """Variables that make the slots' devices the only ones torch sees; {} where the config names its device itself."""
+    names = [name for kind, _, name in (slot.partition("-") for slot in slots) if kind == "cuda"]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(names)} if names and device in ("auto", "cuda", "all") else {}
 
 
 def slot_lock(folder: Path, slot: str) -> Path:
@@ -57,8 +68,30 @@ def try_slot(folder: Path, wanted: Sequence[str], holder: str) -> tuple[str, IO[
     return None
 
 
-def who_holds(folder: Path, wanted: Sequence[str]) -> str:
-    """Such as "cpu-0, where the run demo computes"."""
+def try_slots(
+    folder: Path, wanted: Sequence[str], holder: str, *, together: bool
+) -> tuple[list[str], ExitStack] | None:
+    """The first free slot, or `together` all of them, and what frees them when it is closed; None where there is none,
+    or where one is taken.
+    """
+    if together and any(is_held(slot_lock(folder, slot)) for slot in wanted):
+        return None
+    with ExitStack() as locks:
+        taken = []
+        for slots in [[slot] for slot in wanted] if together else [wanted]:
+            held = try_slot(folder, slots, holder)
+            if held is None:
+                return None
+            locks.enter_context(held[1])
+            taken.append(held[0])
+        return taken, locks.pop_all()
+
+
+def who_holds(folder: Path, wanted: Sequence[str], *, together: bool = False) -> str:
+    """Such as "cpu-0, where the run demo computes"; `together`: all that are taken."""
+    if together:
+        taken = [slot for slot in wanted if is_held(slot_lock(folder, slot))]
+        return " and ".join(who_holds(folder, [slot]) for slot in taken) or "a turn on all devices"
     files = [(slot, slot_lock(folder, slot)) for slot in wanted]
     holders = [(slot, file.read_text(errors="replace").strip() if file.is_file() else "") for slot, file in files]
     return " or ".join(f"{slot}, where {holder or 'another run'} is running" for slot, holder in holders)

@@ -28,13 +28,16 @@ _NAME_LONGEST = 120  # characters of the run's name in a ticket's
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
-    """A run that waits for one of the slots `wanted`. `attended`: by a process of its own."""
+    """A run that waits for one of the slots `wanted`, or for all of them `together`. `attended`: by a process of its
+    own.
+    """
 
     file: Path
     run: RunFolder
     wanted: tuple[str, ...]
     environment: Mapping[str, str]
     attended: bool
+    together: bool = False
 
     def waits_for_runs(self) -> list[str]:
         """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
@@ -57,10 +60,14 @@ def new_ticket(queue: Path, run: RunFolder, *, first: bool = False) -> Path:
     return queue / f"{0 if first else 1}-{max(time.time_ns(), latest + 1)}-{run.id[:_NAME_LONGEST]}.json"
 
 
-def write_ticket(file: Path, run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Put the run into the queue, for the next process that waits for one of the wanted slots."""
+def write_ticket(
+    file: Path, run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str], *, together: bool = False
+) -> None:
+    """Put the run into the queue, for the next process that waits for one of the wanted slots, or for the first of
+    those that are wanted `together`.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, _values(run, wanted, environment, attended=False))
+    write_json(file, _values(run, wanted, environment, attended=False, together=together))
 
 
 def withdraw(run: RunFolder) -> bool:
@@ -78,14 +85,14 @@ def withdraw(run: RunFolder) -> bool:
 
 
 @contextmanager
-def attended(queue: Path, run: RunFolder, wanted: Sequence[str]) -> Iterator[Path]:
+def attended(queue: Path, run: RunFolder, wanted: Sequence[str], *, together: bool = False) -> Iterator[Path]:
     """A place in the queue for this process itself: locked before it gets its name, and gone at the end."""
     queue.mkdir(parents=True, exist_ok=True)
     file = new_ticket(queue, run)
     new = queue / f".{file.name}.{os.getpid()}.new"
     lock = take(new)
     assert lock is not None  # the name is this process's own
-    json.dump(_values(run, wanted, {}, attended=True), lock)
+    json.dump(_values(run, wanted, {}, attended=True, together=together), lock)
     lock.flush()
     new.rename(file)
     try:
@@ -122,9 +129,12 @@ def _place(file: Path) -> tuple[bool, int, str]:
     return first != "0", int(digits) if digits.isdecimal() and len(digits) < 30 else 0, file.name
 
 
-def _values(run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str], attended: bool) -> dict[str, object]:
+def _values(
+    run: RunFolder, wanted: Sequence[str], environment: Mapping[str, str], *, attended: bool, together: bool
+) -> dict[str, object]:
     kept = {name: value for name, value in environment.items() if name.startswith(KEPT)}
-    return {"run": str(run.path.absolute()), "wanted": list(wanted), "environment": kept, "attended": attended}
+    facts = {"environment": kept, "attended": attended, "together": together}
+    return {"run": str(run.path.absolute()), "wanted": list(wanted), **facts}
 
 
 @lru_cache(maxsize=4096)  # a ticket is written once
@@ -138,6 +148,7 @@ def _read(file: Path) -> Ticket | None:
             wanted=tuple(map(str, values["wanted"])),
             environment={str(name): str(value) for name, value in values["environment"].items()},
             attended=bool(values["attended"]),
+            together=bool(values.get("together")),
         )
     except (DamagedFile, KeyError, TypeError, AttributeError):
         return None

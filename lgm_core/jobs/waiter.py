@@ -10,6 +10,7 @@ run, the next process begins to wait.
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import IO
 
@@ -20,7 +21,7 @@ from lgm_core.base.regular_files import require_regular
 from lgm_core.jobs import tickets
 from lgm_core.jobs.attendance import attending, waiter_lock
 from lgm_core.jobs.signals import soft_signals
-from lgm_core.jobs.slots import slot_lock, try_slot
+from lgm_core.jobs.slots import slot_lock, try_slots
 from lgm_core.jobs.tickets import Ticket
 from lgm_core.jobs.worker import POLL_SECONDS, compute
 from lgm_core.runs.heart import Heart, Stopped
@@ -38,10 +39,10 @@ def wait(slot: str, here: Places, lock: IO[str] | None = None) -> int:
         with lock:
             while wanting := _wanting(slot, here):
                 ready = next((ticket for ticket in wanting if not ticket.waits_for_runs()), None)
-                held = try_slot(here.slots, [slot], ready.run.id) if ready and not ready.attended else None
+                held = _slots_for(ready, slot, here) if ready and not ready.attended else None
                 if ready and held:
                     with held[1]:
-                        code = _do(ready, slot, lock)
+                        code = _do(ready, held[0], lock)
                     if code is not None:
                         return code
                 _sleep_while_busy(slot, here)
@@ -55,6 +56,14 @@ def _wanting(slot: str, here: Places) -> list[Ticket]:
     return wanting if any(not ticket.attended for ticket in wanting) else []
 
 
+def _slots_for(ticket: Ticket, slot: str, here: Places) -> tuple[list[str], ExitStack] | None:
+    """This slot; for a run that wants several together, all of them, which who waits for the first one takes."""
+    if ticket.together and slot != ticket.wanted[0]:
+        return None
+    wanted = ticket.wanted if ticket.together else [slot]
+    return try_slots(here.slots, wanted, ticket.run.id, together=ticket.together)
+
+
 def _sleep_while_busy(slot: str, here: Places) -> None:
     """The queue is read again when the slot is free: until then, a lock is all that is looked at."""
     time.sleep(POLL_SECONDS)
@@ -62,7 +71,7 @@ def _sleep_while_busy(slot: str, here: Places) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _do(ticket: Ticket, slot: str, lock: IO[str]) -> int | None:
+def _do(ticket: Ticket, slots: Sequence[str], lock: IO[str]) -> int | None:
     """Do the run, once the next process may wait; None where the run was withdrawn or has another worker."""
     with ExitStack() as stack:
         stop, code = stack.enter_context(soft_signals())
@@ -76,7 +85,7 @@ def _do(ticket: Ticket, slot: str, lock: IO[str]) -> int | None:
         stack.enter_context(attending(here))
         try:
             ticket.run.config_to_work_on()
-            return 1 if compute(ticket.run, here, slot, heart, None, stop) == "failed" else code[0]
+            return 1 if compute(ticket.run, here, slots, heart, None, stop) == "failed" else code[0]
         except Stopped as end:
             heart.end(end)
             return code[0]

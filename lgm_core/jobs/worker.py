@@ -8,16 +8,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places
 from lgm_core.jobs.attendance import attend, attending
+from lgm_core.jobs.crew import crew, wanted_together
 from lgm_core.jobs.signals import soft_signals
-from lgm_core.jobs.slots import environment_of, try_slot, wanted_slots, who_holds
+from lgm_core.jobs.slots import environment_of, try_slots, who_holds
 from lgm_core.jobs.tickets import attended, waiting_tickets
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.store import RunFolder
@@ -65,41 +65,43 @@ def on_device(
                 waits(heart.status.phase)
 
         try:
-            with in_turn(run, places, waiting) as slot, attending(places):
-                return compute(run, places, slot, heart, listener, stop)
+            with in_turn(run, places, waiting) as slots, attending(places):
+                return compute(run, places, slots, heart, listener, stop)
         except Stopped as end:
             return heart.end(end)
 
 
 def compute(
-    run: RunFolder, places: Places, slot: str, heart: Heart, listener: Listener | None, stop: threading.Event
+    run: RunFolder, places: Places, slots: Sequence[str], heart: Heart, listener: Listener | None, stop: threading.Event
 ) -> str:
-    """Do the run on the slot's device, which this process holds; returns the state that it ended in."""
-    os.environ.update(environment_of(slot, run.config().device.device))
+    """Do the run on the slots' devices, which this process holds; returns the state that it ended in."""
+    os.environ.update(environment_of(slots, run.config().device.device))
     _obey(heart, stop)
     heart.change(state="running", phase="starting")
     from lgm_core.engine import work  # torch begins here, with the device in hand
 
-    return work(run, places, listener, stop, heart)
+    with crew(run, places, len(slots), heart):
+        return work(run, places, listener, stop, heart)
 
 
 @contextmanager
-def in_turn(run: RunFolder, places: Places, waiting: Callable[[str], object]) -> Iterator[str]:
-    """Wait in the queue for a slot that suits the run, and hold it; yields its name.
+def in_turn(run: RunFolder, places: Places, waiting: Callable[[str], object]) -> Iterator[list[str]]:
+    """Wait in the queue for a slot that suits the run, or for all, and hold them; yields their names.
 
     `waiting` is told what is waited for, again and again; it ends the wait by raising.
     """
-    with attended(places.queue, run, wanted_slots(run.config().device.device)) as file:
+    wanted, together = wanted_together(run.config().device.device)
+    with attended(places.queue, run, wanted, together=together) as file:
         while isinstance(turn := _turn(file, places), str):
             waiting(turn)
             time.sleep(POLL_SECONDS)
-    slot, lock = turn
-    with lock:
-        yield slot
+    slots, locks = turn
+    with locks:
+        yield slots
 
 
-def _turn(file: Path, places: Places) -> tuple[str, IO[str]] | str:
-    """A slot and its lock, or in words what the ticket in this file still waits for."""
+def _turn(file: Path, places: Places) -> tuple[list[str], ExitStack] | str:
+    """Slots and their locks, or in words what the ticket in this file still waits for."""
     queue = waiting_tickets(places.queue)
     mine = next(ticket for ticket in queue if ticket.file == file)
     if runs := mine.waits_for_runs():
@@ -107,8 +109,8 @@ def _turn(file: Path, places: Places) -> tuple[str, IO[str]] | str:
     rivals = [ticket for ticket in queue[: queue.index(mine)] if set(ticket.wanted) & set(mine.wanted)]
     held = None
     if all(ticket.waits_for_runs() for ticket in rivals):
-        held = try_slot(places.slots, mine.wanted, mine.run.id)
-    return held or who_holds(places.slots, mine.wanted)
+        held = try_slots(places.slots, mine.wanted, mine.run.id, together=mine.together)
+    return held or who_holds(places.slots, mine.wanted, together=mine.together)
 
 
 def _obey(heart: Heart, stop: threading.Event) -> None:

@@ -12,6 +12,7 @@ import torch
 from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.students.networks import StudentShape, student_shape
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.ranks import first
 from lgm_core.base.settings import ScratchConfig
 from lgm_core.datasets.catalog import find_row
 from lgm_core.datasets.whitened import Whitened, open_whitened
@@ -51,13 +52,14 @@ def _open(bench: Bench, scratch: ScratchConfig, *, grey: bool) -> Whitened:
     check_whitening(kind, channels, side)
     if bench.compute.device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # too coarse for a curvature of about 1e-5; off for every judge too
-    return open_whitened(
-        bench.train,
-        bench.test,
-        side=side,
-        channels=channels,
-        kind=kind,
-        cache=bench.cache,
-        device=bench.compute.device,
-        progress=bench.phase,
-    )
+    with first():
+        return open_whitened(
+            bench.train,
+            bench.test,
+            side=side,
+            channels=channels,
+            kind=kind,
+            cache=bench.cache,
+            device=bench.compute.device,
+            progress=bench.phase,
+        )

@@ -10,7 +10,9 @@ from lgm_core.backbones.abstract_bench import Bench
 from lgm_core.backbones.features import Bank
 from lgm_core.backbones.fitting import bytes_per_view, fitting_chunk
 from lgm_core.base.device import free_bytes
+from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import Backbone, generator
+from lgm_core.base.ranks import ranks, share
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random
 from lgm_core.datasets.spread import spread
@@ -47,6 +49,10 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
     """The backbone at a place of the list, with its views, its real side and its objective."""
     names, views = shared.networks(), own.lgm.views_in(place)
     backbone = bench.backbone(names[place])
+    all_views = views * shared.images_per_class * bench.classes
+    if all_views < ranks():
+        raise UserError(f"{all_views} views cannot be shared by {ranks()} processes: raise lgm.views")
+    own_views = share(all_views)
     side = Side(
         config=own.lgm,
         bank=lambda: real_bank(own, shared, bench, backbone),
@@ -66,7 +72,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
         views=views,
         seed=shared.seed,
         weight=own.lgm.weights(len(names))[place],
-        chunk=own.lgm.chunk or fitting(views * shared.images_per_class * bench.classes, bench, backbone),
+        chunk=own.lgm.chunk or fitting(own_views.stop - own_views.start, bench, backbone),
         place=place,
         meaning=torch.tensor(other) if place == 1 and (other := own.other_meaning(bench.classes)) else None,
     )

@@ -9,6 +9,7 @@ LGM specification, sections 1 and 3. Legend: N images, V views, D features, C cl
 
 from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,6 +19,8 @@ from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, as_images
 from lgm_core.base.device import Compute
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
+from lgm_core.base.rank_sums import gather
+from lgm_core.base.ranks import share
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.spread import class_weights
 from lgm_core.methods.lgm.gradients import LinearHead, head_gradient, zero_head_gradient
@@ -99,19 +102,22 @@ class BatchTarget(RealTarget):
     @torch.no_grad()
     def gradient(self, head: LinearHead, step: int) -> Float[Tensor, "c d1"]:
         indices = self._indices(step)
-        squares = self._coming.pop(step, None) or self._reader.submit(self._read, step)
-        self._coming = {step + 1: self._reader.submit(self._read, step + 1)}
+        m, mine = len(indices), share(len(indices))
+        squares = self._coming.pop(step, None) or self._reader.submit(self._read, step, mine)
+        self._coming = {step + 1: self._reader.submit(self._read, step + 1, mine)}
         pictures = as_images(squares.result(), self._compute.device)
-        choices = self._augment.draw(len(pictures), views=1, random=generator("cpu", self._seed, step, 0x7265616C))
+        choices = self._augment.draw(m, views=1, random=generator("cpu", self._seed, step, 0x7265616C))[mine]
+        choices = replace(choices, image=choices.image - mine.start)
         views = self._augment.views_for(self._backbone, pictures, choices)
-        features = self._compute.encode(self._backbone, views)
+        features = gather(self._compute.encode(self._backbone, views), m)
         labels = self._images.labels[indices].to(features.device)
         weights = class_weights(labels, len(head.weight)) if self._balanced else None
         return head_gradient(features, labels, head, weights)
 
-    def _read(self, step: int) -> UInt8[Tensor, "n 3 s s"]:
+    def _read(self, step: int, mine: slice) -> UInt8[Tensor, "n 3 s s"]:
         crop = generator("cpu", self._seed, step, 0x63726F70)
-        return load_squares(self._images, self._indices(step), self._resize, self._resize, crop)
+        torch.rand(mine.start, 2, generator=crop)  # the places of the crops before
+        return load_squares(self._images, self._indices(step)[mine], self._resize, self._resize, crop)
 
     def _indices(self, step: int) -> list[int]:
         per_epoch = max(len(self._images) // self._batch, 1)

@@ -8,6 +8,8 @@ cache, under a key of all that their bits depend on.
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from lgm_core.backbones.students.real_data import open_standardised
 from lgm_core.backbones.students.regression import target_shape
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import generator
+from lgm_core.base.ranks import heed, rank, ranks
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random, read_indices
 from lgm_core.datasets.whitened import Whitened, whitened_pictures
@@ -32,7 +35,9 @@ from lgm_core.methods.mkdt.experts import ExpertRecipe, train_experts
 from lgm_core.methods.mkdt.hardest import hardest, image_losses, kept_losses
 from lgm_core.methods.mkdt.step import MKDT
 from lgm_core.methods.mkdt.trajectories import Trajectories
-from lgm_core.methods.mkdt.unrolled import Learnables
+from lgm_core.methods.mkdt.unrolled import Learnables, can_share
+
+_POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ def open_stages(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Stages
     store.require_room(knobs.experts, knobs.store_gigabytes)
     stages = Stages(real, teacher, student, store)
     _train_missing(own, shared, bench, stages)
+    if ranks() > 1 and not can_share(student):
+        bench.note(f"{network} has batch norm, which looks at whole batches: every process computes the same steps")
     return stages
 
 
@@ -105,17 +112,20 @@ def high_loss(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Int[Tens
 
 
 def _hardest(own: MKDTSettings, bench: Bench, stages: Stages) -> Int[Tensor, "n"]:
-    store, train, losses = stages.store, stages.real.train, []
-    for expert in range(own.mkdt.experts):
-        bench.phase("the hardest images", expert, own.mkdt.experts)
+    store, train, experts = stages.store, stages.real.train, range(own.mkdt.experts)
+    files = [store.folder / f"losses-{expert:04d}.npy" for expert in experts]
 
-        def made(expert: int = expert) -> Tensor:
+    def make(expert: int) -> Tensor:
+        bench.phase("the hardest images", expert, len(experts))
+
+        def made() -> Tensor:
             flat = store.snapshot(expert, 1)
             return image_losses(stages.student, flat, train.values, stages.teacher.of_rows, len(train))
 
-        file = store.folder / f"losses-{expert:04d}.npy"
-        losses.append(kept_losses(file, made, count=len(train), note=bench.note))
-    return hardest(losses)
+        return kept_losses(files[expert], made, count=len(train), note=bench.note)
+
+    _divided(len(experts), make, lambda expert: files[expert].exists(), bench)
+    return hardest([make(expert) for expert in experts])
 
 
 def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages) -> None:
@@ -123,14 +133,18 @@ def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages
     knobs, store, train = own.mkdt, stages.store, stages.real.train
     recipe = _recipe(own)
     store.folder.mkdir(parents=True, exist_ok=True)
-    for first in range(0, knobs.experts, knobs.side_by_side):
-        group = range(first, first + knobs.side_by_side)
-        with FileLock(store.folder / "lock", fallback_to_soft=False):
-            if all([store.is_whole(expert, bench.note) for expert in group]):  # each of them is looked at
-                continue
-            name = f"experts: {first + 1} of {knobs.experts}" if len(group) == 1 else f"experts up to {group[-1] + 1}"
+    groups = [range(first, first + knobs.side_by_side) for first in range(0, knobs.experts, knobs.side_by_side)]
 
-            def progress(done: int, total: int, name: str = name) -> None:
+    def make(place: int) -> None:
+        group = groups[place]
+        with FileLock(store.folder / f"lock-{group[0]:04d}", fallback_to_soft=False):
+            if all([store.is_whole(expert, bench.note) for expert in group]):  # each of them is looked at
+                return
+            name = (
+                f"experts: {group[0] + 1} of {knobs.experts}" if len(group) == 1 else f"experts up to {group[-1] + 1}"
+            )
+
+            def progress(done: int, total: int) -> None:
                 bench.phase(name, done, total)
 
             snapshots = train_experts(
@@ -139,6 +153,24 @@ def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages
             )  # fmt: skip
             for expert, one in zip(group, snapshots, strict=True):
                 store.add(expert, one)
+
+    def there(place: int) -> bool:
+        return all(map(store.has, groups[place])) and all(store.is_whole(one, bench.note) for one in groups[place])
+
+    _divided(len(groups), make, there, bench)
+
+
+def _divided(count: int, make: Callable[[int], object], there: Callable[[int], bool], bench: Bench) -> None:
+    """Make things numbered 0 to `count` - 1, dealt out in turn to the processes of the run, and wait until all are
+    there. In one process: one after another.
+    """
+    for number in range(rank(), count, ranks()):
+        make(number)
+    others = [number for number in range(count) if number % ranks() != rank()]
+    while not all(map(there, others)):
+        bench.phase("waiting for the experts of the other processes")
+        heed()
+        time.sleep(_POLL_SECONDS)
 
 
 def _recipe(own: MKDTSettings) -> ExpertRecipe:

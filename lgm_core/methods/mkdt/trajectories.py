@@ -42,6 +42,10 @@ class Trajectories:
                 "fewer mkdt.experts, a smaller scratch.width, or mkdt.half"
             )
 
+    def has(self, expert: int) -> bool:
+        """Is there a file of the expert, whole or not?"""
+        return self._file(expert).exists()
+
     def is_whole(self, expert: int, note: Callable[[str], object]) -> bool:
         """Is the expert there? One that is damaged is removed, and `note` is told."""
         return is_whole(self._file(expert), shape=(self.snapshots, self.size), note=note)

@@ -17,6 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lgm_core.backbones.students.networks import Student
+from lgm_core.base.rank_sums import spread, sum_
+from lgm_core.base.ranks import share
 from lgm_core.methods.mkdt.experts import regression_loss
 
 Chunks = Sequence[Int[Tensor, "_"]]
@@ -42,13 +44,27 @@ class Matched:
     gradient: Learnables
 
 
+def can_share(student: Student) -> bool:
+    """May several processes share a chunk? Not where a layer looks at all of its images together."""
+    return student.shape.norm != "batch"
+
+
 def descend(
     student: Student, flat: Float[Tensor, "p"], learned: Learnables, chunks: Chunks, *, graph: bool = False
 ) -> Float[Tensor, "p"]:
-    """The parameters after a step on each chunk; `graph`: differentiable in all that went in."""
-    for rows in chunks:
+    """The parameters after a step on each chunk; `graph`: differentiable in all that went in.
+
+    Several processes share the images of a chunk: each has the loss of its own, and the slope is the sum of all. The
+    derivatives in images and targets are then those of its own, too; those in all else are whole.
+    """
+    shared = can_share(student)
+    for chunk in chunks:
         flat = flat if graph else flat.detach().requires_grad_()
-        loss = regression_loss(student, flat, learned.pixels[rows], learned.targets[rows])
+        own = chunk[share(len(chunk))] if shared else chunk
+        rows = own if len(own) else chunk[:1]  # of no weight: the mean of none would be no number
+        at = spread(flat) if shared else flat
+        loss = regression_loss(student, at, learned.pixels[rows], learned.targets[rows])
+        loss = loss if len(own) == len(chunk) else loss * (len(own) / len(chunk))
         (slope,) = torch.autograd.grad(loss, flat, create_graph=graph)
         flat = flat - learned.rate * slope
     return flat if graph else flat.detach()
@@ -76,4 +92,7 @@ def match(
             end = loss = (end - goal).square().sum() / whole
         back, *found = torch.autograd.grad(end, (flat, *leaves), back, materialize_grads=True)
         gradient = [total + one for total, one in zip(gradient, found, strict=True)]
-    return Matched(loss.item(), Learnables(*gradient))
+    pixels, targets, rate = gradient
+    if can_share(student):  # the derivative in the rate is whole on every process
+        pixels, targets = sum_(pixels), sum_(targets)
+    return Matched(loss.item(), Learnables(pixels, targets, rate))

@@ -14,6 +14,7 @@ from lgm_core.backbones.students.real_data import open_real, shape_of
 from lgm_core.backbones.students.training import centred_targets
 from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import generator
+from lgm_core.base.ranks import alone, ranks
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_random
 from lgm_core.datasets.catalog import find_row
@@ -44,6 +45,8 @@ def assemble(own: RCIGSettings, shared: SharedConfig, bench: Bench) -> RCIG:
         compiled=shared.device.compile,
     )
     learned = learned_set(own, shared, bench, real)
+    if ranks() > 1 and not (knobs.linearise and knobs.analytic_head):
+        bench.note("this ablation of RCIG is not shared: every process of the run computes the same")
     distiller = RCIG(knobs, synthetic=learned, real=real.train, pool=pool, seed=shared.seed)
     if bench.resumes:
         return distiller
@@ -52,7 +55,9 @@ def assemble(own: RCIGSettings, shared: SharedConfig, bench: Bench) -> RCIG:
     if published is not None:
         take_up(distiller, published)
     if published is None or published.step < shared.steps:
-        distiller.search(bench.phase)
+        with alone() as searches:  # the other processes are told the rates
+            if searches:
+                distiller.search(bench.phase)
     return distiller
 
 

@@ -12,7 +12,7 @@ Legend: N synthetic images with flips, B real images, D features, C classes, P p
 >>> loss, gradient = problem.loss_and_gradient(problem.start())
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 import torch
@@ -21,6 +21,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.rank_sums import sum_
+from lgm_core.base.ranks import share
 from lgm_core.methods.rcig.inner_problem import (
     Gradients,
     InnerProblem,
@@ -37,7 +39,7 @@ from lgm_core.methods.rcig.splices import Spliced
 
 @dataclass
 class _RealSums:
-    """The real side of the outer loss, summed chunk by chunk."""
+    """The real side of the outer loss, summed chunk by chunk; several processes share the real images."""
 
     loss: Tensor
     hits: Tensor
@@ -128,9 +130,11 @@ class Convexified(InnerProblem):
         if real.rows is not None:
             with_gradient = torch.zeros_like(with_gradient).index_fill_(0, real.rows, True)
         for back, chosen in ((True, with_gradient), (False, ~with_gradient)):
-            for part in chosen.nonzero().flatten().split(self._chunk):
-                self._add(sums, displacement, head, real, part, back)
-        return sums
+            numbers = chosen.nonzero().flatten()
+            for part in numbers[share(len(numbers))].split(self._chunk):
+                if len(part):
+                    self._add(sums, displacement, head, real, part, back)
+        return _RealSums(*(sum_(getattr(sums, one.name).clone()) for one in fields(sums)))
 
     def _add(
         self, sums: _RealSums, displacement: Tensor, head: Tensor, real: RealBatch, part: Tensor, back: bool

@@ -87,7 +87,7 @@ def about(seconds: float) -> str:
 def _say_where_from(found: Estimate) -> None:
     runs = len(found.from_runs)
     told = f"{runs} earlier run{'s' if runs > 1 else ''}" if runs else "a few steps measured on this machine"
-    st.caption(f"Estimated from {told}, on {plain(found.device)}.")
+    st.caption(f"Estimated from {told}, on {plain(found.device)}. {found.words_of_devices}".strip())
 
 
 def _say_what_fits(known: dict[str, Estimate]) -> None:
