@@ -19,6 +19,8 @@ from lgm_core.base.remembered import Remembered
 
 HEARTBEAT_SECONDS = 2.0
 LOST_AFTER_SECONDS = 15.0
+LEASE_SECONDS = 30.0
+"""How long a writer on another machine holds its run after its last sign of life (`runs/lease.py`)."""
 STATES = ("queued", "running", "paused", "stopped", "failed", "finished", "lost")
 
 
@@ -66,8 +68,16 @@ def read_status(
     if status.state == "queued" and status.ticket and (not is_here or has_ticket(status.ticket)):
         return status
     gone = silent > 2 * HEARTBEAT_SECONDS and is_here and status.pid > 0 and _is_dead(status.pid)
-    gone = gone or (silent > LOST_AFTER_SECONDS and not (is_here and has_writer()))
+    gone = gone or (silent > (LOST_AFTER_SECONDS if is_here else LEASE_SECONDS) and not (is_here and has_writer()))
     return replace(status, state="lost") if expected and gone else status
+
+
+def elsewhere(status: Status) -> float:
+    """Seconds since the last sign of life of a writer on another machine that holds the run; 0.0 where none does."""
+    if not status.active or status.pid == 0 or status.host == platform.node():
+        return 0.0
+    silent = max(time.time() - status.heartbeat, 0.001)
+    return silent if silent < LEASE_SECONDS else 0.0
 
 
 def written_status(path: Path) -> Status:
