@@ -37,15 +37,20 @@ class Ticket:
     attended: bool
 
     def waits_for_runs(self) -> list[str]:
-        """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
-        try:
-            config = self.run.config()
-        except UserError:  # whoever does the run says what is wrong with it
-            return []
-        names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
-        sources = [RunFolder(self.run.path.parent / name) for name in names]
-        unfinished = ("queued", "running", "paused")
-        return [source.id for source in sources if source.config_file.exists() and source.status().state in unfinished]
+        """The runs that must end before this one can begin; see `unfinished_sources`."""
+        return unfinished_sources(self.run)
+
+
+def unfinished_sources(run: RunFolder) -> list[str]:
+    """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
+    try:
+        config = run.config()
+    except UserError:  # whoever does the run says what is wrong with it
+        return []
+    names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
+    sources = [RunFolder(run.path.parent / name) for name in names]
+    unfinished = ("queued", "running", "paused")
+    return [source.id for source in sources if source.config_file.exists() and source.status().state in unfinished]
 
 
 def new_ticket(queue: Path, run: RunFolder, *, first: bool = False) -> Path:

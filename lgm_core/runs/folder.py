@@ -22,7 +22,7 @@ from lgm_core.datasets.groups import PREFIX, Collection
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, read_whole, reports_in
 from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
-from lgm_core.runs.status import Status, elsewhere, read_status
+from lgm_core.runs.status import Status, elsewhere, is_alive, read_status
 
 
 class _File:
@@ -139,15 +139,20 @@ class RunFolder:
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
-        return read_status(self.status_file, self._is_locked, lambda name: self._ticket(name) is not None)
+        return read_status(self.status_file, self._is_locked, self._is_awaited)
 
     def ticket(self) -> Path | None:
         """The run's file in the queue, where it waits there for its turn."""
         return self._ticket(self.status().ticket)
 
-    def _ticket(self, name: str) -> Path | None:
-        file = self.path.parent.parent / "slots" / "queue" / name
+    def _ticket(self, name: str, queue: str = "queue") -> Path | None:
+        file = self.path.parent.parent / "slots" / queue / name
         return file if not why_no_name(name, LONGEST_FILE_NAME) and file.is_file() else None
+
+    def _is_awaited(self, name: str) -> bool:
+        """Will the run's turn come: is its ticket in the queue, or is a cluster's planner alive that has it?"""
+        planned = self._ticket(name, "clusters")
+        return self._ticket(name) is not None or (planned is not None and is_alive(planned))
 
     def marks(self) -> Marks:
         """What a person says of the run: a note, a star, tags; `mark` writes them."""

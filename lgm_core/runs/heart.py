@@ -19,7 +19,7 @@ from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.files import sweep, write_json
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import known_method
-from lgm_core.runs.lease import Claim
+from lgm_core.runs.lease import Claim, Occupied
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LEASE_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
@@ -65,6 +65,7 @@ class Heart:
             seconds_per_step=before.seconds_per_step,
             device=before.device,
             threads=before.threads,
+            cluster=before.cluster,
             notes=before.notes if before.state == "queued" else (),  # written by whoever started this worker
         )
         self._guard, self._over = threading.Lock(), threading.Event()
@@ -78,7 +79,7 @@ class Heart:
                 break
             time.sleep(0.1)  # a reader that checks for a writer holds it for a moment
         else:
-            raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
+            raise Occupied(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
         try:
             self._begin()

@@ -8,7 +8,7 @@ it anew before it writes again, which fails where another has come in between. C
 Whoever has claimed a run writes its heartbeat, and then looks whether its claim is still the latest: another either
 saw that heartbeat, and gave way, or had made a later claim by then.
 
->>> claim = Claim(run)  # raises `UserError` where another machine works on the run
+>>> claim = Claim(run)  # raises `Occupied` where another machine works on the run
 >>> claim.renew()  # False where another has taken the run over
 True
 """
@@ -23,8 +23,12 @@ from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.status import LEASE_SECONDS, elsewhere
 
 
+class Occupied(UserError):
+    """Another process writes to the run."""
+
+
 class Claim:
-    """The right to write to a run. Raises `UserError` where a writer on another machine holds it."""
+    """The right to write to a run. Raises `Occupied` where a writer on another machine holds it."""
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
@@ -34,7 +38,7 @@ class Claim:
             self.refuse()
         try:
             self._refuse_if_held()  # what a file system had remembered of the status is read anew by now
-        except UserError:
+        except Occupied:
             self._run.claim_file(self._number).unlink(missing_ok=True)
             raise
 
@@ -43,8 +47,8 @@ class Claim:
         return max(self._run.claims(), default=0) <= self._number
 
     def refuse(self) -> NoReturn:
-        """Raise the `UserError` for a claim that came too late."""
-        raise UserError(f"another machine has just begun to work on {self._run.id!r}; wait for it, or stop it first")
+        """Raise `Occupied` for a claim that came too late."""
+        raise Occupied(f"another machine has just begun to work on {self._run.id!r}; wait for it, or stop it first")
 
     def renew(self) -> bool:
         """Make the next claim, and remove earlier ones; False where another machine has claimed the run since."""
@@ -67,7 +71,7 @@ class Claim:
     def _refuse_if_held(self) -> None:
         status = self._run.status()
         if silent := elsewhere(status):
-            raise UserError(
+            raise Occupied(
                 f"{status.host} is working on the run {self._run.id!r}: its last sign of life is {silent:.0f} s old; "
                 f"stop it there, or wait until that is {LEASE_SECONDS:.0f} s old"
             )
