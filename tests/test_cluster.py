@@ -1,6 +1,5 @@
 """Runs sent to a cluster: what they ask for, what they wait for, how they are told; no cluster is needed."""
 
-import builtins
 import os
 import signal
 import time
@@ -174,14 +173,7 @@ def test_a_task_leaves_a_run_alone_that_was_sent_elsewhere(here, task):
 
 def test_without_ray_and_slurm_the_commands_say_what_to_do(store, here, monkeypatch, capsys):
     _run(here, "one")
-    real = builtins.__import__
-
-    def absent(name: str, *given: object) -> object:
-        if name in ("ray", "submitit"):
-            raise ImportError(name)
-        return real(name, *given)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    monkeypatch.setattr("lgm_core.jobs.sending.find_spec", lambda package: None)
     for cluster in ("auto", "slurm"):
         assert main(["submit", cluster, "one"]) == 3
         assert "is not installed: `make cluster`" in capsys.readouterr().err
@@ -221,17 +213,17 @@ def test_slurm_jobs_wait_for_those_of_their_sources(here, monkeypatch):
     monkeypatch.setattr(
         submitit.AutoExecutor, "update_parameters", lambda self, **its: asked.append(its) or update(self, **its)
     )
-    jobs = slurm.submit([first, then], here, "debug")
+    jobs = slurm.submit_to_slurm([first, then], here, "debug")
     assert [run.status().state for run in (first, then)] == ["queued", "queued"]
     assert [its["slurm_additional_parameters"] for its in asked] == [{}, {"dependency": f"afterany:{jobs[0].job_id}"}]
     assert asked[0]["slurm_partition"] == "gpu" and asked[0]["slurm_account"] == "vision"
     assert [job.result() for job in jobs] == ["finished", "finished"] and not list(here.clusters.glob("*.json"))
     monkeypatch.setenv("LGM_SLURM", "gpu")
     with pytest.raises(UserError, match="LGM_SLURM is a list such as"):
-        slurm.submit([_run(here, "more")], here, "debug")
+        slurm.submit_to_slurm([_run(here, "more")], here, "debug")
 
 
 def test_where_there_is_no_slurm_that_is_said(here):
     pytest.importorskip("submitit", reason="submitit is not installed (make cluster)")
     with pytest.raises(Unavailable, match="cannot send jobs to Slurm .*log in to one that has sbatch"):
-        slurm.submit([_run(here, "one")], here)
+        slurm.submit_to_slurm([_run(here, "one")], here)

@@ -26,14 +26,14 @@ from lgm_core.runs.store import RunFolder, RunStore
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the warnings are Ray's own
 MARK = "LGM_TEST_CLUSTER"
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-KILLS_EVERY = 10.0  # seconds
+KILLS_EVERY = 15.0  # seconds
 SEND_AND_STAY = """
 import sys, time, ray
 from lgm_core.base.places import places
-from lgm_core.jobs.ray_cluster import submit
+from lgm_core.jobs.ray_cluster import submit_to_ray
 from lgm_core.runs.store import RunStore
 ray.shutdown = lambda: print("sent", flush=True) or time.sleep(1000)
-submit(RunStore(places().runs).runs(), places(), sys.argv[1])
+submit_to_ray(RunStore(places().runs).runs(), places(), sys.argv[1])
 """
 
 
@@ -73,6 +73,7 @@ def _until(condition: Callable[[], bool], runs: list[RunFolder], each: Callable[
     while not condition():
         each()
         states = [(run.id, run.status().state, run.status().phase) for run in runs]
+        assert all(state != "failed" for _, state, _ in states), f"{states}\n{runs[0].log_tail()}"
         assert time.monotonic() < end, f"{states}\n{runs[0].log_tail()}"
         time.sleep(0.2)
 
@@ -113,7 +114,7 @@ def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_ru
 
     def storm() -> None:
         nonlocal last_kill, killed
-        if time.monotonic() - last_kill > KILLS_EVERY and killed < 6:
+        if time.monotonic() - last_kill > KILLS_EVERY and killed < 8:
             cluster.remove_node(sorted(cluster.worker_nodes, key=lambda node: node.unique_id)[0], allow_graceful=False)
             cluster.add_node(**NODE)
             last_kill, killed = time.monotonic(), killed + 1
@@ -139,6 +140,6 @@ def test_a_run_as_a_job_of_its_own_process(here, small_run, monkeypatch):
     pytest.importorskip("submitit", reason="submitit is not installed (make cluster)")
     config = change(small_run, {"kind": "baseline", "baseline": {"choice": "random"}, "device": {"device": "cpu"}})
     run = start(config, here)
-    (job,) = slurm.submit([run], here, "local")
+    (job,) = slurm.submit_to_slurm([run], here, "local")
     assert job.result() == "finished" == RunStore(here.runs).open(run.id).status().state
     assert "run " in run.log_tail() and not list(here.clusters.glob("*.json"))

@@ -1,6 +1,6 @@
 """Runs sent to a cluster from the command line.
 
->>> submit(["auto", "demo-lgm-mobilenet_v2-s0"])
+>>> submit_runs(["auto", "demo-lgm-mobilenet_v2-s0"])
 sent 1 run to auto; `lgm queue` and the page Runs tell what they wait for
 0
 """
@@ -16,7 +16,7 @@ from lgm_core.jobs.sending import send
 from lgm_core.runs.store import RunFolder, RunStore
 
 
-def submit(arguments: Sequence[str]) -> int:
+def submit_runs(arguments: Sequence[str]) -> int:
     """Send runs to a cluster, or continue them there: lgm submit auto|HOST:PORT|slurm RUN [RUN ...]."""
 
     def read(
@@ -24,7 +24,7 @@ def submit(arguments: Sequence[str]) -> int:
     ) -> tuple[str, tuple[str, ...]]:
         return cluster, runs
 
-    cluster, names = tyro.cli(read, args=list(arguments), prog="lgm submit", description=submit.__doc__)
+    cluster, names = tyro.cli(read, args=list(arguments), prog="lgm submit", description=submit_runs.__doc__)
     store = RunStore(places().runs)
     return send_off([store.open(name) for name in names], cluster)
 

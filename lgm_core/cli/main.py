@@ -48,7 +48,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "pause": control.pause,
     "stop": control.stop,
     "queue": control.queue,
-    "submit": clustering.submit,
+    "submit": clustering.submit_runs,
     "delete": deleting.delete,
     "note": control.note,
     "show": look.show,

@@ -4,7 +4,7 @@ A run is a task with the cores and GPUs it needs. It waits for the tasks of its 
 same banks, and begins again elsewhere where its node dies, from its checkpoint. A detached actor, the planner, owns the
 tasks: whoever sent them may end. It begins again where its own node dies, and learns from the run folders what is left.
 
->>> submit(runs, places(), "auto")  # returns when the cluster has them; `lgm pause` and the pages see run folders
+>>> submit_to_ray(runs, places(), "auto")  # returns when the cluster has them
 """
 
 import os
@@ -32,10 +32,10 @@ _ANSWERS_WITHIN = 10.0  # seconds until the cluster's head does
 _BEGINS_WITHIN = 120.0  # seconds until the planner answers, at most
 
 
-def submit(runs: Sequence[RunFolder], here: Places, address: str) -> list[RunFolder]:
+def submit_to_ray(runs: Sequence[RunFolder], here: Places, address: str) -> list[RunFolder]:
     """Send the runs to the cluster; those that are done, or have a worker, are left as they are. Returns those sent.
 
-    Raises `Unavailable` where Ray is not installed, or not reached at the address ("auto", "HOST:PORT", "ray://...").
+    Raises `Unavailable` where there is no cluster at the address ("auto", "HOST:PORT", "ray://...").
     """
     with connected(address) as ray:
         plan_runs(runs, _nodes(ray))  # a wrong device is said before anything is written
@@ -72,7 +72,15 @@ class Planner:
         return True
 
     def _watch(self) -> None:
+        """Until all runs have ended; where this fails itself, they are soon seen to be lost, and can be sent again."""
         ray = _ray()
+        try:
+            self._send_all(ray)
+        finally:
+            self._file.unlink(missing_ok=True)
+            ray.kill(ray.get_runtime_context().current_actor)
+
+    def _send_all(self, ray: Any) -> None:
         waiting = plan_runs(self._runs, _nodes(ray))
         while waiting or self._under_way:
             self._file.touch()  # a sign of life for the runs that wait
@@ -85,8 +93,6 @@ class Planner:
                 state = _result(ray, self._under_way.pop(name))
                 if state == "queued":  # a source of it is paused, or is worked on elsewhere
                     waiting += plan_runs([run for run in self._runs if run.id == name], _nodes(ray))
-        self._file.unlink(missing_ok=True)
-        ray.kill(ray.get_runtime_context().current_actor)
 
     def _sent(self, ray: Any, planned: Planned) -> bool:
         """Send the run, unless a source of it is unfinished and not under way."""
@@ -94,8 +100,8 @@ class Planner:
         if not all(source in self._under_way for source in sources):
             return False
         near = {"scheduling_strategy": _near(planned.near)} if planned.near else {}
-        task = ray.remote(work_on).options(
-            name=planned.run.id, num_cpus=planned.cpus, num_gpus=planned.gpus, max_retries=_RETRIES, max_calls=1, **near
+        task = ray.remote(max_calls=1)(work_on).options(  # each run in a process of its own
+            name=planned.run.id, num_cpus=planned.cpus, num_gpus=planned.gpus, max_retries=_RETRIES, **near
         )
         after = [self._under_way[source] for source in sources]
         self._under_way[planned.run.id] = task.remote(str(planned.run.path), self._file.name, self._environment, *after)
@@ -136,10 +142,8 @@ def _knock(address: str) -> None:
 
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise Unavailable("Ray is not installed: `make cluster` adds it to the environment") from None
+    import ray  # pyright: ignore[reportMissingImports]
+
     return ray
 
 

@@ -4,11 +4,15 @@
 [RunFolder('demo-lgm-mobilenet_v2-s0'), ...]
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
+from lgm_core.base.errors import Unavailable
 from lgm_core.base.knobs import knob
 from lgm_core.base.places import Places
+from lgm_core.jobs.local import has_worker
 from lgm_core.runs.start import is_done
 from lgm_core.runs.store import RunFolder
 
@@ -25,14 +29,29 @@ class ClusterFlags:
     )
 
 
+def usual_cluster() -> str:
+    """The cluster that LGM_CLUSTER names, which the page Launch offers; "" where it is not set."""
+    return os.environ.get("LGM_CLUSTER", "").strip()
+
+
+def why_not_sent(cluster: str) -> str:
+    """Why nothing can be sent there, and what to do; "" where the package for it is installed, or for this machine."""
+    package, title = ("submitit", "submitit") if cluster == SLURM else ("ray", "Ray")
+    if not cluster or find_spec(package):
+        return ""
+    return f"{title} is not installed: `make cluster` adds it to the environment"
+
+
 def send(runs: Sequence[RunFolder], here: Places, cluster: str) -> list[RunFolder]:
     """Send those that are not done and have no worker yet; returns them. Raises `UserError` where that fails."""
+    if why := why_not_sent(cluster):
+        raise Unavailable(why)
     if cluster == SLURM:
-        from lgm_core.jobs.slurm import submit
+        from lgm_core.jobs.slurm import submit_to_slurm
 
-        left = [run for run in runs if not is_done(run)]
-        submit(left, here)
+        left = [run for run in runs if not is_done(run) and not has_worker(run)]
+        submit_to_slurm(left, here)
         return left
-    from lgm_core.jobs.ray_cluster import submit
+    from lgm_core.jobs.ray_cluster import submit_to_ray
 
-    return submit(runs, here, cluster)
+    return submit_to_ray(runs, here, cluster)

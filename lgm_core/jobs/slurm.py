@@ -1,6 +1,6 @@
 """Runs as jobs of Slurm, by `submitit`: Slurm schedules, and sends a job again that it has ended early.
 
->>> submit(runs, places())  # `LGM_SLURM="partition=gpu,account=vision"` adds what this Slurm wants to know
+>>> submit_to_slurm(runs, places())  # `LGM_SLURM="partition=gpu,account=vision"` adds what this Slurm wants to know
 """
 
 import os
@@ -22,18 +22,16 @@ _USUAL = Node(id="", host="", cpus=8, gpus=1)  # what a run may have where its s
 _MINUTES = 24 * 60  # of a job; one that runs out of time goes on in the next
 
 
-def submit(runs: Sequence[RunFolder], here: Places, executor: str = "slurm") -> list[Any]:
+def submit_to_slurm(runs: Sequence[RunFolder], here: Places, executor: str = "slurm") -> list[Any]:
     """A job for each run that is not done and has no worker; returns submitit's jobs.
 
     A job begins after those of its sources. `executor`: submitit's; "local" and "debug" need no Slurm, and do not wait.
-    Raises `Unavailable` where submitit or Slurm is not here.
+    Raises `Unavailable` where there is no Slurm.
     """
-    try:
-        import submitit  # pyright: ignore[reportMissingImports]
+    import submitit  # pyright: ignore[reportMissingImports]
 
+    try:
         jobs, sent = submitit.AutoExecutor(folder=here.clusters / "slurm-logs", cluster=executor), {}
-    except ImportError:
-        raise Unavailable("submitit is not installed: `make cluster` adds it to the environment") from None
     except RuntimeError as error:
         raise Unavailable(f"this machine cannot send jobs to Slurm ({error}); log in to one that has sbatch") from None
     here.clusters.mkdir(parents=True, exist_ok=True)
