@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lgm_core.base.places import Places
 from lgm_core.jobs.cluster_plan import Node, Planned, plan_runs
 from lgm_core.jobs.cluster_work import environment_for, is_to_do, work_on
 from lgm_core.jobs.local import has_worker, mark_queued
-from lgm_core.jobs.tickets import unfinished_sources
+from lgm_core.jobs.tickets import sources_of, unfinished_sources
 from lgm_core.runs.start import is_done
 from lgm_core.runs.store import RunFolder
 
@@ -66,7 +66,8 @@ class Planner:
         self._file, self._environment = Path(file), environment
         self._runs = [RunFolder(Path(path)) for path in paths]
         self._under_way: dict[str, Any] = {}
-        threading.Thread(target=self._watch, daemon=True).start()
+        self.watching = threading.Thread(target=self._watch, daemon=True)
+        self.watching.start()
 
     def is_there(self) -> bool:
         return True
@@ -81,31 +82,34 @@ class Planner:
             ray.kill(ray.get_runtime_context().current_actor)
 
     def _send_all(self, ray: Any) -> None:
-        waiting = plan_runs(self._runs, _nodes(ray))
+        waiting = {planned.run.id: planned for planned in plan_runs(self._runs, _nodes(ray))}
         while waiting or self._under_way:
             self._file.touch()  # a sign of life for the runs that wait
-            waiting = [one for one in waiting if is_to_do(one.run, self._file.name) and not self._sent(ray, one)]
+            for name, planned in list(waiting.items()):
+                if not is_to_do(planned.run, self._file.name):
+                    del waiting[name]
+                elif not self._is_blocked(planned.run, waiting):
+                    self._under_way[name] = self._send(ray, waiting.pop(name))
             if not self._under_way:
                 time.sleep(_LOOKS_EVERY)
                 continue
             ended, _ = ray.wait(list(self._under_way.values()), timeout=_LOOKS_EVERY)
             for name in [name for name, task in self._under_way.items() if task in ended]:
-                state = _result(ray, self._under_way.pop(name))
-                if state == "queued":  # a source of it is paused, or is worked on elsewhere
-                    waiting += plan_runs([run for run in self._runs if run.id == name], _nodes(ray))
+                if _result(ray, self._under_way.pop(name)) == "queued":  # a source is paused, or is worked on elsewhere
+                    again = [run for run in self._runs if run.id == name]
+                    waiting |= {planned.run.id: planned for planned in plan_runs(again, _nodes(ray))}
 
-    def _sent(self, ray: Any, planned: Planned) -> bool:
-        """Send the run, unless a source of it is unfinished and not under way."""
-        sources = unfinished_sources(planned.run)
-        if not all(source in self._under_way for source in sources):
-            return False
+    def _is_blocked(self, run: RunFolder, waiting: Iterable[str]) -> bool:
+        """Is there a source that is unfinished elsewhere, or that was not sent yet? Tasks are waited for by Ray."""
+        return bool({*unfinished_sources(run)} - {*self._under_way} or {*sources_of(run)} & {*waiting})
+
+    def _send(self, ray: Any, planned: Planned) -> Any:
         near = {"scheduling_strategy": _near(planned.near)} if planned.near else {}
         task = ray.remote(max_calls=1)(work_on).options(  # each run in a process of its own
             name=planned.run.id, num_cpus=planned.cpus, num_gpus=planned.gpus, max_retries=_RETRIES, **near
         )
-        after = [self._under_way[source] for source in sources]
-        self._under_way[planned.run.id] = task.remote(str(planned.run.path), self._file.name, self._environment, *after)
-        return True
+        after = [self._under_way[name] for name in sources_of(planned.run) if name in self._under_way]
+        return task.remote(str(planned.run.path), self._file.name, self._environment, *after)
 
 
 @contextmanager
