@@ -109,6 +109,10 @@ def test_a_planner_that_begins_again_does_what_is_left_and_waits_for_lost_source
     assert ray.sent == [("a", ()), ("b", (_path(here, "a"),))]
 
 
+def test_a_lost_source_that_is_given_later_is_sent_first_all_the_same(plan):
+    assert [name for name, _ in plan(["b:a", "a"], {"a": "lost"}).sent] == ["a", "b"]
+
+
 def test_a_run_whose_source_is_paused_is_sent_once_that_has_ended(plan, here, monkeypatch):
     source = RunStore(here.runs).create(RunConfig(name="elsewhere"), {})
     write_json(source.status_file, asdict(replace(source.status(), state="paused")))
