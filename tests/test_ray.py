@@ -26,7 +26,7 @@ from lgm_core.runs.store import RunFolder, RunStore
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the warnings are Ray's own
 MARK = "LGM_TEST_CLUSTER"
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-KILLS_EVERY = 15.0  # seconds
+KILLS_EVERY, KILLS = 20.0, 4  # seconds; a task spends most of its time on imports, and must get further than these
 SEND_AND_STAY = """
 import sys, time, ray
 from lgm_core.base.places import places
@@ -110,13 +110,13 @@ def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_ru
     driver.stdout.close()
     assert all(run.status().cluster == cluster.address for run in runs)
     local.pause(runs[-1])  # the last in line
-    last_kill, killed = time.monotonic(), 0
+    last_kill, killed, nodes = time.monotonic(), 0, list(cluster.worker_nodes)
 
     def storm() -> None:
-        nonlocal last_kill, killed
-        if time.monotonic() - last_kill > KILLS_EVERY and killed < 8:
-            cluster.remove_node(sorted(cluster.worker_nodes, key=lambda node: node.unique_id)[0], allow_graceful=False)
-            cluster.add_node(**NODE)
+        nonlocal last_kill, killed  # the oldest node dies
+        if time.monotonic() - last_kill > KILLS_EVERY and killed < KILLS:
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
+            nodes.append(cluster.add_node(**NODE))
             last_kill, killed = time.monotonic(), killed + 1
 
     _until(lambda: all(run.status().state == "finished" for run in runs[:-1]), runs, storm)
