@@ -4,6 +4,7 @@
 'finished'
 """
 
+import logging
 import os
 import sys
 import threading
@@ -76,7 +77,8 @@ def _do(run: RunFolder, here: Places, stop: threading.Event) -> None:
 
 
 def _log_to(run: RunFolder) -> None:
-    """What this process prints goes to the run's log."""
+    """What this process prints goes to the run's log, beside what the run itself says there."""
+    logging.getLogger("lgm").setLevel(logging.INFO)
     require_regular(run.log_file)
     sys.stdout.flush()
     with run.log_file.open("ab") as log:
