@@ -1,4 +1,4 @@
-# make setup | app | demo | test | proofs | faults | check
+# make setup | cluster | app | demo | test | proofs | faults | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup app demo test proofs faults check
+.PHONY: setup cluster app demo test proofs faults check
 
 setup: $(READY)
 
@@ -28,6 +28,12 @@ $(READY): requirements.txt Makefile
 	@chmod +x $(BIN)/lgm
 	@$(BIN)/lgm fetch mobilenet_v3_small mobilenet_v2 tf_efficientnet_lite0
 	@touch $(READY)
+
+# Ray and submitit, for studies on a cluster (docs/scale.md): the lines of requirements.txt that begin with "#cluster: ".
+cluster: setup
+	@wanted="$$(sed -n 's/^#cluster: //p' requirements.txt)"; \
+	if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python $$wanted; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $$wanted; fi
 
 app: setup
 	$(BIN)/streamlit run app.py

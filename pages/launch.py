@@ -10,6 +10,7 @@ from lgm_core.base.names import file_name
 from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.jobs.effort import efforts_of, with_effort
+from lgm_core.jobs.sending import why_not_sent
 from lgm_core.jobs.study import StudyFlags
 from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
@@ -29,6 +30,7 @@ from pages.parts.launch.form import draw_fields, draw_groups
 from pages.parts.launch.link import linked, put_into_link
 from pages.parts.launch.plan import command_of, in_lines, make_plan, to_watch
 from pages.parts.launch.ready import show_backbones, show_dataset
+from pages.parts.launch.where import pick_cluster
 from pages.parts.pickers import pick_backbones, pick_dataset
 from pages.parts.server.access import may_launch
 from pages.parts.status import attempt
@@ -95,13 +97,15 @@ with summary, st.container(border=True, key="lgm_summary"):
         show_estimate(plan)
         if words := time_words(plan[0]):
             takes.caption(words)
+    cluster = pick_cluster()
     if not fine:
         st.warning("Something this run needs is not on this machine yet: fetch it, or see the note beside it.")
-    ready = fine and not problem and may_launch()
+    ready = fine and not problem and may_launch() and not why_not_sent(cluster)
     if st.button("Start", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=not ready):
         started: list[RunFolder] = []
-        if attempt(lambda: started.extend(local.submit(run, places()) for run in plan)):
+        if attempt(lambda: started.extend(local.submit_all(plan, places(), cluster))):
             st.switch_page("pages/watch.py", query_params={"run": to_watch(started).id})
     if not problem:
         st.caption("Same run from a terminal")
-        st.code(in_lines(command_of(config, study, sets, flags)), language="bash", wrap_lines=True)
+        words = command_of(config, study, sets, replace(flags, cluster=cluster))
+        st.code(in_lines(words), language="bash", wrap_lines=True)

@@ -23,8 +23,8 @@ STAND_INS = {
     "config", "data", "distiller", "features", "first_url", "folder", "images", "labels", "last_url", "learned",
     "left", "losses", "losses_at", "maps_of_a", "maps_of_b", "measured", "members", "network", "null", "open_one",
     "orders", "other_bank", "other_features", "own", "path", "photographs", "picture", "progress", "real",
-    "real_labels", "residuals", "right", "run", "snapshots", "split", "state", "store", "student", "synthetic", "synthetic_labels",
-    "test_features", "test_images", "test_labels", "train", "transform", "whitened",
+    "real_labels", "residuals", "right", "run", "snapshots", "split", "state", "store", "student", "synthetic",
+    "synthetic_labels", "test_features", "test_images", "test_labels", "train", "transform", "whitened",
 }  # fmt: skip
 CALLED = {"backbone", "network", "student", "progress", "losses_at"}  # those of them that may be called
 MODULES = {

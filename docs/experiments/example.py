@@ -23,7 +23,7 @@ distill details mobilenet_v3_small --preset preview --evaluate-on mobilenet_v3_s
 --steps 150 --lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2
 --record.frames 20 --record.map-images 600 --data.train-per-class 38 --synthetic.resolution 64
 """
-LEFT_OUT = ("checkpoint.safetensors", "map.safetensors", "writer.lock", "control.json", ".notes.json.lock")
+LEFT_OUT = ("checkpoint.safetensors", "map.safetensors", "writer*", "control.json", ".notes.json.lock")
 
 
 def main() -> None:

@@ -41,6 +41,10 @@ class Places:
         return self.slots / "queue"
 
     @property
+    def clusters(self) -> Path:
+        return self.slots / "clusters"
+
+    @property
     def thumbs(self) -> Path:
         return self.cache / "thumbs"
 

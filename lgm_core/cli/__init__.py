@@ -1,10 +1,11 @@
 """The command line.
 
 main     which verbs there are, and how their mistakes are told
-compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry, bench: in the foreground
+compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry: in the foreground
 instruments  layers, backbone, patches, style: what one backbone sees, what one set looks like
 pairing  allegiance: contrast sets of pairs of backbones, and whose side the others take
-control  pause, stop, queue, estimate, note; and what worker processes are started with: work, calibrate
+clustering submit: runs sent to a Ray cluster or to Slurm
+control  pause, stop, queue, estimate, bench, note; and what worker processes are started with: work, calibrate
 deleting delete: to the trash, and back
 look     show, list, fetch
 sharing  report, gallery, export, timelapse: files to keep or to pass on

@@ -17,6 +17,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name, load
 from lgm_core.base.places import places
+from lgm_core.cli.clustering import send_off
 from lgm_core.cli.console import progress_bar
 from lgm_core.cli.flags import parse_changes, parse_config, parse_with
 from lgm_core.cli.look import show_run
@@ -24,6 +25,7 @@ from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.catalog import find_row
 from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.local import require_ended_badly
+from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.worker import on_device
 from lgm_core.methods.catalog import METHODS
@@ -34,7 +36,7 @@ from lgm_core.runs.store import RunFolder, RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillFlags:
+class DistillFlags(ClusterFlags):
     """What a distillation is asked beyond its config."""
 
     minutes: float = knob(
@@ -50,13 +52,14 @@ Name = Annotated[str, tyro.conf.Positional]
 def distill(arguments: Sequence[str]) -> int:
     """Learn synthetic images: lgm distill DATASET BACKBONE [settings] [--minutes N instead of --steps]."""
     config, flags = parse_with(arguments, prog="lgm distill", positional=("dataset", "backbone"), extra=DistillFlags())
-    if minutes := from_dict(DistillFlags, flags).minutes:
+    asked = from_dict(DistillFlags, flags)
+    if minutes := asked.minutes:
         from lgm_core.jobs.duration import steps_within
 
         if any(word.split("=")[0] == "--steps" for word in arguments):
             raise UserError("--minutes and --steps both set the number of steps: give one of them")
         config = replace(config, steps=steps_within(config, minutes, places(), partial(print, file=sys.stderr)))
-    return _start_and_work([config])
+    return _start_and_work([config], asked.cluster)
 
 
 def baseline(arguments: Sequence[str]) -> int:
@@ -162,7 +165,7 @@ def study(arguments: Sequence[str]) -> int:
         others = [name for given in asked.distil_with for name in replace(config, backbone=given).networks()]
         own = [name.replace(config.backbone, other, 1) for other in others for name in config.evaluate_on]
         config = replace(config, evaluate_on=tuple(dict.fromkeys(own)))
-    return _start_and_work(plan_study(config, asked)) or show_run(config.name)
+    return _start_and_work(plan_study(config, asked), asked.cluster) or show_run(config.name)
 
 
 def fork(arguments: Sequence[str]) -> int:
@@ -181,13 +184,14 @@ def fork(arguments: Sequence[str]) -> int:
 
 
 def resume(arguments: Sequence[str]) -> int:
-    """Continue a run that was stopped, killed or failed: lgm resume RUN."""
+    """Continue a run that was stopped, killed or failed: lgm resume RUN [--cluster ADDRESS]."""
 
-    def read(run: Name) -> str:
-        return run
+    def read(run: Name, cluster: str = "") -> tuple[str, str]:
+        return run, cluster
 
-    name = tyro.cli(read, args=list(arguments), prog="lgm resume", description=resume.__doc__)
-    return _work([RunStore(places().runs).open(name)])
+    name, cluster = tyro.cli(read, args=list(arguments), prog="lgm resume", description=resume.__doc__)
+    runs = [RunStore(places().runs).open(name)]
+    return send_off(runs, cluster) if cluster else _work(runs)
 
 
 def retry(arguments: Sequence[str]) -> int:
@@ -200,13 +204,6 @@ def retry(arguments: Sequence[str]) -> int:
     run = RunStore(places().runs).open(name)
     require_ended_badly(run)
     return _work([run])
-
-
-def bench(arguments: Sequence[str]) -> int:
-    """Time a step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
-    from lgm_core.cli.bench import bench as run_bench
-
-    return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
 
 
 def _value_of(flag: str, words: Sequence[str]) -> str:
@@ -223,11 +220,13 @@ def _without(flag: str, words: Sequence[str]) -> list[str]:
     return [*words[:place], *words[place + (1 if "=" in words[place] else 2) :]]
 
 
-def _start_and_work(configs: Sequence[RunConfig]) -> int:
-    """Start the runs of these configs and do them one by one, in the foreground; returns the exit code."""
+def _start_and_work(configs: Sequence[RunConfig], cluster: str = "") -> int:
+    """Start the runs of these configs and do them one by one, in the foreground, or send them; returns the code."""
     for config in configs:  # a wrong name of a later run is said before the first one's folder is made
         validate(config)
     runs = [run for config in configs for run in start_all(config, places())]
+    if cluster:
+        return send_off(runs, cluster)
     return _work(runs) or (show_run(runs[0].id) if len(configs) == 1 < len(runs) else 0)
 
 

@@ -116,6 +116,13 @@ def calibrate(arguments: Sequence[str]) -> int:
     return 0
 
 
+def bench(arguments: Sequence[str]) -> int:
+    """Time a step beside the bare forward + backward and the paper's literal step: lgm bench BACKBONE ..."""
+    from lgm_core.cli.bench import bench as run_bench
+
+    return tyro.cli(run_bench, args=list(arguments), prog="lgm bench")
+
+
 def estimate(arguments: Sequence[str]) -> int:
     """Estimate time and memory of a distillation: lgm estimate DATASET BACKBONE [settings]."""
     from lgm_core.jobs.estimate import calibrate as measured

@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
-from lgm_core.cli import caching, compute, control, deleting, doctor, grouping, instruments, look, pairing, sharing
+from lgm_core.cli import (
+    caching,
+    clustering,
+    compute,
+    control,
+    deleting,
+    doctor,
+    grouping,
+    instruments,
+    look,
+    pairing,
+    sharing,
+)
 from lgm_core.jobs.crew import require_by_itself
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -37,6 +49,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "pause": control.pause,
     "stop": control.stop,
     "queue": control.queue,
+    "submit": clustering.submit_runs,
     "delete": deleting.delete,
     "note": control.note,
     "show": look.show,
@@ -50,7 +63,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "push": look.push,
     "cache": caching.cache,
     "doctor": doctor.doctor,
-    "bench": compute.bench,
+    "bench": control.bench,
     "estimate": control.estimate,
     "work": control.work,
     "wait": control.wait,

@@ -19,5 +19,5 @@ def allegiance(arguments: Sequence[str]) -> int:
     )
     if not any(word.split("=")[0].replace("_", "-") == "--evaluate-on" for word in arguments):
         config = replace(config, evaluate_on=())
-    plan = plan_pairs(config, PairFlags(**flags))
-    return compute._start_and_work(plan) or compute.show_run(config.name)
+    asked = PairFlags(**flags)
+    return compute._start_and_work(plan_pairs(config, asked), asked.cluster) or compute.show_run(config.name)

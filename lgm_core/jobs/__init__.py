@@ -8,6 +8,11 @@ worker        what a process does that works on a run
 slots         one run per device, or one on all of them, by file locks
 crew          the processes of a run on several devices: started together, ended together
 following     what all of these do but the first (torch)
+sending       where runs go: this machine, a Ray cluster, Slurm
+ray_cluster   runs as tasks of a Ray cluster
+slurm         runs as jobs of Slurm
+cluster_plan  what a run asks of a cluster: devices, cores, its sources, a node
+cluster_work  what a task or job of a cluster does
 study         a study as a list of runs
 pairs         a study of contrast sets, one for each ordered pair
 forking       a run that takes over from another at a step

@@ -6,19 +6,21 @@
 """
 
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from lgm_core.base.errors import UserError
-from lgm_core.base.files import write_json
+from lgm_core.base.errors import UserError, result_or_why
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.jobs.attendance import attend
 from lgm_core.jobs.forking import prepare_forks
 from lgm_core.jobs.slots import takes_all, wanted_slots, who_holds
-from lgm_core.jobs.tickets import new_ticket, waiting_tickets, withdraw, write_ticket
+from lgm_core.jobs.tickets import new_ticket, unfinished_sources, waiting_tickets, withdraw, write_ticket
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.limits import require_place
 from lgm_core.runs.start import is_done, start_all
@@ -39,6 +41,27 @@ def submit(config: RunConfig, here: Places, *, first: bool = False) -> RunFolder
     return _with_workers(start_all(config, here), here, first)
 
 
+def submit_all(configs: Sequence[RunConfig], here: Places, cluster: str = "") -> list[RunFolder]:
+    """The runs of these configs, in the queue of this machine, or all at once on a cluster; see `submit`.
+
+    `cluster`: the address of a Ray cluster, such as "auto" or "HOST:PORT", or "slurm".
+    """
+    if not cluster:
+        return [submit(config, here) for config in configs]
+    each = [start_all(config, here) for config in configs]
+    hand_over([run for runs in each for run in runs], here, cluster)
+    return [runs[0] for runs in each]
+
+
+def hand_over(runs: Sequence[RunFolder], here: Places, cluster: str) -> None:
+    """Send runs to a cluster, by a process of its own: Ray would stay in this one. Raises `UserError` in its words."""
+    command = [sys.executable, "-m", "lgm_core", "submit", cluster, *(run.id for run in runs)]
+    said = subprocess.run(command, env=worker_environment(here), capture_output=True, text=True)
+    if said.returncode:
+        lines = [line for line in said.stderr.splitlines() if line.startswith("lgm: ")] or said.stderr.splitlines()
+        raise UserError(lines[-1].removeprefix("lgm: ") if lines else f"the runs could not be sent to {cluster}")
+
+
 def pause(run: RunFolder) -> None:
     """Ask the run to checkpoint and leave the device; `resume` goes on from there."""
     _ask(run, "pause", "paused")
@@ -57,8 +80,10 @@ def resume(run: RunFolder, here: Places | None = None) -> None:
     run.config_to_work_on()
     if run.status().state == "finished":
         raise UserError(f"the run {run.id!r} is finished; fork it with more steps to go on")
-    if _has_worker(run):
+    if has_worker(run):
         run.ask("resume")
+    elif cluster := run.status().cluster:  # it goes on where it was
+        hand_over([run], here or places(), cluster)
     else:
         _queue(run, here or places())
 
@@ -85,10 +110,10 @@ def fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Places | N
 def queue(here: Places) -> list[tuple[RunFolder, str]]:
     """The runs that wait, the next one first, each with what it waits for, such as "the run demo" or "cpu-0, ...".
 
-    Sees to it that somebody waits with them.
+    First those of this machine, then those sent to a cluster. Sees to it that somebody waits with the former.
     """
     attend(here)
-    return [
+    waiting = [
         (
             ticket.run,
             f"the run {runs[0]}"
@@ -97,11 +122,33 @@ def queue(here: Places) -> list[tuple[RunFolder, str]]:
         )
         for ticket in waiting_tickets(here.queue)
     ]
+    return waiting + [(run, waits_on_cluster(run)) for run in _sent(here)]
+
+
+def waits_on_cluster(run: RunFolder) -> str:
+    """What a run waits for that was sent to a cluster, such as "the run demo" or "a free place on Ray at auto"."""
+    if sources := unfinished_sources(run):
+        return f"the run {sources[0]}"
+    cluster = run.status().cluster
+    return f"a free place on {'Slurm' if cluster == 'slurm' else f'Ray at {cluster}'}"
+
+
+def _sent(here: Places) -> list[RunFolder]:
+    """The runs that wait on clusters, in the order in which they were sent."""
+    found: list[RunFolder] = []
+    for file in sorted(here.clusters.glob("*.json"), key=lambda file: file.name.partition("-")[2]):
+        runs, _ = result_or_why(
+            lambda file=file: [RunFolder(here.runs / str(name)) for name in read_json(file)["runs"]]
+        )
+        waiting = [(run, run.status()) for run in runs or ()]
+        found += [run for run, its in waiting if its.state == "queued" and its.ticket == file.name]
+    return found
 
 
 def _ask(run: RunFolder, wish: str, state: str) -> None:
     """Leave the wish to the worker; where there is none, write the state that it would have ended in."""
-    if not withdraw(run) and _has_worker(run):
+    planned = run.status().state == "queued" and bool(run.status().cluster) and not run.has_writer()
+    if not withdraw(run) and not planned and has_worker(run):
         run.ask(wish)
     elif run.status().state not in ("finished", "failed", "paused", "stopped"):
         try:
@@ -114,12 +161,12 @@ def _ask(run: RunFolder, wish: str, state: str) -> None:
 def _with_workers(runs: Sequence[RunFolder], here: Places, first: bool = False) -> RunFolder:
     """Put all of these into the queue that are not done and have no worker; returns the first."""
     for run in runs:
-        if not is_done(run) and not _has_worker(run):
+        if not is_done(run) and not has_worker(run):
             _queue(run, here, first)
     return runs[0]
 
 
-def _has_worker(run: RunFolder) -> bool:
+def has_worker(run: RunFolder) -> bool:
     """Is a process writing to the run, or has one just been sent for? Waits for one that is about to leave.
 
     Raises `UserError` where it does not leave.
@@ -137,15 +184,20 @@ def _has_worker(run: RunFolder) -> bool:
 def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
     """Put the run into the queue. `first`: before all that did not ask for this. Raises `UserError` if it is full."""
     require_place(here.queue)
-    withdraw(run)  # where its status was damaged, nobody knew that it waits
-    run.ask("resume")  # forgets what was asked of an earlier worker
-    now, before, ticket = time.time(), run.status(), new_ticket(here.queue, run, first=first)
-    notes = set_aside_status(run.status_file)
-    status = replace(
-        before, state="queued", heartbeat=now, started=now, pid=0, host=platform.node(), ticket=ticket.name, phase="",
-        error="", notes=(*before.notes, *notes),
-    )  # fmt: skip
-    write_json(run.status_file, asdict(status))
-    device = run.config().device.device
+    ticket, device = new_ticket(here.queue, run, first=first), run.config().device.device
+    mark_queued(run, ticket.name)
     write_ticket(ticket, run, wanted_slots(device), worker_environment(here), together=takes_all(device))
     attend(here)
+
+
+def mark_queued(run: RunFolder, ticket: str, cluster: str = "") -> None:
+    """Write that the run waits for its turn, by the ticket of that name. What was asked of an earlier worker ends."""
+    withdraw(run)  # where its status was damaged, nobody knew that it waits
+    run.ask("resume")
+    now, before = time.time(), run.status()
+    notes = set_aside_status(run.status_file)
+    status = replace(
+        before, state="queued", heartbeat=now, started=now, pid=0, host=platform.node(), ticket=ticket, phase="",
+        error="", notes=(*before.notes, *notes), cluster=cluster,
+    )  # fmt: skip
+    write_json(run.status_file, asdict(status))

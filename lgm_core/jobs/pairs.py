@@ -13,11 +13,12 @@ from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
 from lgm_core.base.settings import joined
 from lgm_core.config import RunConfig, is_contrast
+from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.presets import change
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairFlags:
+class PairFlags(ClusterFlags):
     """What a study of pairs asks beyond the config that its runs share."""
 
     backbones: tuple[str, ...] = knob((), "backbones of which each ordered pair distils one set, judged by all of them")

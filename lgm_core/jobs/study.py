@@ -17,12 +17,13 @@ from lgm_core.base.names import file_name
 from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
+from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.methods.catalog import method_of
 from lgm_core.presets import change
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyFlags:
+class StudyFlags(ClusterFlags):
     """What a study asks beyond the config that its runs share."""
 
     distil_with: tuple[str, ...] = knob((), "backbones to distil with, one after another; A+B: one set in both")

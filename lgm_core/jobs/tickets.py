@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lgm_core.base.errors import DamagedFile, UserError
+from lgm_core.base.errors import DamagedFile, result_or_why
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.locks import is_held, take
 from lgm_core.runs.store import RunFolder
@@ -40,15 +40,23 @@ class Ticket:
     together: bool = False
 
     def waits_for_runs(self) -> list[str]:
-        """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
-        try:
-            config = self.run.config()
-        except UserError:  # whoever does the run says what is wrong with it
-            return []
-        names = config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
-        sources = [RunFolder(self.run.path.parent / name) for name in names]
-        unfinished = ("queued", "running", "paused")
-        return [source.id for source in sources if source.config_file.exists() and source.status().state in unfinished]
+        """The runs that must end before this one can begin; see `unfinished_sources`."""
+        return unfinished_sources(self.run)
+
+
+def unfinished_sources(run: RunFolder) -> list[str]:
+    """The runs that must end before this one can begin; a source that failed or is missing is not waited for."""
+    sources = [RunFolder(run.path.parent / name) for name in sources_of(run)]
+    unfinished = ("queued", "running", "paused")
+    return [source.id for source in sources if source.config_file.exists() and source.status().state in unfinished]
+
+
+def sources_of(run: RunFolder) -> tuple[str, ...]:
+    """The names of the runs that this one looks at; () where it cannot be read: whoever does it says what is wrong."""
+    config, _ = result_or_why(run.config)
+    if config is None:
+        return ()
+    return config.sources + ((config.source,) if config.kind != "distill" and config.source else ())
 
 
 def new_ticket(queue: Path, run: RunFolder, *, first: bool = False) -> Path:

@@ -15,6 +15,7 @@ used_groups  the collections of groups that a run's data sets consist of, and th
 less_memory  a run that failed goes on with less in memory at once
 start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
+lease     who may write to a run that several machines see
 limits    how many runs, how many that wait, how much room on the disk
 recorder  the only writer (torch)
 checkpoints  the last one, and the one before it (torch)

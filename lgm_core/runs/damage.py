@@ -85,6 +85,16 @@ def set_aside_unusable(path: Path) -> str:
     return ""
 
 
+def set_aside_broken(path: Path) -> str:
+    """The same for a file of tensors, which may be missing."""
+    try:
+        if path.exists():
+            require_whole(path)
+    except DamagedFile:
+        return set_aside(path)
+    return ""
+
+
 def reports_in(folder: Path) -> list[dict[str, Any]]:
     """All evaluation reports in a folder, in the order of their file names, without the damaged."""
     found = []

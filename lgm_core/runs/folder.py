@@ -22,7 +22,7 @@ from lgm_core.datasets.groups import PREFIX, Collection
 from lgm_core.runs.damage import lines_or_none, problems_in, read_or_empty, read_whole, reports_in
 from lgm_core.runs.marks import Marks, read_marks
 from lgm_core.runs.old_configs import open_config
-from lgm_core.runs.status import Status, read_status
+from lgm_core.runs.status import Status, elsewhere, is_alive, read_status
 
 
 class _File:
@@ -139,23 +139,40 @@ class RunFolder:
 
     def status(self) -> Status:
         """The status; "lost" where the run should have a worker, but that is dead or has long said nothing."""
-        return read_status(self.status_file, self.has_writer, lambda name: self._ticket(name) is not None)
+        return read_status(self.status_file, self._is_locked, self._is_awaited)
 
     def ticket(self) -> Path | None:
         """The run's file in the queue, where it waits there for its turn."""
         return self._ticket(self.status().ticket)
 
-    def _ticket(self, name: str) -> Path | None:
-        file = self.path.parent.parent / "slots" / "queue" / name
+    def _ticket(self, name: str, queue: str = "queue") -> Path | None:
+        file = self.path.parent.parent / "slots" / queue / name
         return file if not why_no_name(name, LONGEST_FILE_NAME) and file.is_file() else None
+
+    def _is_awaited(self, name: str) -> bool:
+        """Will the run's turn come: is its ticket in the queue, or is a cluster's planner alive that has it?"""
+        planned = self._ticket(name, "clusters")
+        return self._ticket(name) is not None or (planned is not None and is_alive(planned))
 
     def marks(self) -> Marks:
         """What a person says of the run: a note, a star, tags; `mark` writes them."""
         return read_marks(self.marks_file)
 
     def has_writer(self) -> bool:
-        """Is a process of this machine writing to the run now?"""
+        """Is a process writing to the run now, on this machine or, by its heartbeat, on another?"""
+        return self._is_locked() or bool(elsewhere(self.status()))
+
+    def _is_locked(self) -> bool:
         return is_held(self.lock_file)
+
+    def claims(self) -> list[int]:
+        """The numbers of the writers' claims that lie here: of the latest one, and of others for a moment."""
+        names = (path.name.split("-")[1].removesuffix(".claim") for path in self.path.glob("writer-*.claim"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def claim_file(self, number: int) -> Path:
+        """The file by which one writer claims the run; see `runs/lease.py`."""
+        return self.path / f"writer-{number}.claim"
 
     def metrics(self, offset: int = 0) -> list[dict[str, Any]]:
         """Lines of metrics from a byte offset on; see `readable_lines` for the offset to go on from."""

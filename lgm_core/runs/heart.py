@@ -20,7 +20,8 @@ from lgm_core.base.files import write_json
 from lgm_core.base.litter import sweep
 from lgm_core.base.locks import take
 from lgm_core.methods.catalog import known_method
-from lgm_core.runs.status import HEARTBEAT_SECONDS, Status, set_aside_status
+from lgm_core.runs.lease import Claim, Occupied
+from lgm_core.runs.status import HEARTBEAT_SECONDS, LEASE_SECONDS, Status, set_aside_status
 from lgm_core.runs.store import RunFolder
 
 LOWER_BATCH = "Lower bank.batch (images per forward pass)."
@@ -38,8 +39,15 @@ class Stopped(Exception):
         self.state = state
 
 
+class TakenOver(Stopped):
+    """This process was away for longer than its lease, and another machine works on the run: write nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("lost")
+
+
 class Heart:
-    """One writer of a run at a time. Entering takes the run's lock, or raises `UserError`.
+    """One writer of a run at a time. Entering takes the run's lock and claims it, or raises `UserError`.
 
     `memory_remedy`: what to do where the device runs out of memory in what the run is at.
     `heed`: obey a pause or stop that was asked for before this; otherwise it is out of date and is discarded.
@@ -58,6 +66,7 @@ class Heart:
             seconds_per_step=before.seconds_per_step,
             device=before.device,
             threads=before.threads,
+            cluster=before.cluster,
             notes=before.notes if before.state == "queued" else (),  # written by whoever started this worker
         )
         self._guard, self._over = threading.Lock(), threading.Event()
@@ -71,21 +80,32 @@ class Heart:
                 break
             time.sleep(0.1)  # a reader that checks for a writer holds it for a moment
         else:
-            raise UserError(f"another process is writing to {self.run.path}; wait for it, or stop it first")
+            raise Occupied(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
+        try:
+            self._begin()
+        except BaseException:
+            lock.close()
+            raise
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+        return self
+
+    def _begin(self) -> None:
+        """Claim the run, clear up what an earlier writer has left, and beat for the first time."""
+        self._claim, self._taken_over, self._last_beat = Claim(self.run), False, time.time()
         others = (self.run.control_file, self.run.status_file, self.run.marks_file)
         sweep(self.run.path, but=tuple(file.name for file in others))
         if self.run.wish() and not self._heed:
             self.run.ask("resume")
         self.change(notes=(*self.status.notes, *set_aside_status(self.run.status_file)))
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        self._thread.start()
-        return self
+        if not self._claim.is_latest():
+            self._claim.refuse()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._over.set()
         self._thread.join()
-        if error is not None and self.status.active:
+        if error is not None and self.status.active and not self._taken_over:
             self.end(error)
         self._lock.close()
 
@@ -100,6 +120,9 @@ class Heart:
             state, sentence = "failed", plain(error, self.memory_remedy)
         try:
             self.change(state=state, phase="", phase_done=0, phase_total=0, error=sentence)
+        except TakenOver as lost:
+            logging.getLogger("lgm").error("another machine has taken the run over, and this one leaves it alone")
+            return lost.state
         except OSError as refused:  # readers see that the process has ended, and call the run lost
             words = f"{self.run.id}: {sentence or state}; its status cannot be written ({refused})"
             logging.getLogger("lgm").error(words)
@@ -111,13 +134,36 @@ class Heart:
             self.status = replace(self.status, **values)
 
     def change(self, **values: Any) -> None:
-        """Change the status and write it now."""
+        """Change the status and write it now. Raises `TakenOver`, as `hold` does."""
+        self.hold()
         with self._guard:
-            self.status = replace(self.status, **values, heartbeat=time.time())
-            write_json(self.run.status_file, asdict(self.status))
+            self.status = replace(self.status, **values)
+            self._write()
+
+    def hold(self) -> None:
+        """Call before anything is written to the run. Raises `TakenOver` where this process no longer may."""
+        with self._guard:
+            if time.time() - self._last_beat > LEASE_SECONDS / 2 and not self._taken_over:  # a margin for slow writes
+                self._taken_over = not self._claim.renew()
+                if not self._taken_over:
+                    self._write()
+                    self._taken_over = not self._claim.is_latest()
+            if self._taken_over:
+                raise TakenOver
+
+    def _write(self) -> None:
+        now = time.time()
+        self.status = replace(self.status, heartbeat=now)
+        write_json(self.run.status_file, asdict(self.status))
+        self._last_beat = now
 
     def asked(self) -> str:
-        """What the control file asks for: "pause", "stop" or ""; looked up every `LOOK_SECONDS` at most."""
+        """What the control file asks for: "pause", "stop" or ""; looked up every `LOOK_SECONDS` at most.
+
+        Raises `TakenOver`.
+        """
+        if self._taken_over:
+            raise TakenOver
         if time.monotonic() - self._last_look >= LOOK_SECONDS:
             self._last_look = time.monotonic()
             wish = self.run.wish()
@@ -126,7 +172,7 @@ class Heart:
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS / 2):
-            with suppress(OSError):  # a full disk may have room again at the next beat
+            with suppress(OSError, TakenOver):  # a full disk may have room again at the next beat
                 self.change()
 
 

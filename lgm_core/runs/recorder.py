@@ -20,16 +20,15 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from lgm_core.base.errors import DamagedFile, UserError
-from lgm_core.base.files import append_line, forget_from, set_aside, write_json
+from lgm_core.base.errors import UserError
+from lgm_core.base.files import append_line, forget_from, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
 from lgm_core.base.regular_files import require_regular
-from lgm_core.base.seals import require_whole
 from lgm_core.base.settings import RecordConfig
 from lgm_core.base.tensor_files import save_tensors
 from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
-from lgm_core.runs.damage import set_aside_unusable
+from lgm_core.runs.damage import set_aside_broken, set_aside_unusable
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.source_runs import tensors_of
@@ -125,9 +124,10 @@ class Recorder:
         self._heart.set(seconds_per_step=before + 0.05 * (seconds - before) if before else seconds)
 
     def note(self, text: str) -> None:
-        """Something that the user should see, in the status and in the log."""
-        logging.getLogger("lgm").warning(text)
-        self._heart.change(notes=(*self._heart.status.notes, text))
+        """Something that the user should see, in the status and in the log; "" for nothing."""
+        if text:
+            logging.getLogger("lgm").warning(text)
+            self._heart.change(notes=(*self._heart.status.notes, text))
 
     def wants_metric(self, step: int) -> bool:
         return step % self._log_every == 0 or step == self.steps - 1
@@ -141,16 +141,18 @@ class Recorder:
     def metric(self, step: int, values: Mapping[str, Any]) -> None:
         """Append one line of metrics."""
         self._values = dict(values)
-        append_line(self.run.metrics_file, {"step": step, **values})
+        self._append(self.run.metrics_file, step, values)
 
     def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
         """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
+        self._heart.hold()
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
 
     def checkpoint(self, next_step: int, state: State) -> None:
         """Replace the checkpoint by all that step number `next_step` depends on; the frames before it come first."""
         self._drawn.result()
+        self._heart.hold()
         write_checkpoint(self.run, next_step, state)
         self._last_checkpoint = time.monotonic()
 
@@ -158,17 +160,14 @@ class Recorder:
         """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
         next_step, state, notes = read_checkpoint(self.run)
         files = (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file)
-        for note in filter(None, (*notes, *(forget_from(path, next_step) for path in files))):
+        for note in (*notes, *(forget_from(path, next_step) for path in files)):
             self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
         """The set: images in [0, 1], labels, and what else the method has learned. A damaged one is set aside."""
-        if self.run.synthetic.exists():
-            try:
-                require_whole(self.run.synthetic)
-            except DamagedFile:
-                self.note(set_aside(self.run.synthetic))
+        self._heart.hold()
+        self.note(set_aside_broken(self.run.synthetic))
         save_tensors(tensors_of(learned), self.run.synthetic)
         self.run.checkpoint_before.unlink(missing_ok=True)
 
@@ -221,12 +220,12 @@ class Recorder:
 
     def trail(self, step: int, values: dict[str, Any]) -> None:
         """Where the synthetic images lie on the map at a frame."""
-        append_line(self.run.trail_file, {"step": step, **values})
+        self._append(self.run.trail_file, step, values)
 
     def details(self, step: int, values: dict[str, Any]) -> None:
         """What else of a step is worth watching; nothing is written for {}."""
         if values:
-            append_line(self.run.details_file, {"step": step, **values})
+            self._append(self.run.details_file, step, values)
 
     def alignment(self, values: dict[str, Any]) -> None:
         """What is known so far of how alike backbones are."""
@@ -243,6 +242,10 @@ class Recorder:
 
     def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
         """Replace a JSON file; a damaged one is set aside."""
-        if note := set_aside_unusable(path):
-            self.note(note)
+        self._heart.hold()
+        self.note(set_aside_unusable(path))
         write_json(path, values, indent, sealed=True)
+
+    def _append(self, path: Path, step: int, values: Mapping[str, Any]) -> None:
+        self._heart.hold()
+        append_line(path, {"step": step, **values})

@@ -19,6 +19,10 @@ from lgm_core.base.remembered import Remembered
 
 HEARTBEAT_SECONDS = 2.0
 LOST_AFTER_SECONDS = 15.0
+LEASE_SECONDS = 30.0
+"""How long a writer on another machine holds its run after its last sign of life (`runs/lease.py`)."""
+PLANNER_SECONDS = 120.0
+"""How long runs that wait on a cluster are taken to be waited for after their planner's last sign of life."""
 STATES = ("queued", "running", "paused", "stopped", "failed", "finished", "lost")
 
 
@@ -32,7 +36,8 @@ class Status:
     phase: str = ""
     phase_done: int = 0
     phase_total: int = 0
-    ticket: str = ""  # the file in the queue of a run that no process waits with
+    ticket: str = ""  # the file in the queue, or of a cluster's planner, of a run that no process waits with
+    cluster: str = ""  # where it was sent: the address of a Ray cluster, or "slurm"; "": this machine
     heartbeat: float = 0.0  # time of the last sign of life; 0: no worker was asked for yet
     started: float = 0.0
     pid: int = 0
@@ -67,11 +72,25 @@ def read_status(
     expected = status.state == "running" or (status.state == "queued" and status.heartbeat > 0)
     silent, is_here = time.time() - status.heartbeat, status.host == platform.node()
     silent = abs(silent) if is_here else silent
-    if status.state == "queued" and status.ticket and (not is_here or has_ticket(status.ticket)):
+    seen = is_here or status.cluster  # the queue of another machine is not seen from here
+    if status.state == "queued" and status.ticket and (not seen or has_ticket(status.ticket)):
         return status
     gone = silent > 2 * HEARTBEAT_SECONDS and is_here and status.pid > 0 and _is_dead(status.pid)
-    gone = gone or (silent > LOST_AFTER_SECONDS and not (is_here and has_writer()))
+    gone = gone or (silent > (LOST_AFTER_SECONDS if is_here else LEASE_SECONDS) and not (is_here and has_writer()))
     return replace(status, state="lost") if expected and gone else status
+
+
+def elsewhere(status: Status) -> float:
+    """Seconds since the last sign of life of a writer on another machine that holds the run; 0.0 where none does."""
+    if not status.active or status.pid == 0 or status.host == platform.node():
+        return 0.0
+    silent = max(time.time() - status.heartbeat, 0.001)
+    return silent if silent < LEASE_SECONDS else 0.0
+
+
+def is_alive(planner: Path) -> bool:
+    """Has a cluster's planner, whose file this is, touched it lately? Slurm keeps its queue itself."""
+    return planner.name.startswith("slurm") or time.time() - planner.stat().st_mtime < PLANNER_SECONDS
 
 
 def written_status(path: Path) -> Status:

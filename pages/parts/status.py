@@ -211,6 +211,8 @@ def _do(action: Callable[[], object]) -> None:
 
 def _phase(run: RunFolder, status: Status) -> str:
     if status.state == "queued":
+        if status.cluster:
+            return f"Waiting for {local.waits_on_cluster(run)}"
         for place, (other, words) in enumerate(local.queue(places()), start=1):
             if other.id == run.id:
                 return f"Number {place} in the queue, waiting for {words}"

@@ -6,4 +6,5 @@ form      inputs from the config's own fields
 plan      from choices to runs
 estimate  time and memory before Start
 link      settings in the URL
+where     this machine, or a cluster
 """

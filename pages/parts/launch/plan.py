@@ -26,7 +26,7 @@ def make_plan(config: RunConfig, backbones: Sequence[str], study: str, flags: St
 def command_of(config: RunConfig, study: str, backbones: Sequence[str], flags: StudyFlags) -> str:
     """The command line that starts the same runs."""
     if not study:
-        return command(config)
+        return shlex.join([*shlex.split(command(config)), *(_flag("cluster", flags.cluster) if flags.cluster else [])])
     words = shlex.split(command(replace(config, name="", study="")))
     verb = words.index(config.kind)
     dataset, rest = words[verb + 1], words[verb + 3 :]

@@ -15,6 +15,7 @@ import streamlit as st
 from lgm_core.base.remembered import Remembered
 from lgm_core.datasets.groups import LOOKING
 from lgm_core.evaluation.protocol import column_of
+from lgm_core.jobs.local import waits_on_cluster
 from lgm_core.reports.summary import own_report
 from lgm_core.runs.marks import read_marks
 from lgm_core.runs.store import Facts, RunFolder
@@ -25,8 +26,8 @@ from pages.parts.pickers import listed_runs
 from pages.parts.theme import STATE_COLOURS, shortened
 
 COLUMNS = [
-    "picture", "star", "name", "run", "state", "accuracy", "judged by", "progress", "tags", "note", "dataset",
-    "backbone", "kind", "study", "made",
+    "picture", "star", "name", "run", "state", "waits for", "accuracy", "judged by", "progress", "tags", "note",
+    "dataset", "backbone", "kind", "study", "made",
 ]  # fmt: skip
 
 
@@ -41,7 +42,9 @@ def run_rows() -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     shown = pd.DataFrame(rows, columns=COLUMNS)
-    return shown.drop(columns=[name for name in ("star", "tags", "note") if not any(row[name] for row in rows)])
+    return shown.drop(
+        columns=[name for name in ("star", "tags", "note", "waits for") if not any(row[name] for row in rows)]
+    )
 
 
 def column_config() -> dict[str, Any]:
@@ -54,6 +57,7 @@ def column_config() -> dict[str, Any]:
         "state": st.column_config.MultiselectColumn(
             "State", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
+        "waits for": st.column_config.TextColumn("Waits for", width=240, help="Of runs that were sent to a cluster"),
         "progress": st.column_config.ProgressColumn(
             "Progress", min_value=0, max_value=100, format="%d %%", width="small"
         ),
@@ -90,6 +94,7 @@ def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
         "tags": list(marks.tags),
         "note": " ".join(marks.note.split()),
         "state": [status.state],
+        "waits for": waits_on_cluster(run) if status.state == "queued" and status.cluster else "",
         "progress": round(100 * min(share, 1.0)),
         "accuracy": judged and 100 * judged[0],
         "judged by": judged and judged[1],

@@ -1,0 +1,145 @@
+"""A real Ray cluster of several nodes on this machine: nodes and drivers die, the study ends with the same bits."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from lgm_core.base.places import Places, worker_environment
+from lgm_core.config import RunConfig
+from lgm_core.engine import work
+from lgm_core.jobs import local, slurm
+from lgm_core.jobs.study import StudyFlags, plan_study
+from lgm_core.presets import change
+from lgm_core.runs.source_runs import images_of
+from lgm_core.runs.start import start
+from lgm_core.runs.store import RunFolder, RunStore
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the warnings are Ray's own
+MARK = "LGM_TEST_CLUSTER"
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+KILLS_EVERY, KILLS = 20.0, 4  # seconds; a task spends most of its time on imports, and must get further than these
+SEND_AND_STAY = """
+import sys, time, ray
+from lgm_core.base.places import places
+from lgm_core.jobs.ray_cluster import submit_to_ray
+from lgm_core.runs.store import RunStore
+ray.shutdown = lambda: print("sent", flush=True) or time.sleep(1000)
+submit_to_ray(RunStore(places().runs).runs(), places(), sys.argv[1])
+"""
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that computes nothing, and two nodes of one core. Nothing of it is left behind, also after a failure."""
+    utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed (make cluster)")
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    made = utils.Cluster()
+    try:
+        made.add_node(**head)
+        for _ in range(2):
+            made.add_node(**NODE)
+        yield made
+    finally:
+        try:
+            made.shutdown()
+        finally:
+            left = [process for process in psutil.process_iter() if _is_marked(process, mark)]
+            for process in left:
+                process.kill()
+            psutil.wait_procs(left, timeout=20)
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.pid != os.getpid() and process.environ().get(MARK) == mark
+    except psutil.Error:
+        return False
+
+
+def _until(condition: Callable[[], bool], runs: list[RunFolder], each: Callable[[], None] = lambda: None) -> None:
+    end = time.monotonic() + 400
+    while not condition():
+        each()
+        states = [(run.id, run.status().state, run.status().phase) for run in runs]
+        assert all(state != "failed" for _, state, _ in states), f"{states}\n{runs[0].log_tail()}"
+        assert time.monotonic() < end, f"{states}\n{runs[0].log_tail()}"
+        time.sleep(0.2)
+
+
+def _study(base: RunConfig) -> list[RunConfig]:
+    changes = {"steps": 60, "device": {"threads": 1}, "probe": {"seeds": 1}, "record": {"map_images": 0}}
+    return plan_study(replace(change(base, changes), name="s"), StudyFlags(seeds=3, draws=4))
+
+
+def _results(run: RunFolder) -> dict[str, Any]:
+    """All that a run has found, without times."""
+    found: dict[str, Any] = {"losses": [(line["step"], line["loss"]) for line in run.metrics()]}
+    found["reports"] = [(its["top1"], its["per_class"], its["confusion"]) for its in run.eval_reports()]
+    if run.has_images():
+        found["images"] = [tensor.numpy().tobytes() for tensor in images_of(run)]
+    return found
+
+
+def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_run, tmp_path, monkeypatch):
+    calm, here = (
+        Places(cache=tmp_path / name, weights=(tmp_path / "weights",), datasets=(tmp_path / "datasets",))
+        for name in ("calm", "stormy")
+    )
+    plan = _study(small_run)
+    assert len(plan) == 12
+    runs = [start(config, here) for config in plan]
+    driver = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SEND_AND_STAY, cluster.address],
+        env=worker_environment(here) | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert driver.stdout and driver.stdout.readline() == "sent\n"
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    assert all(run.status().cluster == cluster.address for run in runs)
+    local.pause(runs[-1])  # the last in line
+    last_kill, killed, nodes = time.monotonic(), 0, list(cluster.worker_nodes)
+
+    def storm() -> None:
+        nonlocal last_kill, killed  # the oldest node dies
+        if time.monotonic() - last_kill > KILLS_EVERY and killed < KILLS:
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
+            nodes.append(cluster.add_node(**NODE))
+            last_kill, killed = time.monotonic(), killed + 1
+
+    _until(lambda: all(run.status().state == "finished" for run in runs[:-1]), runs, storm)
+    assert killed >= 1 and runs[-1].status().state == "paused" and not local.queue(here)
+    local.resume(runs[-1], here)  # to the cluster again, by a process of its own
+    _until(lambda: runs[-1].status().state == "finished", runs)
+    _until(lambda: not list(here.clusters.glob("*.json")), runs)  # the planners have ended
+
+    threads = torch.get_num_threads()
+    for config, stormy in zip(plan, runs, strict=True):
+        run = start(config, calm)
+        assert work(run, calm) == "finished"
+        assert _results(run) == _results(stormy), run.id
+    torch.set_num_threads(threads)
+    restarts = sum(stormy.log_tail(1000).count("run s-") - 1 for stormy in runs)
+    print(f"{killed} nodes killed, {restarts} runs begun again")
+
+
+def test_a_run_as_a_job_of_its_own_process(here, small_run, monkeypatch):
+    """submitit's local executor, in place of Slurm."""
+    pytest.importorskip("submitit", reason="submitit is not installed (make cluster)")
+    config = change(small_run, {"kind": "baseline", "baseline": {"choice": "random"}, "device": {"device": "cpu"}})
+    run = start(config, here)
+    (job,) = slurm.submit_to_slurm([run], here, "local")
+    assert job.result() == "finished" == RunStore(here.runs).open(run.id).status().state
+    assert "run " in run.log_tail() and not list(here.clusters.glob("*.json"))
