@@ -1,4 +1,4 @@
-# make setup | cluster | app | demo | test | proofs | faults | check
+# make setup | cluster | app | demo | test | proofs | faults | gpu | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup cluster app demo test proofs faults check
+.PHONY: setup cluster app demo test proofs faults gpu check
 
 setup: $(READY)
 
@@ -62,6 +62,10 @@ faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.phases --folder $(FAULTS)/phases
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.full_disk --folder $(FAULTS)/full
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.crash_points --folder $(FAULTS)/$(subst /,-of-,$(SHARD)) --shard $(SHARD)
+
+# What the engine does on this GPU; without one it says so.
+gpu: setup
+	$(BIN)/python docs/experiments/gpu.py
 
 check: setup
 	$(BIN)/ruff check .

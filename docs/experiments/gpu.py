@@ -9,12 +9,17 @@ bench    `lgm bench`: a step, the bare forward + backward, the paper's literal s
 parts    where a step's time goes: the kernels that take most of it, and all that is not the network
 crop     the views of a step: two sparse products (as in crop.py), two dense ones for each crop, torch's grid_sample
 run      a whole run of the default preset on the embedded photographs, from an empty cache, with its own probe
+rcig     a step of RCIG (rcig_cost.py speed)
+mkdt     a step of MKDT and its memory (mkdt.py cost)
+
+At the end one table says which parts ran, and for how long. Without a GPU it says so, and nothing fails.
 
 The network has random weights: what it computes is of no use, what it costs is that of the trained one. A part that
 fails says so, and the next one goes on; the exit code tells.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 import timm
 import torch
@@ -43,12 +48,12 @@ from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.cli.bench import Bench, bench
 from lgm_core.cli.console import print_rows
 
-Part = Literal["same", "bench", "parts", "crop", "run"]
+Part = Literal["same", "bench", "parts", "crop", "run", "rcig", "mkdt"]
 
 
 @dataclass
 class Settings:
-    parts: tuple[Part, ...] = ("same", "bench", "parts", "crop", "run")
+    parts: tuple[Part, ...] = get_args(Part)
     device: str = "cuda"
     backbone: str = "dinov2_vitb14"  # a timm row of the catalogue
     views: int = 10
@@ -209,28 +214,37 @@ def _median(work: Callable[[], object], device: torch.device, rounds: int) -> fl
     return median(times[3:])
 
 
-PARTS: dict[str, Callable[[Settings], None]] = {"same": same, "bench": steps, "parts": where, "crop": crop, "run": run}
+def script(name: str, what: str, settings: Settings) -> None:
+    """Another script, which takes the device that it finds."""
+    del settings
+    subprocess.run([sys.executable, str(Path(__file__).with_name(name)), what], check=True)
+
+
+PARTS: dict[str, Callable[[Settings], None]] = {
+    "same": same, "bench": steps, "parts": where, "crop": crop, "run": run,
+    "rcig": partial(script, "rcig_cost.py", "speed"), "mkdt": partial(script, "mkdt.py", "cost"),
+}  # fmt: skip
 
 
 def main(settings: Settings) -> int:
     if settings.device.startswith("cuda") and not torch.cuda.is_available():
         print("no CUDA device is here: nothing was run")
         return 0
-    failed = []
+    rows: list[list[str]] = []
     for part in settings.parts:
         print(f"\n== {part}", flush=True)
         with tempfile.TemporaryDirectory() as cache:
             os.environ |= {"LGM_CACHE": cache, "LGM_WEIGHTS": cache}
             random_weights(settings.backbone, Path(cache))
-            began = time.perf_counter()
+            began, state = time.perf_counter(), "ran"
             try:
                 PARTS[part](settings)
             except Exception:
                 traceback.print_exc(limit=-4)
-                failed.append(part)
-            print(f"({part}: {time.perf_counter() - began:.0f} s)", flush=True)
-    print(f"\nfailed: {', '.join(failed)}" if failed else "\nall parts ran")
-    return bool(failed)
+                state = "failed"
+            rows.append([part, f"{time.perf_counter() - began:.0f}", state])
+    print_rows(["part", "s", "state"], rows)
+    return int(any(state == "failed" for _, _, state in rows))
 
 
 if __name__ == "__main__":
