@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean
 
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Response, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -60,7 +60,7 @@ class Tab:
         self.page, self.wrong, self.bytes = page, list[str](), 0
         page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         page.on("console", lambda said: self._hear(said.type, said.text))
-        page.on("response", lambda told: self._hear("error" if told.status >= 400 else "", f"{told.status} {told.url}"))
+        page.on("response", self._read)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
         network.on("Network.dataReceived", lambda told: self._receive(told["encodedDataLength"] or told["dataLength"]))
@@ -71,6 +71,11 @@ class Tab:
     def _hear(self, kind: str, words: str) -> None:
         if kind == "error" and not words.startswith("Failed to load resource"):  # the answer names it
             self.wrong.append(words)
+
+    def _read(self, answer: Response) -> None:
+        sought = "/_stcore/" in answer.url and answer.status == 404  # Streamlit looks below the page's address first
+        if answer.status >= 400 and not sought:
+            self.wrong.append(f"{answer.status} {answer.url}")
 
     def _receive(self, count: int) -> None:
         self.bytes += count
