@@ -61,12 +61,13 @@ class Tab:
         page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         page.on("console", lambda said: self._hear(said.type, said.text))
         page.on("response", self._read)
+        page.set_default_timeout(300_000)
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
         network.on("Network.dataReceived", lambda told: self._receive(told["encodedDataLength"] or told["dataLength"]))
         network.on("Network.webSocketFrameReceived", lambda told: self._receive(len(told["response"]["payloadData"])))
         page.goto(address)
-        page.wait_for_selector("h1", timeout=300_000)
+        page.wait_for_selector("h1")
 
     def _hear(self, kind: str, words: str) -> None:
         if kind == "error" and not words.startswith("Failed to load resource"):  # the answer names it
@@ -131,7 +132,7 @@ def watched(address: str, server: psutil.Process, minutes: float, count: int) ->
                 tab.look()
                 if number % 5 < 2 and left > 60:
                     tab.page.reload()
-                    tab.page.wait_for_selector("h1", timeout=300_000)
+                    tab.page.wait_for_selector("h1")
                     drawn += 1
         passed = time.monotonic() - start
         errors = Counter(words for tab in tabs for words in tab.wrong)

@@ -143,7 +143,8 @@ class Heart:
     def hold(self) -> None:
         """Call before anything is written to the run. Raises `TakenOver` where this process no longer may."""
         with self._guard:
-            if time.time() - self._last_beat > LEASE_SECONDS / 2 and not self._taken_over:  # a margin for slow writes
+            away = abs(time.time() - self._last_beat)  # also where the clock was set back meanwhile
+            if away > LEASE_SECONDS / 2 and not self._taken_over:  # a margin for slow writes
                 self._taken_over = not self._claim.renew()
                 if not self._taken_over:
                     self._write()
