@@ -196,4 +196,6 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return f"The device ran out of memory. {memory_remedy or LOWER_BATCH}"
+    if "can't start new thread" in str(error):
+        return f"The system starts no further thread: its memory ran out, or its limit. {memory_remedy or LOWER_BATCH}"
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The last lines of the log say where."
