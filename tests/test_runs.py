@@ -66,6 +66,7 @@ def test_two_writers_exclude_each_other(run):
     [
         (torch.OutOfMemoryError("CUDA out of memory"), "ran out of memory. Lower lgm.views"),
         (UserError("the file x is broken; fetch it again"), "the file x is broken; fetch it again"),
+        (RuntimeError("can't start new thread"), "memory ran out, or its limit. Lower lgm.views"),
         (RuntimeError("odd"), "RuntimeError: odd"),
     ],
 )

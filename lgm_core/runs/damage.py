@@ -158,9 +158,24 @@ def _are_neighbours(file: Any) -> bool:
     return bool(kinds and len(shape) == 2 and cosines.get_shape() == shape)
 
 
+def _are_compared(file: Any) -> bool:
+    """Are there facts about N images in V backbones and their pairs, each as whole numbers or floats?"""
+    kinds = {"indices": "I", "labels": "I", "neighbours": "I", "similarity": "F", "shared": "I"}
+    slices = {name: file.get_slice(name) for name in kinds}
+    shapes = {name: one.get_shape() for name, one in slices.items()}
+    images, near = shapes["indices"], shapes["neighbours"]
+    return (
+        all(slices[name].get_dtype().startswith(kind) for name, kind in kinds.items())
+        and shapes["labels"] == images
+        and len(images) == 1 < len(near) == len(shapes["shared"]) == 3
+        and near[1:2] == images == shapes["shared"][2:]
+        and shapes["similarity"] == near
+    )
+
+
 _TENSORS = {
     "synthetic.safetensors": _is_a_set, "checkpoint.safetensors": _names_its_step,
-    "neighbours.safetensors": _are_neighbours,
+    "neighbours.safetensors": _are_neighbours, "disagreement.safetensors": _are_compared,
 }  # fmt: skip
 _WORDS_OF_JSON, _WORDS_OF_LINES = Remembered(_words_of_json), Remembered(_words_of_lines)
 _WORDS_OF_TENSORS = Remembered(_words_of_tensors)

@@ -143,7 +143,8 @@ class Heart:
     def hold(self) -> None:
         """Call before anything is written to the run. Raises `TakenOver` where this process no longer may."""
         with self._guard:
-            if time.time() - self._last_beat > LEASE_SECONDS / 2 and not self._taken_over:  # a margin for slow writes
+            away = abs(time.time() - self._last_beat)  # also where the clock was set back meanwhile
+            if away > LEASE_SECONDS / 2 and not self._taken_over:  # a margin for slow writes
                 self._taken_over = not self._claim.renew()
                 if not self._taken_over:
                     self._write()
@@ -195,4 +196,6 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return f"The device ran out of memory. {memory_remedy or LOWER_BATCH}"
+    if "can't start new thread" in str(error):
+        return f"The system starts no further thread: its memory ran out, or its limit. {memory_remedy or LOWER_BATCH}"
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The last lines of the log say where."

@@ -48,8 +48,7 @@ class Recorder:
         signal's handler, ends the run as soon as its state is safe; `heart`: one that beats already, while queued.
         """
         self.run, self.config, self.steps, self.state = run, config, steps, "running"
-        self._heart = heart or Heart(run, state="running")
-        self._is_own_heart = heart is None
+        self._heart, self._is_own_heart = heart or Heart(run, state="running"), heart is None
         self._stop = stop or threading.Event()
         self._listener = listener or (lambda phase, done, total, values: None)
         self._values: dict[str, Any] = {}

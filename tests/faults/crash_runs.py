@@ -198,7 +198,8 @@ def differences(cache: Path, wanted: Path) -> list[str]:
 
 
 def _files(cache: Path) -> set[str]:
-    return {str(path.relative_to(cache)) for path in cache.rglob("*") if path.suffix != ".lock"}
+    """But for what each writer makes anew: locks, and the claim, whose number tells how many there were."""
+    return {str(path.relative_to(cache)) for path in cache.rglob("*") if path.suffix not in (".lock", ".claim")}
 
 
 def _content(path: Path) -> Any:

@@ -4,10 +4,12 @@ What lives is not called lost, what is dead is, the queue keeps its order, a fil
 another process is writing is not cleared away.
 """
 
+import itertools
 import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from lgm_core.base.places import Places
 from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local, tickets
+from lgm_core.runs import lease
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.status import Status
 from lgm_core.runs.store import RunFolder, RunStore
@@ -140,3 +143,36 @@ def test_what_is_being_written_is_no_litter_when_the_clock_is_set_forward(tmp_pa
     assert ours.exists() and not theirs.exists()
     sweep(tmp_path, but=("status.json",))
     assert ours.exists()
+
+
+def test_a_writer_on_another_machine_keeps_its_run_whatever_this_clock_says(run: RunFolder, monkeypatch):
+    """Its heartbeat looks an hour old, and goes on."""
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.5)
+    there = Status(state="running", pid=7, host="elsewhere", heartbeat=TIME() - 3600)
+    write_json(run.status_file, asdict(there))
+    over = threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count(1):
+            write_json(run.status_file, asdict(replace(there, heartbeat=there.heartbeat + number)))
+            if over.wait(0.1):
+                return
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        with pytest.raises(lease.Occupied, match="its heartbeat goes on, by a clock that differs"):
+            Heart(run, state="running").__enter__()
+    finally:
+        over.set()
+        thread.join()
+    with Heart(run, state="running"):  # now it is silent
+        assert run.status().host == platform.node()
+
+
+def test_a_writer_whose_clock_was_set_back_claims_its_run_anew(run: RunFolder, set_clock):
+    with Heart(run, state="running") as heart:
+        before = run.claims()
+        set_clock(-3600)
+        heart.change(step=3)
+        assert run.claims() != before and run.status().step == 3

@@ -1,6 +1,7 @@
 """A worker that really runs out of memory, by a limit on its address space: it says what to do, and that helps."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -22,6 +23,7 @@ from tests.app import open_whole
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits the address space on Linux alone")
 ROOT = Path(__file__).parents[2]
+_OUT = re.compile("ran out of memory|memory ran out")  # the latter where no thread could be started
 WIDE = """
 from torch import nn
 
@@ -64,7 +66,7 @@ def starved(run: RunFolder, words: str, megabytes: int) -> None:
 @pytest.mark.parametrize(
     ("made", "phase", "megabytes", "remedy", "smaller"),
     [
-        ("in_the_bank", "features", 100, "Lower bank.batch", {"bank": {"batch": 5}}),
+        ("in_the_bank", "features", 180, "Lower bank.batch", {"bank": {"batch": 5}}),
         pytest.param(
             "in_the_steps", "distilling", 30, "lower rcig.chunk", {"rcig": {"chunk": 10}}, marks=pytest.mark.slow
         ),
@@ -77,10 +79,10 @@ def test_a_worker_without_memory_says_what_to_do_and_that_goes_on(
     run = start(config, here)
     starved(run, phase, megabytes)
     status = run.status()
-    assert status.state == "failed" and "ran out of memory" in status.error and remedy in status.error, status.error
+    assert status.state == "failed" and _OUT.search(status.error) and remedy in status.error, status.error
     assert main(["list", "runs"]) == 0 and "failed" in capsys.readouterr().out
     page = open_whole("watch", run=run.id)
-    assert any("ran out of memory" in box.value for box in page.error)
+    assert any(_OUT.search(box.value) for box in page.error)
     again = start(change(config, smaller), here)
     assert again.path == run.path and again.config() == change(config, smaller)
     assert "changed after a failure" in again.environment()
