@@ -45,7 +45,9 @@ def on_all(small_run: RunConfig) -> RunConfig:
 
 
 def _files(run: RunFolder) -> set[str]:
-    return {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()} - {"control.json"}
+    """All but what is asked of a writer, and the claims, a number for each writer."""
+    names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+    return {name for name in names if not name.endswith(".claim")} - {"control.json"}
 
 
 def _helpers() -> list[psutil.Process]:

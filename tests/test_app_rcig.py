@@ -92,7 +92,9 @@ def test_every_setting_of_rcig_has_an_input(group: str):
 
 def test_launch_begins_with_linear_gradient_matching(page: Open):
     test = page()
-    assert bar(test, "Method").value == "lgm" and bar(test, "Preset").options == ["Preview", "Standard", "Paper"]
+    assert bar(test, "Method").value == "lgm" and bar(test, "Preset, or settings by effort").options == [
+        "Preview", "Standard", "Paper", "Quick effort", "Normal effort", "Long effort",
+    ]  # fmt: skip
     assert [tab.label for tab in test.tabs] == list(METHODS["lgm"].tabs.values())
     assert parsed(test).method == "lgm" and "conv" not in several(test, "distil").options
 
@@ -195,7 +197,7 @@ def test_the_command_of_an_evaluation_means_the_same_run(store: RunStore, monkey
         "evaluate", "one", "vgg", "--seed", "3", "--scratch.flip", "--scratch.learning-rate", "0.001",
     ]  # fmt: skip
     asked: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs: asked.extend(configs) or 1)
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": asked.extend(configs) or 1)
     assert main(words[3:]) == 1 and asked == [config]
 
 

@@ -18,7 +18,7 @@ def test_the_worst_classes_come_first_with_whom_they_are_taken_for():
 
 def test_the_most_frequent_confusions():
     assert most_confused(REPORT, 2) == [(3, "stork", "heron"), (1, "heron", "stork")]
-    assert shares(REPORT)[:3] == [[0.5, 0.25, 0, 0.25], [0.75, 0.25, 0, 0], [0, 0, 0, 0]]
+    assert shares(REPORT["confusion"])[:3] == [[0.5, 0.25, 0, 0.25], [0.75, 0.25, 0, 0], [0, 0, 0, 0]]
 
 
 def test_classes_without_test_images_are_neither_weak_nor_a_crash():

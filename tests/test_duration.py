@@ -48,7 +48,7 @@ def test_the_same_command_goes_on_with_what_has_begun(past: RunConfig, here: Pla
 
 def test_the_command_line_hands_on_the_steps_alone(past: RunConfig, monkeypatch, capsys, tmp_path: Path):
     started: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs: started.extend(configs) or 0)
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": started.extend(configs) or 0)
     words = ["distill", "imagenette", past.backbone, "--evaluate-on", *past.evaluate_on, "--seed", "5"]
     assert main([*words, "--minutes", "20"]) == 0
     assert f"{started[0].steps} steps of 0.25 s" in capsys.readouterr().err and started[0].steps != RunConfig().steps

@@ -134,6 +134,7 @@ def test_a_dead_worker_is_lost_at_once_queued_or_running(here):
     assert run.status().state == "lost"
     write_json(run.status_file, asdict(replace(alive, pid=dead.pid, host="elsewhere", heartbeat=time.time() - 5)))
     assert run.status().state == "running"
+    write_json(run.status_file, asdict(replace(alive, pid=dead.pid)))
     with Heart(run, state="running") as heart:
         stale = asdict(replace(heart.status, heartbeat=time.time() - 60))
         write_json(run.status_file, stale)

@@ -114,7 +114,7 @@ def test_what_needs_features_is_not_asked_of_networks_from_scratch(values: dict,
 )  # fmt: skip
 def test_the_command_judges_with_the_networks_that_distil(words: list[str], judges: tuple[str, ...], monkeypatch):
     planned: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs: planned.extend(configs) or 1)
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": planned.extend(configs) or 1)
     assert compute.study(["demo", "digits", *words]) == 1
     assert {config.evaluate_on for config in planned} == {judges}
 

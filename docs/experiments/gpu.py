@@ -214,9 +214,8 @@ def _median(work: Callable[[], object], device: torch.device, rounds: int) -> fl
     return median(times[3:])
 
 
-def script(name: str, what: str, settings: Settings) -> None:
+def script(name: str, what: str, _: Settings) -> None:
     """Another script, which takes the device that it finds."""
-    del settings
     subprocess.run([sys.executable, str(Path(__file__).with_name(name)), what], check=True)
 
 

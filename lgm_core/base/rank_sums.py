@@ -2,7 +2,7 @@
 
 In one process everything is returned as it was given; see `ranks`.
 
->>> features = gather(encode(views[share(len(views))]), len(views))  # of all views, on every rank
+>>> features = gather(network(images[share(len(images))]), len(images))  # of all images, on every rank
 >>> sum_(images.grad)
 """
 

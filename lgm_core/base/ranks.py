@@ -5,8 +5,7 @@ with its share of the rows. In a process by itself, and on rank 0 outside of ord
 everything, and every other function returns what it was given, so that nobody has to ask.
 
 >>> with ranks.together("step", 3):  # the others do the same, as `ranks.serve` tells them to
-...     own = encode(views[ranks.share(len(views))])
-...     loss = loss_of(rank_sums.gather(own, len(views)))
+...     own = network(images[ranks.share(len(images))])
 """
 
 import time

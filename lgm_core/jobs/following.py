@@ -51,6 +51,13 @@ class _Silent:
     def data(self, values: dict[str, Any]) -> None:
         """The first process has recorded them."""
 
+    def frame(self, step: int, images: Tensor) -> None:
+        """The first process shows them."""
+
+    def advise(self, memory_remedy: str) -> str:
+        """The first process says what to do where memory runs out."""
+        return ""
+
     def threads(self, asked: int) -> int:
         """CPU threads: as many as the first process has."""
         return asked or self.run.status().threads or idle_cores()

@@ -2,7 +2,7 @@
 
 `cache/slots/cuda-0.lock` is held by the run that computes there; `tickets` is the queue of those that wait.
 
->>> slots, locks = try_slots(places().slots, wanted_slots("auto"), run.id)  # None where all are taken
+>>> slots, locks = try_slots(places().slots, wanted_slots("auto"), run.id, together=False)  # None where all are taken
 >>> os.environ.update(environment_of(slots, config.device.device))  # before torch is imported
 """
 
