@@ -128,6 +128,11 @@ def fork(page, store: RunStore, run: RunFolder) -> RunFolder:
     """A short run from the first frame of the long one, with fewer steps, asked for in the dialog."""
     at_rest(page, page.locator(".player"))
     page.keyboard.press("Home")
+    expect(page.locator('.player[data-drawn="-1"][data-step="-1"]')).to_be_visible()
+    expect(
+        page.get_by_role("button", name="Fork here")
+    ).to_be_hidden()  # nothing to take over yet
+    page.keyboard.press("ArrowRight")
     expect(page.locator('.player[data-drawn="0"][data-step="0"]')).to_be_visible()
     page.get_by_role("button", name="Fork here").click()
     dialog = page.get_by_role("dialog")

@@ -17,6 +17,7 @@ from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.base.regular_files import require_regular
 from lgm_core.jobs.local import mark_queued
 from lgm_core.jobs.signals import soft_signals
+from lgm_core.jobs.slots import takes_all, wanted_slots
 from lgm_core.jobs.tickets import unfinished_sources
 from lgm_core.jobs.worker import compute
 from lgm_core.runs.heart import Heart, Stopped
@@ -70,8 +71,9 @@ def _do(run: RunFolder, here: Places, stop: threading.Event) -> None:
     with Heart(run, state="queued", heed=True) as heart:
         _log_to(run)
         try:
-            run.config_to_work_on()
-            compute(run, here, "", heart, None, stop)
+            device = run.config_to_work_on().device.device
+            given = wanted_slots(device)  # of the devices that the cluster lets this process see
+            compute(run, here, given if takes_all(device) else given[:1], heart, None, stop)
         except Stopped as end:
             heart.end(end)
 
