@@ -129,9 +129,7 @@ def fork(page, store: RunStore, run: RunFolder) -> RunFolder:
     at_rest(page, page.locator(".player"))
     page.keyboard.press("Home")
     expect(page.locator('.player[data-drawn="-1"][data-step="-1"]')).to_be_visible()
-    expect(
-        page.get_by_role("button", name="Fork here")
-    ).to_be_hidden()  # nothing to take over yet
+    expect(page.get_by_role("button", name="Fork here")).to_be_hidden()  # nothing to take over yet
     page.keyboard.press("ArrowRight")
     expect(page.locator('.player[data-drawn="0"][data-step="0"]')).to_be_visible()
     page.get_by_role("button", name="Fork here").click()
