@@ -197,7 +197,7 @@ def _runs(store: RunStore, every: bool) -> Iterator[Finding]:
     yield from _wrong_runs(lost, "lost their worker", "`lgm retry RUN` continues from the last checkpoint")
     read = runs if every else runs[-_NEWEST:]
     if len(read) < len(runs):
-        remedy = "`lgm doctor --all` reads them too, some twenty a second"
+        remedy = "`lgm doctor --all` reads them too"
         yield Finding(what="runs", found=f"the {len(runs) - len(read)} oldest were not read for damage", remedy=remedy)
     damaged = [run.id for run in read if run.problems()]
     yield from _wrong_runs(damaged, "have damaged files", "`lgm show RUN` names the files, and what to do")

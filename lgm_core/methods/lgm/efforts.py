@@ -32,7 +32,7 @@ EFFORTS = {
     "long": Effort(seen=18000, views=5, bank=4),
 }
 WORDS: dict[str, str] = {
-    "quick": "**Quick effort**: each image is seen 450 times; a look within a minute or two on two cores.",
+    "quick": "**Quick effort**: each image is seen 450 times; a first look.",
     "normal": "**Normal effort**: each image is seen 3,000 times; for results.",
     "long": "**Long effort**: each image is seen 18,000 times; for the last points.",
 }

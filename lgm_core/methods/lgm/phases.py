@@ -57,12 +57,6 @@ class PhaseSet(LearnedImages):
         waves = torch.polar(self.spectrum.expand_as(self.values), self.values)
         return self.colour(torch.fft.irfft2(waves, s=(side, side)))
 
-    def grow(self, step: int) -> bool:
-        return False
-
-    def rates(self) -> list[float]:
-        return [1.0]
-
     def state(self) -> State:
         return {"phases": self.values.detach(), "spectrum": self.spectrum}
 

@@ -44,12 +44,6 @@ class PixelSet(LearnedImages):
     def images(self) -> Float[Tensor, "n 3 r r"]:
         return self.colour(self.values)
 
-    def grow(self, step: int) -> bool:
-        return False
-
-    def rates(self) -> list[float]:
-        return [1.0]
-
     def state(self) -> State:
         return {"values": self.values.detach()}
 
