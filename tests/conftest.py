@@ -1,6 +1,7 @@
 """Toys shared by the tests: a small real network with random weights, a folder for runs, paths to real data."""
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,16 @@ def small_run(quick_network: str) -> RunConfig:
 def wishes_are_heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few small steps may be over before a writer looks again at what it is asked for."""
     monkeypatch.setattr(heart, "LOOK_SECONDS", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def no_log_is_left_open() -> Iterator[None]:
+    """The next test's lines would go to a folder that may be gone."""
+    yield
+    left = [handler for handler in logging.getLogger("lgm").handlers if isinstance(handler, logging.FileHandler)]
+    for handler in left:
+        logging.getLogger("lgm").removeHandler(handler)
+    assert not left, left
 
 
 @pytest.fixture(autouse=True)

@@ -63,11 +63,16 @@ class Recorder:
         require_regular(self.run.log_file)
         if self._is_own_heart:
             self._heart.__enter__()
-        self._log = logging.FileHandler(self.run.log_file)
+        try:
+            self._log = logging.FileHandler(self.run.log_file)
+            self._heart.change(state="running", started=time.time())
+        except BaseException as error:
+            if self._is_own_heart:
+                self._heart.__exit__(type(error), error, None)
+            raise
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._log.handleError = lambda record: None  # a full disk is told by what results depend on, and not by the log
         logging.getLogger("lgm").addHandler(self._log)
-        self._heart.change(state="running", started=time.time())
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
