@@ -5,14 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.linear_model import Ridge
+from torch import Tensor
 from torch.nn.functional import one_hot
 
+from lgm_core.analysis.projection import Pca
+from lgm_core.analysis.trail import Trail
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.files import read_json
 from lgm_core.base.interfaces import generator
+from lgm_core.base.places import Places
 from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.base.settings import AugmentConfig, joined
 from lgm_core.config import RunConfig, validate
@@ -27,7 +32,10 @@ from lgm_core.methods.lgm.step import LinearGradientMatching, turns
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 from lgm_core.reports.summary import own_report, row_label
+from lgm_core.runs.folder import RunFolder
+from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.store import RunStore
+from lgm_core.workbench import Workbench
 from tests.fake_runs import fake_distill, fake_eval
 
 C, WIDTH = 4, 12
@@ -131,11 +139,34 @@ def test_the_ridge_objective_is_lower_where_the_images_have_the_classes_features
 
 def test_two_backbones_distil_one_set_that_both_are_judged_by(small_run: RunConfig, here):
     both = change(small_run, {"backbone": f"{small_run.backbone}+mobilenet_v2", "lgm": {"source_views": (1, 2)}})
-    run = start(validate(both), here)
+    run = start(validate(change(both, {"record": {"map_images": 20}})), here)
     assert work(run, here) == "finished"
     line = run.metrics()[-1]
     assert {f"loss:{name}" for name in both.networks()} <= set(line)
     assert {f"live:{name}" for name in both.networks()} <= set(line)
+    _has_a_map_in_each(run, here)
+
+
+def _has_a_map_in_each(run: RunFolder, here: Places) -> None:
+    """The second network's map is as if it were the only one; a run whose map is of the first alone gets it, too."""
+    known, last = run.map(), run.trail()[-1]
+    ((other,), (placed,)) = known["others"], last["others"]
+    assert (known["backbone"], other["backbone"]) == run.config().networks()
+    assert len(known["points"]) == len(other["points"]) == 20 and known["points"] != other["points"]
+    axes, result = load_file(run.map_axes), load_file(run.synthetic)
+    with Recorder(run, run.config().record, steps=18) as recorder:
+        bench = Workbench(run.config(), here, recorder)
+        features = bench.seen_clean(result["images"], bench.backbone("mobilenet_v2")).cpu()
+        pca = Pca(*(axes[f"1.{name}"] for name in ("mean", "axes", "explained")))
+        assert torch.allclose(pca.project(features), torch.tensor(placed["points"]), rtol=1e-3, atol=1e-4)
+        recorder.map({name: value for name, value in known.items() if name != "others"}, _without_the_second(axes))
+        Trail(bench, run.config(), recorder, here.thumbs).mark(18, result["images"], result["labels"])
+    assert run.map()["points"] == known["points"] and run.map()["others"] == known["others"]
+    assert load_file(run.map_axes).keys() == axes.keys()
+
+
+def _without_the_second(axes: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in axes.items() if not name.startswith("1.")}
 
 
 def test_real_images_are_chosen_by_two_backbones_at_once(small_run: RunConfig, here):

@@ -51,7 +51,7 @@ ALIGNMENT = {
     }]]}],
 }  # fmt: skip
 MAP = {"thumbs": str, "backbone": str, "classes": list, "indices": [int], "labels": [int]}
-MAP_OF_RUN = MAP | {"points": POINTS}
+MAP_OF_RUN = MAP | {"points": POINTS, "others?": [{"backbone": str, "explained": [NUMBER], "points": POINTS}]}
 MAP_OF_BACKBONE = MAP | {
     "pca": POINTS, "umap": POINTS, "groups?": ([int], None), "group_names?": list, "wrong?": ([NUMBER], None),
     "distance?": ([NUMBER], None), "sources": (dict, None),
@@ -97,8 +97,9 @@ CHOICE = {"choice?": str, "indices?": [int], "origins?": [str], "images?": int}
 DATA = {"train_images?": int, "test_images?": int, "split?": str, "fingerprints?": [str]}
 WEIGHTS = {"file?": str, "sha256?": str, "source?": str, "stand_in?": str, "precision?": str}
 FRAME = {"file": _file, "columns": _count, "rows": _count, "side": _count, "count?": int}
+_PLACES = {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]}
 LINES: Mapping[str, Mapping[str, Any]] = {
-    "trail.jsonl": {"points": POINTS, "nearest?": [[int]], "similarity?": [[NUMBER]]},
+    "trail.jsonl": _PLACES | {"others?": [_PLACES]},
     "details.jsonl": {  # of any method: what there is, is of its shape
         "labels?": [[MAYBE]],
         "label_rows?": str,

@@ -76,7 +76,7 @@ def _cost(
     prepare = data.train * (views * forward + DECODE_SECONDS) + seen * (forward + DECODE_SECONDS)
     live = shared.live.times * LIVE_VIEWS * images * forward
     live += min((judges - 1) * live, LIVE_SHARE * shared.steps * seconds)
-    trail = shared.record.frames * images * forward if on_map else 0.0
+    trail = len(shared.networks()) * shared.record.frames * images * forward if on_map else 0.0
     # six float32 tensors per image: levels, their gradient, two moments, the picture, and an intermediate one
     pictures = images * 3 * own.synthetic.resolution**2 * 4 * 6
     fitting = (room.free - base - pictures) / (bytes_per_view * images) if bytes_per_view else own.lgm.views

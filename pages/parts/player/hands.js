@@ -24,7 +24,7 @@ const Hands = {
     find(".fork").onclick = () => this.component.setTriggerValue("fork", this.feed.frames[this.at]?.step ?? 0);
     find(".close").onclick = () => this.select(-1);
     for (const curve of this.curves) curve.canvas.onclick = (event) => this.goToStep(curve.stepAt(event.offsetX));
-    const atlas = find(".atlas"), map = find(".map");
+    const atlas = find(".atlas"), map = find(".map-box");
     const over = (event) => (this.look ? tileAt(atlas, this.look, event.offsetX, event.offsetY) : -1);
     atlas.onclick = (event) => this.open(over(event) === this.selected ? -1 : over(event));
     atlas.onkeydown = (event) => this.overTiles(event);
@@ -77,7 +77,7 @@ const Hands = {
   },
 
   overMap(event) {
-    const hit = this.map.hit(event.offsetX, event.offsetY);
+    const hit = this.maps.hit(event.target, event.offsetX, event.offsetY);
     this.tip(hit ? event : null, hit && this.look.className(hit.label), hit && hit.index);
   },
 
@@ -120,7 +120,7 @@ const Hands = {
       colour: (image) => classColour(label(image)),
       name: (image) => className(label(image))
         + (data.owners.length ? ` ${within(image)}` : data.per_class > 1 ? ` ${1 + (image % data.per_class)}` : ""),
-      labelOf: (index) => this.feed.map?.labels[this.map.places().get(index)],
+      labelOf: (index) => this.maps.labelOf(index),
     };
   },
 };

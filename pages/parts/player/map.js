@@ -1,8 +1,34 @@
-// The map of real images, and the way of the synthetic ones across it.
+// Maps of real images, one for each network that the synthetic ones are learned in, and their way across them.
+
+class Maps {
+  constructor(box) { Object.assign(this, { box, all: [] }); }
+
+  // `map`: that of the first network, with those of the `others`; `trail`: lines in the order of their steps.
+  renew(map, trail, words, look) {
+    [map, ...(map.others || [])].forEach((one, place) => {
+      const chart = (this.all[place] ??= new Scatter(this.box));
+      const way = place ? trail.filter((line) => line.others).map((line) => ({ ...line.others[place - 1], step: line.step })) : trail;
+      chart.words.textContent = words[place] ?? "";
+      chart.renew({ ...map, ...one }, way, look);
+    });
+  }
+
+  at(step, look) { for (const one of this.all) one.at(step, look); }
+
+  // The mapped image under the pointer: {index, label}, or null.
+  hit(canvas, x, y) { return this.all.find((one) => one.canvas === canvas)?.hit(x, y) ?? null; }
+
+  labelOf(index) { return this.all[0]?.map.labels[this.all[0].places().get(index)]; }
+}
 
 class Scatter {
-  constructor(canvas) {
-    Object.assign(this, { canvas, still: null, real: [], way: [] });
+  constructor(box) {
+    const figure = document.createElement("figure"), words = document.createElement("figcaption");
+    const canvas = document.createElement("canvas");
+    Object.assign(this, { canvas, words, still: null, way: [] });
+    canvas.className = "map";
+    figure.append(words, canvas);
+    box.append(figure);
   }
 
   // `map`: {points, labels, indices}; `trail`: lines in the order of their steps.

@@ -14,7 +14,7 @@ class Player {
       new Curve(this.find(".loss"), data.losses, (value, digits) => value.toPrecision(digits), null),
       new Curve(this.find(".accuracy"), data.judges, (value) => `${Math.round(100 * value)} %`, [0, 1]),
     ];
-    this.map = new Scatter(this.find(".map"));
+    this.maps = new Maps(this.find(".map-box"));
     this.first = { step: data.step, image: data.image };
     this.update(data, component);
     this.listen();
@@ -83,12 +83,13 @@ class Player {
     this.find(".side").style.display = curved ? "" : "none";
     this.find(".stage").style.gridTemplateColumns = curved ? "" : "minmax(0, 1fr)";
     this.find(".map-box").hidden = !map;
-    this.find(".map-words").textContent = this.data.map_words;
+    this.find(".near-words").textContent = this.data.near_words;
     this.placeMap(frames);
     if (!frames.length) return;
     const last = Math.max(this.data.steps - 1, frames[frames.length - 1].step);
     if (metrics.length) for (const curve of this.curves) curve.renew(metrics, last, this.look);
-    if (map) this.map.renew(map, [...trail.values()].sort((a, b) => a.step - b.step), this.look);
+    const way = [...trail.values()].sort((a, b) => a.step - b.step);
+    if (map) this.maps.renew(map, way, this.data.map_words, this.look);
     this.show();
   }
 
@@ -165,7 +166,7 @@ class Player {
     const frame = this.feed.frames[this.at];
     if (!this.feed.map || !frame) return;
     Object.assign(this.look, { count: this.count(frame), selected: this.selected, hovered: this.hovered });
-    this.map.at(frame.step, this.look);
+    this.maps.at(frame.step, this.look);
   }
 
   loaded(frame) {

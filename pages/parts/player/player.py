@@ -66,7 +66,8 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "judges": judges_of(config),
         "losses": losses_of(config),
         "loss": loss_words(config.get("method", "lgm")),
-        "map_words": f"({pca_words(found.get('explained', []), 'their features')})",
+        "map_words": map_words(found),
+        "near_words": f"Nearest real images at this step{_inside(found)}",
         "thumbs": thumbs_for_script(thumbs),
         "step": _number("step"),
         "image": -1 if _number("image") is None else _number("image"),
@@ -122,6 +123,17 @@ def run_map(run: RunFolder) -> dict[str, Any]:
     return _map_facts(str(run.path), run.map_file.stat().st_mtime_ns)
 
 
+def map_words(found: Mapping[str, Any]) -> list[str]:
+    """The caption of each of a run's maps; the network is named where there are several."""
+    maps = [found, *found.get("others", [])]
+    axes = [pca_words(one.get("explained", []), "their features") for one in maps]
+    return [f"Images among the real ones{_inside(found, one)} ({words})" for one, words in zip(maps, axes, strict=True)]
+
+
+def _inside(found: Mapping[str, Any], one: Mapping[str, Any] | None = None) -> str:
+    return f" in {(one or found).get('backbone', '')}" if found.get("others") else ""
+
+
 def script() -> str:
     """The component's JavaScript, one module."""
     parts = [
@@ -143,7 +155,9 @@ def _component() -> Any:
 def _map_facts(path: str, stamp: int) -> dict[str, Any]:
     del stamp  # part of the cache's key
     found = RunFolder(Path(path)).map()
-    return {name: found[name] for name in ("classes", "thumbs", "split", "explained") if name in found}
+    others = [{name: one[name] for name in ("backbone", "explained")} for one in found.get("others", [])]
+    kept = {name: found[name] for name in ("classes", "thumbs", "split", "backbone", "explained") if name in found}
+    return kept | {"others": others}
 
 
 def _number(name: str) -> int | None:
