@@ -1,4 +1,4 @@
-# make setup | cluster | app | demo | test | proofs | faults | gpu | check
+# make setup | cluster | app | demo | race | test | proofs | faults | gpu | check
 # Needs Python 3.11 or newer; uses uv where it is installed, python -m venv and pip otherwise.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup cluster app demo test proofs faults gpu check
+.PHONY: setup cluster app demo race test proofs faults gpu check
 
 setup: $(READY)
 
@@ -44,6 +44,12 @@ demo: setup
 	$(BIN)/lgm study demo details --preset preview --distil-with mobilenet_v3_small \
 		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged --seeds 1 --draws 3 --steps 150 \
 		--lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2
+
+# The current records of docs/leaderboard.md, three seeds each; some 25 minutes, and true seconds, on idle cores.
+race: setup
+	$(BIN)/lgm fetch resnet18 dinov2_vits14
+	$(BIN)/python docs/experiments/leaderboard.py run
+	$(BIN)/python docs/experiments/leaderboard.py table
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

@@ -16,6 +16,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 from lgm_core.analysis import comparison, embedding
 from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.analysis.chosen import taken_images
-from lgm_core.analysis.thumbnails import drawing
+from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.analysis.trail import Trail
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base import ranks
@@ -217,9 +218,10 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     """All evaluations that the run asks for and has not done yet."""
     config, run = bench.config, bench.recorder.run
     done = {key_of_report(report, config).digest for report in run.eval_reports()}
-    failed = []
-    for key in keys_of(config):
-        if key.digest not in done:
+    wanted, failed = [key for key in keys_of(config) if key.digest not in done], []
+    thumbnails = Thumbnails(bench.test, config.dataset, "test", bench.places.thumbs)  # to see what is mistaken
+    with drawing(thumbnails, bench.recorder) if wanted else nullcontext():
+        for key in wanted:
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
             try:
                 report = judge(bench, config, judged, key)

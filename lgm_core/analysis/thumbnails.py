@@ -26,7 +26,7 @@ from lgm_core.base.download import file_sha256
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.files import read_json, replacing, write_json
 from lgm_core.base.interfaces import ImageSet
-from lgm_core.base.names import file_name
+from lgm_core.base.names import thumbs_key
 from lgm_core.datasets.image_set import load_squares
 from lgm_core.datasets.spread import spread
 from lgm_core.runs.recorder import Recorder
@@ -41,7 +41,7 @@ class Thumbnails:
     """The pages of one split: image i is on page i // 1024, row by row."""
 
     def __init__(self, images: ImageSet, dataset: str, split: str, folder: Path) -> None:
-        self.key = f"{file_name(dataset)[-60:]}-{split}-{images.fingerprint[:12]}"
+        self.key = thumbs_key(dataset, split, images.fingerprint)
         self._images, self._dataset, self._split = images, dataset, split
         self._folder = folder / self.key
         self._over = threading.Event()

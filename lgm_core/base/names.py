@@ -30,6 +30,11 @@ def file_name(text: str, keep: str = ".-") -> str:
     return "".join(letter if letter.isalnum() or letter in keep else "_" for letter in text)
 
 
+def thumbs_key(dataset: str, split: str, fingerprint: str) -> str:
+    """The name of the folder with the small pictures of a split's images."""
+    return f"{file_name(dataset)[-60:]}-{split}-{fingerprint[:12]}"
+
+
 def why_no_name(name: str, longest: int = LONGEST_NAME) -> str:
     """Why a text cannot be the name of a run, a study, or a file in a folder, in words; "" where it can.
 

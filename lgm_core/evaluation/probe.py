@@ -20,6 +20,8 @@ from torch.nn.functional import cross_entropy
 
 from lgm_core.base.interfaces import generator
 
+MISTAKES, MISTAKEN_IMAGES = 24, 24  # cells of a confusion whose images a report names, and images of each, at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRecipe:
@@ -93,7 +95,8 @@ def score(
 
     top1, top5 (None below 5 classes): mean over heads; *_std: population standard deviation over heads; top1_seeds:
     each head's; per_class [C]: mean over heads (None where a class has no test image); confusion [C][C]: counts of the
-    first head, true class by predicted; worst_group and per_group: None without groups; with them
+    first head, true class by predicted; mistaken: its most frequent mistakes, with some of their test images, by their
+    place in the split; worst_group and per_group: None without groups; with them
     also group_confusion [G][C]: counts of the first head, group by predicted class.
     """
     classes = heads.weight.shape[1]
@@ -122,6 +125,7 @@ def score_best(
         "top5_std": top5.std(correction=0).item() if classes >= 5 else None,
         "per_class": _mean_by(top1.mean(dim=0), labels, classes),
         "confusion": confusion.tolist(),
+        "mistaken": _mistaken(labels, predicted, confusion),
         "worst_group": None,
         "per_group": None,
     }
@@ -132,6 +136,17 @@ def score_best(
         report["group_confusion"] = taken.view(group_count, classes).tolist()
         report["worst_group"] = min(accuracy for accuracy in by_group if accuracy is not None)
     return report
+
+
+def _mistaken(labels: Int[Tensor, "t"], predicted: Int[Tensor, "t"], confusion: Int[Tensor, "c c"]) -> list[Any]:
+    wrong = confusion.clone().fill_diagonal_(0).flatten()
+    counts, cells = (part.tolist() for part in wrong.topk(min(MISTAKES, len(wrong))))
+    pairs = [divmod(cell, len(confusion)) for count, cell in zip(counts, cells, strict=True) if count]
+    rows = [((labels == true) & (predicted == taken)).nonzero().flatten() for true, taken in pairs]
+    return [
+        {"true": true, "taken": taken, "images": images[:MISTAKEN_IMAGES].tolist()}
+        for (true, taken), images in zip(pairs, rows, strict=True)
+    ]
 
 
 def _mean_by(values: Float[Tensor, "t"], keys: Int[Tensor, "t"], count: int) -> list[float | None]:

@@ -24,6 +24,10 @@ def _file(value: Any) -> bool:
     return isinstance(value, str) and not why_no_name(value, LONGEST_FILE_NAME)
 
 
+def _natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _count(value: Any) -> bool:
     """At least one, and not so many that a picture of it would fill the memory."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST
@@ -34,7 +38,7 @@ REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
-    "group_confusion?": [[int]],
+    "group_confusion?": [[int]], "mistaken?": [{"true": _natural, "taken": _natural, "images": [_natural]}],
     "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
     "mark?": str,
 }  # fmt: skip
@@ -170,7 +174,8 @@ def _report(values: Mapping[str, Any]) -> list[str]:
     if not found and (taken := values.get("group_confusion")) is not None:
         whole = len(taken) == len(values["groups"]) and {len(row) for row in taken} == {len(values["classes"])}
         found = [] if whole else ["group_confusion"]
-    return found
+    mistaken = [] if found else values.get("mistaken", [])
+    return found or ["mistaken" for one in mistaken if max(one["true"], one["taken"]) >= len(values["classes"])][:1]
 
 
 def _alignment(values: Mapping[str, Any]) -> list[str]:

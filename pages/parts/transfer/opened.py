@@ -9,13 +9,16 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from lgm_core.base.names import thumbs_key
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.evaluation.protocol import column_of, judged_by, protocol_of
 from lgm_core.reports.confusion import most_confused, shares, titles_of, worst_classes
+from lgm_core.reports.matrix import config_of
 from lgm_core.reports.pictures import class_names, labels
 from lgm_core.reports.summary import stand_in_of
 from lgm_core.runs.store import RunFolder
-from pages.parts.images import tiles_html
+from pages.parts.distil_this import distil_this
+from pages.parts.images import real_image_html, thumb_index, tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile
 from pages.parts.theme import BLUE, plain
 
@@ -51,6 +54,7 @@ def open_report(run: RunFolder, report: dict[str, Any], source: RunFolder | None
         _groups(report, key)
     with right:
         _worst(report)
+    _mistakes(run, report, key)
     _images(source or run, titles_of(report))
 
 
@@ -62,6 +66,24 @@ def _confusion(report: dict[str, Any], key: str) -> None:
         st.dataframe(rows, hide_index=True)
         return
     _heatmap(report["confusion"], names, names, "True class (left) taken for (below)", key=f"confusion_{key}")
+
+
+def _mistakes(run: RunFolder, report: dict[str, Any], key: str) -> None:
+    """The test images behind a cell of the confusion, and a way to distil what they have in common."""
+    config, names, prints = config_of(run), titles_of(report), run.data().get("fingerprints", [])
+    if not report.get("mistaken") or report.get("dataset", config.dataset) != config.dataset or len(prints) < 2:
+        return
+    named = {f"{names[one['true']]} taken for {names[one['taken']]}": one for one in report["mistaken"]}
+    words = st.selectbox("Test images of", list(named), key=f"mistaken_{key}")
+    one, index = named[words], thumb_index(thumbs_key(config.dataset, "test", prints[1]))
+    images = [image for image in one["images"] if image < index.get("count", 0)]
+    if not images:
+        st.caption("There are no small pictures of the test images; `record.thumbnails` makes them.")
+        return
+    times, shown = report["confusion"][one["true"]][one["taken"]], len(images)
+    st.caption(f"{shown} of {times} images" if shown < times else f"{times} {'image' if times == 1 else 'images'}")
+    st.html(tiles_html([real_image_html(index, image, 72, "") for image in images]))
+    distil_this(images, run, index, key=f"mistaken_{key}_{words}", name=words, page="cross_model")
 
 
 def _groups(report: dict[str, Any], key: str) -> None:
