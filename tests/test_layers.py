@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[int, str]] = {
     "methods.catalog": (1, ""),
     "methods.*.config": (1, ""),
     "methods.*.presets": (1, ""),
+    "methods.lgm.lgm_settings": (1, ""),
     "evaluation.catalog": (1, ""),
     "analysis.catalog": (1, ""),
     "evaluation.protocol": (1, ""),

@@ -23,7 +23,8 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.base.settings import AugmentConfig, DeviceConfig
 from lgm_core.cli.console import print_rows
-from lgm_core.methods.lgm.config import LGMConfig, LGMSettings, PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.lgm.literal_step import LiteralStep
 from lgm_core.methods.lgm.measure import noise_distiller
 

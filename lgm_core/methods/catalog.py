@@ -13,7 +13,7 @@ from typing import Any, Literal, get_type_hints
 from lgm_core.base.names import require_known
 from lgm_core.base.settings import MethodSettings, SharedConfig
 from lgm_core.methods.lgm import presets as lgm_presets
-from lgm_core.methods.lgm.config import LGMSettings
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.mkdt import presets as mkdt_presets
 from lgm_core.methods.mkdt.config import MKDTSettings
 from lgm_core.methods.rcig import presets as rcig_presets

@@ -17,7 +17,7 @@ start     a config becomes a run folder
 heart     the sign of life of whoever works on a run
 lease     who may write to a run that several machines see
 limits    how many runs, how many that wait, how much room on the disk
-recorder  the only writer (torch)
+recorder  the only writer (torch); `logged`: its log
 checkpoints  the last one, and the one before it (torch)
 frames    pictures of the synthetic set: at which steps, and all images of a step as one atlas
 source_runs  the sets of images that runs hold, and the runs that a run looks at (torch)

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
 from lgm_core.runs.damage import set_aside_broken, set_aside_unusable
 from lgm_core.runs.frames import add_frame, frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
+from lgm_core.runs.logged import logged_into
 from lgm_core.runs.source_runs import tensors_of
 from lgm_core.runs.store import RunFolder
 
@@ -61,18 +62,12 @@ class Recorder:
 
     def __enter__(self) -> "Recorder":
         require_regular(self.run.log_file)
-        if self._is_own_heart:
-            self._heart.__enter__()
-        try:
-            self._log = logging.FileHandler(self.run.log_file)
-            self._heart.change(state="running", started=time.time())
-        except BaseException as error:
+        with ExitStack() as opened:
             if self._is_own_heart:
-                self._heart.__exit__(type(error), error, None)
-            raise
-        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        self._log.handleError = lambda record: None  # a full disk is told by what results depend on, and not by the log
-        logging.getLogger("lgm").addHandler(self._log)
+                opened.enter_context(self._heart)
+            opened.enter_context(logged_into(self.run.log_file))
+            self._heart.change(state="running", started=time.time())
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
@@ -80,11 +75,7 @@ class Recorder:
         self.state = self._heart.end(error)
         if error is not None and self.state == "failed":
             logging.getLogger("lgm").error("".join(traceback.format_exception(error)))
-        logging.getLogger("lgm").removeHandler(self._log)
-        with suppress(OSError):
-            self._log.close()
-        if self._is_own_heart:
-            self._heart.__exit__(None, None, None)
+        self._opened.close()
         return isinstance(error, Stopped)
 
     def advise(self, memory_remedy: str) -> str:

@@ -5,7 +5,6 @@ holds the runs that wait, no line is there twice, and what ends has the bits of 
 A stub of a few milliseconds does the steps.
 """
 
-import logging
 import os
 import shutil
 import tempfile
@@ -150,8 +149,7 @@ class Store(RuleBasedStateMachine):
         heart._thread.join()
         write_json(heart.run.status_file, asdict(replace(heart.status, pid=NOBODY, heartbeat=time.time() - 60)))
         heart._lock.close()
-        logging.getLogger("lgm").removeHandler(recorder._log)  # it would open its file again for the next test's lines
-        recorder._log.close()
+        recorder._opened.close()  # the log
 
     @rule(name=NAMES, file=st.sampled_from(RECORDS), junk=JUNK)
     def damage(self, name: str, file: str, junk: bytes) -> None:

@@ -1,6 +1,7 @@
 """Linear Gradient Matching, arXiv 2511.16674: images that give a linear head the gradient of the real data.
 
-config, presets  its settings, and starting points by name (no torch); `efforts`: settings by rules, from one dial
+config        its settings (no torch); `lgm_settings`: all groups together, and whether they fit
+presets       starting points by name (no torch); `efforts`: settings by rules, from one dial
 step          one step: the images' gradient in one backbone or in several, Adam
 source        one backbone that the images are learned in: views, features, loss, in chunks that fit into memory
 objectives    what the loss is (a package, a file each)

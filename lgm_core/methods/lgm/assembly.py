@@ -18,8 +18,8 @@ from lgm_core.datasets.baselines import choose_random
 from lgm_core.datasets.spread import spread
 from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.colour import Colour
-from lgm_core.methods.lgm.config import LGMSettings
 from lgm_core.methods.lgm.learned_images import LearnedImages
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet

@@ -1,14 +1,13 @@
-"""The settings of Linear Gradient Matching, and a check that they fit together.
+"""What can be set of Linear Gradient Matching: its groups of settings. Needs no torch.
 
->>> LGMSettings(lgm=LGMConfig(), augment=AugmentConfig(), synthetic=SyntheticConfig(), pyramid=PyramidConfig())
+>>> LGMConfig(views=3).views_in(0)
+3
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import knob
-from lgm_core.base.settings import AugmentConfig, MethodSettings, SharedConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,128 +118,3 @@ class LGMConfig:
 
     def weights(self, sources: int) -> tuple[int, ...]:
         return self.source_weights or (1,) * sources
-
-
-@dataclass(frozen=True, kw_only=True)
-class LGMSettings(MethodSettings):
-    """The groups of a run's config that Linear Gradient Matching reads."""
-
-    lgm: LGMConfig
-    synthetic: SyntheticConfig
-    pyramid: PyramidConfig
-    augment: AugmentConfig
-
-    @property
-    def side(self) -> int:
-        return self.synthetic.resolution
-
-    def from_picture(self) -> dict[str, Any]:
-        """All levels of the pyramid are there from the first step."""
-        return {"pyramid": {"start": self.side}}
-
-    def grow_every(self, steps: int) -> int:
-        """Steps between two levels of the pyramid: as asked for, or from the share of the run's steps."""
-        if self.pyramid.grow_every:
-            return self.pyramid.grow_every
-        return max(int(self.pyramid.grow_share * steps / max(self._levels_to_come(), 1)), 1)
-
-    def views_per_step(self, images: int) -> int:
-        """Views that one step looks at in one backbone, at most, of so many synthetic images."""
-        return max(self.lgm.source_views or (self.lgm.views,)) * images
-
-    def check(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for a pyramid that starts too large, or has not a step for each of its levels.
-
-        A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
-        """
-        self._check_objective(len(shared.networks()))
-        self._check_contrast(shared)
-        side, start = self.synthetic.resolution, self.pyramid.start
-        if self.synthetic.parameterisation == "phase" and self.synthetic.initial == "zero":
-            raise ConfigError(
-                "synthetic.parameterisation phase has no zero image, since its spectrum stays; add --synthetic.initial "
-                "noise or real"
-            )
-        if self.synthetic.parameterisation != "pyramid":
-            return
-        if start > side:
-            raise ConfigError(f"pyramid.start ({start} px) is larger than synthetic.resolution ({side} px)")
-        left, due = self.levels_left_out(shared.steps), self._levels_to_come() * self.grow_every(shared.steps)
-        if left and not self.pyramid.grow_every:
-            raise ConfigError(
-                f"the pyramid reaches its full {side} px only at step {due}, but the run has {shared.steps} steps; "
-                f"raise steps above {due}, or lower synthetic.resolution"
-            )
-
-    def clusters_per_class(self, images_per_class: int) -> int:
-        """Rows of the head for each class: one, or one for each of its images."""
-        return images_per_class if self.lgm.clusters and self.lgm.target != "batch" else 1
-
-    @property
-    def is_contrast(self) -> bool:
-        return self.lgm.contrast != "none"
-
-    def other_meaning(self, classes: int) -> tuple[int, ...]:
-        """The second backbone's class for each of the first one's, in a contrast run."""
-        lgm = self.lgm
-        if lgm.contrast == "rolled":
-            return tuple((place + 1) % classes for place in range(classes))
-        if lgm.contrast == "listed" and len(lgm.contrast_classes) != classes:
-            raise ConfigError(
-                f"lgm.contrast-classes lists {len(lgm.contrast_classes)} classes, but the data set has {classes}: give "
-                "one for each, in their order"
-            )
-        return lgm.contrast_classes
-
-    def _check_contrast(self, shared: SharedConfig) -> None:
-        """Raise `ConfigError` for a contrast that is not between two backbones, or whose classes are no exchange."""
-        contrast, given = self.lgm.contrast, self.lgm.contrast_classes
-        if (contrast == "listed") != bool(given):
-            raise ConfigError("lgm.contrast listed and lgm.contrast-classes belong together: give both, or neither")
-        if given and (sorted(given) != list(range(len(given))) or list(given) == sorted(given)):
-            raise ConfigError(
-                f"lgm.contrast-classes must exchange some of the classes 0 to {len(given) - 1}, each named once; "
-                f"{' '.join(map(str, given))} was given"
-            )
-        if contrast != "none" and len(shared.networks()) != 2:
-            raise ConfigError(
-                f"lgm.contrast is between two backbones, A+B; {' and '.join(shared.networks())} was given"
-            )
-        if contrast != "none" and self.clusters_per_class(shared.images_per_class) > 1:
-            raise ConfigError(
-                "lgm.contrast gives each class as a whole another meaning, and cannot have its clusters: add "
-                "--no-lgm.clusters, or one image per class"
-            )
-
-    def _check_objective(self, sources: int) -> None:
-        """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
-        lgm = self.lgm
-        whitens = lgm.whiten in ("diagonal", "full")
-        if lgm.target == "batch" and (whitens or lgm.objective == "ridge"):
-            asked, instead = ("objective ridge", "cosine") if lgm.objective == "ridge" else ("whiten", "none")
-            raise ConfigError(
-                f"lgm.{asked} needs the bank of real features, which lgm.target batch does not have; add "
-                f"--lgm.{asked.split()[0]} {instead}"
-            )
-        if lgm.objective == "ridge" and whitens:
-            raise ConfigError(
-                f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not; add "
-                "--lgm.whiten none"
-            )
-        if lgm.whiten_beta_end and lgm.whiten == "none":
-            raise ConfigError("lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full")
-        for name, given in (("views", lgm.source_views), ("weights", lgm.source_weights)):
-            if given and len(given) != sources:
-                raise ConfigError(
-                    f"lgm.source-{name} has {len(given)} value{'s' if len(given) > 1 else ''} for {sources} "
-                    f"backbone{'s' if sources > 1 else ''}: give one for each, in their order"
-                )
-
-    def levels_left_out(self, steps: int) -> int:
-        """Levels of the pyramid that a run of so many steps ends before; 0 where it reaches its full size."""
-        if self.synthetic.parameterisation != "pyramid":
-            return 0
-        return max(self._levels_to_come() - (steps - 1) // self.grow_every(steps), 0)
-
-    def _levels_to_come(self) -> int:
-        return (self.synthetic.resolution - 1).bit_length() - (self.pyramid.start - 1).bit_length()

@@ -13,7 +13,7 @@ from typing import Any
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.costs import BASE_BYTES, DECODE_SECONDS, Cost, DataSize, Measured, Past, Room
 from lgm_core.base.settings import LIVE_SHARE, LIVE_VIEWS, SharedConfig
-from lgm_core.methods.lgm.config import LGMSettings
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 
 _MOST_MEASURED = 8  # synthetic images in the measured steps
 _FEATURES = ("dataset", "backbone", "data", "bank", "normalisation", "seed")  # and augment: what banks depend on

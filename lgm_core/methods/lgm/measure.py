@@ -18,7 +18,7 @@ from lgm_core.backbones.precision import forward_seconds
 from lgm_core.base.device import Compute, peak_memory
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
-from lgm_core.methods.lgm.config import LGMSettings
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
