@@ -1,5 +1,7 @@
 """Linear Gradient Matching: against the paper's literal step, chunks against one pass, targets against each other."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,10 @@ from torch import Tensor
 from lgm_core.backbones.augment import Augment, Choices
 from lgm_core.backbones.features import Bank
 from lgm_core.base.device import Compute
+from lgm_core.base.errors import ConfigError
 from lgm_core.base.interfaces import Backbone, SyntheticSet, generator
 from lgm_core.base.settings import AugmentConfig
+from lgm_core.config import validate
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead, head_gradient
@@ -20,6 +24,7 @@ from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
+from lgm_core.presets import preset
 
 C = 4
 
@@ -166,6 +171,34 @@ def test_bank_target_draws_rows_anew_where_the_bank_is_large(real):
     draws = [target.gradient(head, step) for step in range(400)]
     assert not torch.equal(draws[0], draws[1]) and torch.equal(draws[0], target.gradient(head, 0))
     torch.testing.assert_close(torch.stack(draws).mean(dim=0), whole, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [100, 16])
+def test_a_trained_head_is_what_autograd_and_adam_come_to(real, rows):
+    target = BankTarget(_bank(real), balanced=True, rows=rows, seed=0, device=torch.device("cpu"))
+    head = LinearHead(torch.randn(C, 12, generator=torch.Generator().manual_seed(1)))
+    features, labels, weights = target._chosen(3)
+    weight = head.weight.clone().requires_grad_()
+    adam = torch.optim.Adam([weight], lr=0.02)
+    for _ in range(7):
+        adam.zero_grad()
+        (weights * torch.nn.functional.cross_entropy(features @ weight.T, labels, reduction="none")).sum().backward()
+        adam.step()
+    found = target.trained(head, 3, steps=7, rate=0.02).weight
+    torch.testing.assert_close(found, weight.detach(), atol=1e-5, rtol=1e-4)
+    assert not torch.equal(found, head.weight) and target.trained(head, 3, steps=0, rate=0.02) is head
+
+
+def test_heads_of_a_trajectory_are_of_any_of_its_steps_and_are_asked_for_by_name(real):
+    target = BankTarget(_bank(real), balanced=True, rows=100, seed=0, device=torch.device("cpu"))
+    asked = LGMConfig(target="bank", head_steps=3)
+    objective = GradientMatching(target, config=asked, rows=C, width=12, steps=50, seed=0, device=torch.device("cpu"))
+    with patch.object(target, "trained", wraps=target.trained) as trained:
+        heads = [objective._head(step).weight for step in range(40)]
+    assert {call.kwargs["steps"] for call in trained.call_args_list} == {0, 1, 2, 3}
+    assert torch.equal(heads[5], objective._head(5).weight)
+    with pytest.raises(ConfigError, match="lgm.target mean has not; add --lgm.target bank"):
+        validate(preset("preview", lgm={"head_steps": 3}))
 
 
 def _pictures(pixels: np.ndarray, labels: list[int]) -> ArrayImages:

@@ -45,6 +45,8 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "whitened-r18": ("imagenette", (R18,), 150, WHITE),
     "whitened-phase": ("imagenette", (M3,), 250, {**WHITE, **PHASE}),
     "whitened-jitter": ("imagenette", (M3,), 250, {**WHITE, **JITTER}),
+    "whitened-large-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_std": 0.1}),
+    "whitened-trained-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_steps": 30}),
     "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
     "cifar10-whitened": ("cifar10", (M3,), 150, WHITE),
     "cifar10-turn-m3-r18": ("cifar10", (M3, R18), 150, WHITE),

@@ -96,6 +96,14 @@ class LGMConfig:
     )
     balance: bool = knob(True, "weigh the real classes equally; off: the data set's own prior, as in the paper")
     head_std: float = knob(0.01, "standard deviation of the random head's weights", low=0, high=10)
+    head_steps: int = knob(
+        0,
+        "train each random head first, with Adam on the bank, for up to so many steps: heads of a short training "
+        "trajectory; needs lgm.target bank",
+        low=0,
+        high=1000,
+    )
+    head_rate: float = knob(1e-3, "Adam's learning rate for these heads", low=1e-6, high=1)
     bank_rows: int = knob(65536, "rows of the bank per step, redrawn each step", low=16)
     chunk: int = knob(
         0, "views per forward pass, of all images together; 0: as many as fit. Same gradient, less memory", low=0,

@@ -117,6 +117,12 @@ class LGMSettings(MethodSettings):
                 f"lgm.whiten {lgm.whiten} is a metric for gradients, which lgm.objective ridge has not; add "
                 "--lgm.whiten none"
             )
+        if lgm.head_steps and (lgm.target != "bank" or lgm.objective == "ridge"):
+            at = "objective ridge" if lgm.objective == "ridge" else f"target {lgm.target}"
+            raise ConfigError(
+                f"lgm.head-steps trains random heads on the bank, which lgm.{at} has not; add --lgm.target bank and an "
+                "objective that compares gradients, or --lgm.head-steps 0"
+            )
         if lgm.whiten_beta_end and lgm.whiten == "none":
             raise ConfigError("lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full")
         for name, given in (("views", lgm.source_views), ("weights", lgm.source_weights)):

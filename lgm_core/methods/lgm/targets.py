@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.optim import Adam
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, as_images
@@ -64,15 +65,30 @@ class BankTarget(RealTarget):
             self._resident = (self._all.to(device).float(), self._labels.to(device), self._weights.to(device))
 
     def gradient(self, head: LinearHead, step: int) -> Float[Tensor, "c d1"]:
-        if self._resident is not None:
-            features, labels, weights = self._resident
-        else:
-            random = generator("cpu", self._seed, step, 0x62616E6B)
-            chosen = torch.randint(len(self._all), (self._rows,), generator=random)
-            features = self._all[chosen].to(self._device, non_blocking=True)
-            labels, weights = self._labels[chosen].to(self._device), self._weights[chosen].to(self._device)
-            weights = weights / weights.sum()
+        features, labels, weights = self._chosen(step)
         return head_gradient(features, labels, head, weights)
+
+    def trained(self, head: LinearHead, step: int, *, steps: int, rate: float) -> LinearHead:
+        """The head after so many steps of Adam on the rows of this step of the distillation; without its bias."""
+        if not steps:
+            return head
+        features, labels, weights = self._chosen(step)
+        features, weight = features.float(), head.weight.clone()
+        adam = Adam([weight], lr=rate)
+        for _ in range(steps):
+            weight.grad = head_gradient(features, labels, LinearHead(weight), weights)[:, :-1]
+            adam.step()
+        return LinearHead(weight)
+
+    def _chosen(self, step: int) -> tuple[Float[Tensor, "n d"], Int[Tensor, "n"], Float[Tensor, "n"]]:
+        """Features, labels, and weights that sum to 1."""
+        if self._resident is not None:
+            return self._resident
+        random = generator("cpu", self._seed, step, 0x62616E6B)
+        chosen = torch.randint(len(self._all), (self._rows,), generator=random)
+        features = self._all[chosen].to(self._device, non_blocking=True)
+        labels, weights = self._labels[chosen].to(self._device), self._weights[chosen].to(self._device)
+        return features, labels, weights / weights.sum()
 
 
 class BatchTarget(RealTarget):

@@ -6,6 +6,7 @@ LGM specification, section 1. Legend: M views, C rows of the head, D features.
 >>> objective.at(3)(features, labels)
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, device, zeros
 
@@ -14,7 +15,7 @@ from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.methods.lgm.gradients import DISTANCES, LinearHead, head_gradient
 from lgm_core.methods.lgm.metric import Metric
 from lgm_core.methods.lgm.objectives.objective import LossOf, Objective
-from lgm_core.methods.lgm.targets import RealTarget
+from lgm_core.methods.lgm.targets import BankTarget, RealTarget
 
 
 class GradientMatching(Objective):
@@ -54,4 +55,8 @@ class GradientMatching(Objective):
             return LinearHead(zeros(self._rows, self._width, device=self._device))
         random = generator("cpu", self._seed, step, 0x68656164)
         head = LinearHead.draw(classes=self._rows, features=self._width, std=self.config.head_std, random=random)
-        return LinearHead(head.weight.to(self._device))
+        head = LinearHead(head.weight.to(self._device))
+        if not isinstance(self.target, BankTarget):
+            return head
+        count = int(torch.randint(self.config.head_steps + 1, (), generator=random))
+        return self.target.trained(head, step, steps=count, rate=self.config.head_rate)
