@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.base.files import replacing
 from lgm_core.base.places import places
 from lgm_core.reports.card import card, export_zip
@@ -27,7 +28,7 @@ def report_of_run(path: str, stamp: float) -> str:
     """The report of a run as its files are now; `stamp` changes when they do."""
     del stamp
     run = RunFolder(Path(path))
-    return run_report(run, RunStore(run.path.parent).evaluations(run.id))
+    return run_report(run, RunStore(run.path.parent).looking_at(run.id))
 
 
 @st.cache_data(max_entries=4, show_spinner="Preparing the report …")
@@ -39,8 +40,8 @@ def report_of_study(name: str, root: str, stamp: float) -> str:
 
 def stamp_of(runs: list[RunFolder]) -> float:
     """Changes when one of these runs goes on, or there is one more."""
-    files = [path for run in runs for path in (run.status_file, run.evals, run.alignment_file) if path.exists()]
-    return sum(path.stat().st_mtime for path in files)
+    kept = [(run.status_file, run.evals, run.alignment_file, run.findings_file) for run in runs]
+    return sum(path.stat().st_mtime for files in kept for path in files if path.exists())
 
 
 def offer(html: str, name: str, part: str) -> None:
@@ -70,14 +71,14 @@ def offer(html: str, name: str, part: str) -> None:
 
 
 def one_run() -> None:
-    run = pick_run(kinds=("distill", "baseline", "align"), key="run", first=shows_images)
+    run = pick_run(kinds=("distill", "baseline", "align", *INSTRUMENTS), key="run", first=shows_images)
     assert run is not None  # the page has stopped where there is none
     state = run.status().state
     if state != "finished":
         st.markdown(f"{state_words(state)} The report shows the run as it is now.")
     show_problems(run)
-    judging = RunStore(places().runs).evaluations(run.id)
-    offer(report_of_run(str(run.path), stamp_of([run, *judging])), run.id, "run")
+    others = RunStore(places().runs).looking_at(run.id)
+    offer(report_of_run(str(run.path), stamp_of([run, *others])), run.id, "run")
 
 
 def one_study() -> None:

@@ -26,6 +26,7 @@ from lgm_core.reports.pictures import labels, pictures
 from lgm_core.reports.site import site_zip, write_site
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.browser import expect
+from tests.fake_findings import fake_card, fake_look
 from tests.fake_runs import BACKBONES, CLASSES, ERROR, fake_distill, fake_eval, fake_study
 
 NASTY = "</script><script>alert(1)</script>"
@@ -44,6 +45,18 @@ def run(store) -> RunFolder:
     images[:, 0] = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None]
     save_file({"images": images, "labels": np.arange(10)}, made.synthetic)
     return made
+
+
+def test_a_report_tells_what_instruments_found(store, run):
+    copies = [{"image": 0, "label": 0, "nearest": 3, "cosine": 0.71, "ssim": 0.2}]
+    found = {"source": "one", "strengths": {"blur": [0, 2]}, "damage": {"blur": {BACKBONES[0]: [0.8, 0.55]}}}
+    found |= {"images": 10, "side": 32, "real_images": 400, "backbones": [BACKBONES[0]], "copies": copies}
+    found |= {"power": {"set": [], "real": []}, "lab": {"centres": [], "set": [], "real": []}}
+    fake_look(store, "style", BACKBONES[0], found, source="one")
+    told = run_report(run, store.looking_at("one"))
+    assert "one: top-1 in % by blur of its own images" in told and "<td>55.0</td>" in told and "<td>0.710</td>" in told
+    card = run_report(fake_card(store, BACKBONES[0], thumbs="none"))
+    assert "effective dimension" in card and "No images yet" not in card and "No images yet" not in told
 
 
 def outside(html: str) -> list[str]:

@@ -41,7 +41,7 @@ def report(arguments: Sequence[str]) -> int:
         html = study_report(name, runs)
     else:
         run = _of_images(store.open(name))
-        name, html = run.id, run_report(run, store.evaluations(run.id))
+        name, html = run.id, run_report(run, store.looking_at(run.id))
     with _writing(to, f"{name}.html") as path, replacing(path) as new:
         new.write_text(html)
     return 0

@@ -1,7 +1,7 @@
 """One run or one study as a single HTML file: readable offline, printable, with everything inside it.
 
 >>> Path("demo.html").write_text(study_report("demo", store.study("demo")))
->>> Path("run.html").write_text(run_report(run, store.evaluations(run.id)))
+>>> Path("run.html").write_text(run_report(run, store.looking_at(run.id)))
 """
 
 import time
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 
+from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import load
@@ -16,6 +17,7 @@ from lgm_core.evaluation.protocol import column_of, judged_by, spread_over, what
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.comparison_page import comparison_sections
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
+from lgm_core.reports.findings import tables
 from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
@@ -37,24 +39,18 @@ from lgm_core.runs.example import WORDS
 from lgm_core.runs.store import RunFolder
 
 _MOST_TILES = 200
-_COLOURS = (
-    "var(--accent)",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-)  # of judges; told apart by the colour-blind, too
+_COLOURS = ("var(--accent)", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")  # of judges; for the colour-blind, too
 _MOST_STUDY_RUNS = 8  # most runs whose pictures a study's report shows
 
 
-def run_report(run: RunFolder, evaluations: Sequence[RunFolder] = (), *, home: str = "") -> str:
-    """The report of one run in any state, as far as it has come; `evaluations`: further runs that probed its images."""
-    config = run.config()
-    judged = [run, *evaluations]
+def run_report(run: RunFolder, others: Sequence[RunFolder] = (), *, home: str = "") -> str:
+    """The report of one run in any state, as far as it has come; `others`: further runs that look at its images."""
+    config, judged = run.config(), [run, *others]
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
-    body += f"<article>{_pictures(run)}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _problems(evaluations) + _accuracies(judged), _note(judged))
-    body += _classes(run) + _of_method(run) + comparison_sections(run)
+    images = "" if config.kind in INSTRUMENTS else _pictures(run)
+    body += f"<article>{images}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
+    body += section("Accuracy", _problems(others) + _accuracies(judged), _note(judged))
+    body += _classes(run) + _of_method(run) + comparison_sections(run) + _found(judged)
     return page(f"{run.id}: report", body + origin([run]), home=home)
 
 
@@ -221,6 +217,12 @@ def _of_method(run: RunFolder) -> str:
         return ""
     title, headings, rows, note = found
     return section(title, heat_table(headings, rows), note)
+
+
+def _found(runs: Sequence[RunFolder]) -> str:
+    """What instruments say, of a backbone or of a set."""
+    found = (listing for run in runs for listing in tables(run.findings()))
+    return "".join(section(title, table(columns, rows)) for title, columns, rows in found)
 
 
 def _matrix(runs: Sequence[RunFolder]) -> str:

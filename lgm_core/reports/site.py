@@ -31,7 +31,7 @@ def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = TITLE) -
     cards = []
     for run in runs:
         name = plain(run.id)
-        related = RunStore(run.path.parent).evaluations(run.id)
+        related = RunStore(run.path.parent).looking_at(run.id)
         (folder / "runs" / f"{name}.html").write_text(run_report(run, related, home="../index.html"))
         cover = _cover(run)
         if cover is not None:

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lgm_core.analysis.catalog import OF_SETS
 from lgm_core.base.errors import UserError
 from lgm_core.base.files import to_disk, write_json
 from lgm_core.base.knobs import to_dict
@@ -109,6 +110,10 @@ class RunStore:
     def evaluations(self, source: str) -> list[RunFolder]:
         """The evaluate runs that judge the images of a run, oldest first."""
         return [run for run, facts in self.listed() if (facts.kind, facts.source) == ("evaluate", source)]
+
+    def looking_at(self, source: str) -> list[RunFolder]:
+        """The runs that judge the images of a run, or look at them with an instrument, oldest first."""
+        return [run for run, its in self.listed() if its.kind in ("evaluate", *OF_SETS) and its.source == source]
 
     def study(self, study: str) -> list[RunFolder]:
         """The runs of a study, oldest first."""
