@@ -112,6 +112,7 @@ def test_what_is_malformed_is_one_sentence(damage, words: str, tmp_path: Path):
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.slow
 def test_published_sets_are_judged_as_baselines_and_a_table_has_them(
     cifar: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

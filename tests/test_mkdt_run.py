@@ -98,9 +98,12 @@ def test_reports_are_by_share_of_labels(run: RunFolder):
 
 
 STAGES = ("features of", "experts: 2", "the hardest images", "distilling", "pre-training", "labels of")
+QUICK = ("experts: 2", "distilling")
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in STAGES if name not in QUICK)]
+)
 def test_stopped_in_any_stage_it_goes_on_to_the_same_bits(stage: str, small: RunConfig, run: RunFolder, tmp_path: Path):
     places = Places(cache=tmp_path / "stopped", weights=(), datasets=())
     stopped, stop, seen = start(small, places), threading.Event(), []
@@ -118,6 +121,7 @@ def test_stopped_in_any_stage_it_goes_on_to_the_same_bits(stage: str, small: Run
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_experts_are_kept_shared_and_added_to(small: RunConfig, run: RunFolder, here: Places):
     (folder,) = (here.cache / "trajectories").iterdir()
     files = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -130,6 +134,7 @@ def test_experts_are_kept_shared_and_added_to(small: RunConfig, run: RunFolder, 
     assert len(list((here.cache / "trajectories").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_set_is_judged_on_other_data_with_shares_of_their_labels(
     run: RunFolder, here: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
@@ -146,6 +151,7 @@ def test_a_set_is_judged_on_other_data_with_shares_of_their_labels(
     assert "scenes" in shown and "20 %" in shown
 
 
+@pytest.mark.slow
 def test_choices_of_real_images_go_through_the_same_evaluation(run: RunFolder, small: RunConfig, here: Places):
     rows = [5, 0, 17]
     (here.cache / "rows.json").write_text(json.dumps(rows))
@@ -207,6 +213,7 @@ def test_wrong_settings_say_what_is_wrong(small: RunConfig, here: Places):
         work(start(change(small, {"mkdt": {"experts": 900, "store_gigabytes": 0.001}}), here), here)
 
 
+@pytest.mark.slow
 def test_a_fork_goes_on_from_the_checkpoint_or_from_a_picture(run: RunFolder, here: Places):
     exact = prepare_fork(run, 5, {"steps": 8, "mkdt": {"image_rate": 10.0}}, here)
     assert exact.checkpoint.exists() and work(exact, here) == "finished"

@@ -46,6 +46,7 @@ def test_killed_in_any_stage_it_goes_on_to_the_same_bits(
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_whether_stages_were_kept_or_not(small: RunConfig, run: RunFolder, here: Places):  # noqa: F811
     wanted, seen = bits(run), set()
     shutil.rmtree(here.runs)

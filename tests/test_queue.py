@@ -69,6 +69,7 @@ def test_one_process_waits_whatever_the_length_and_the_order_is_that_of_asking(o
     wait_for(lambda: not waiters(here))  # nothing is left to wait for
 
 
+@pytest.mark.slow
 def test_the_queue_goes_on_whoever_is_killed(on_cpu, here, held):
     """First the one that waits, then each that computes, two seconds after it began."""
     runs = [local.submit(change(on_cpu, {"name": name, "steps": 30_000}), here) for name in "abcd"]

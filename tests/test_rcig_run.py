@@ -151,6 +151,7 @@ def test_learned_labels_are_what_the_networks_are_trained_on(run: RunFolder, her
     assert torch.equal(seen[0], learned) and seen[1].unique().tolist() == pytest.approx([-0.1, 0.9])
 
 
+@pytest.mark.slow
 def test_a_fork_goes_on_from_the_checkpoint_or_from_a_picture(run: RunFolder, here: Places):
     exact = prepare_fork(run, 11, {"steps": 14, "rcig": {"image_rate": 0.01}}, here)
     assert exact.checkpoint.exists() and work(exact, here) == "finished"

@@ -41,6 +41,7 @@ def _after_run(process: psutil.Process) -> list[str]:
     return command[5:7] if command[2:5] == ["streamlit", "run", "app.py"] else []
 
 
+@pytest.mark.slow
 def test_two_dashboards_steer_one_run_and_it_outlives_the_one_that_is_killed(
     run: RunFolder, here: Places, browser: Any
 ):

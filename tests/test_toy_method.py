@@ -93,6 +93,7 @@ def test_its_settings_are_flags_with_help_and_limits(lgm: Lgm, distilled: list[s
     assert presets[0] == 0 and "toy_first" in presets[1] and "toy.rate = 0.2" in presets[1]
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_bits(program: Path, study: RunFolder, distilled: list[str], tmp_path: Path):
     python(program, tmp_path, KILLED, "distill", *distilled, "--name", "killed")
     for file in (study.synthetic, study.checkpoint):
