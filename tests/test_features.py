@@ -64,6 +64,28 @@ def test_a_bank_taken_up_again_has_the_same_bits(pictures, toy, compute, tmp_pat
     assert torch.equal(whole.features, parts.features)
 
 
+def test_what_is_done_of_a_bank_is_appended_to_and_half_a_line_of_it_is_a_batch_to_do_again(
+    pictures, toy, compute, tmp_path
+):
+    """A million images are 20,000 batches: a list that is written anew with each would take longer than they do."""
+    files = set()
+
+    def look(done: int, total: int) -> None:
+        files.update((file.name, file.stat().st_ino) for file in tmp_path.glob("parts/*/done*"))
+        if done >= 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Bank.open_or_compute(pictures, toy, AUGMENTED, tmp_path / "parts", compute, look)
+    (done,) = tmp_path.glob("parts/*/done.jsonl")
+    assert len(files) == 1 and len(done.read_text().splitlines()) == 2
+    done.write_bytes(done.read_bytes()[:-9])
+    rest = Count()
+    parts = _open(pictures, toy, AUGMENTED, tmp_path / "parts", compute, rest)
+    assert rest.calls == 3  # 4 of 11 were there: the start, 8, 11
+    assert torch.equal(_open(pictures, toy, AUGMENTED, tmp_path / "whole", compute, Count()).features, parts.features)
+
+
 @pytest.mark.parametrize(
     "change", [{"views": 2}, {"seed": 1}, {"augment": AugmentConfig(flip=False)}, {"normalisation": "imagenet"}]
 )

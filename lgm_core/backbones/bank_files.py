@@ -22,20 +22,27 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.disk_room import reserve_room
-from lgm_core.base.errors import DamagedFile, result_or_why
-from lgm_core.base.files import read_json
+from lgm_core.base.errors import DamagedFile
+from lgm_core.base.files import append_line, forget_from, readable_lines
 from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import UNSEALED, require_whole
 
 
-def whole_batches(rows: np.ndarray, done_file: Path, size: int) -> list[str]:
-    """The digests of the batches that a killed run has left whole, from the first on."""
-    known = (result_or_why(lambda: read_json(done_file))[0] or {}).get("digests", [])
-    whole = takewhile(
-        lambda pair: pair[1] == digest(rows[pair[0] * size : (pair[0] + 1) * size]),
-        enumerate(known if isinstance(known, list) else []),
-    )
-    return [digest for _, digest in whole]
+def whole_batches(rows: np.ndarray, done_file: Path, size: int) -> int:
+    """How many batches a killed run has left whole, from the first on; what is noted of the others is forgotten."""
+    known = readable_lines(done_file).good if done_file.exists() else []
+    whole = sum(1 for _ in takewhile(lambda pair: _is_noted(*pair, rows, size), enumerate(known)))
+    forget_from(done_file, whole)
+    return whole
+
+
+def note_batch(rows: np.ndarray, done_file: Path, size: int, place: int) -> None:
+    """Note that a batch is written; one line each, as a million images have 20,000 of them."""
+    append_line(done_file, {"step": place, "sha256": digest(rows[place * size : (place + 1) * size])})
+
+
+def _is_noted(place: int, line: dict[str, Any], rows: np.ndarray, size: int) -> bool:
+    return line["step"] == place and line.get("sha256") == digest(rows[place * size : (place + 1) * size])
 
 
 def digest(rows: np.ndarray) -> str:

@@ -23,11 +23,11 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
-from lgm_core.backbones.bank_files import create_bank, digest, is_whole, map_bank, whole_batches
+from lgm_core.backbones.bank_files import create_bank, is_whole, map_bank, note_batch, whole_batches
 from lgm_core.base import ranks
 from lgm_core.base.device import Compute
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import to_disk, write_json
+from lgm_core.base.files import to_disk
 from lgm_core.base.interfaces import Backbone, ImageSet, generator
 from lgm_core.base.seals import seal
 from lgm_core.base.settings import AugmentConfig
@@ -78,7 +78,7 @@ class Bank:
             if not ranks.agree(leads and is_whole(place / "features.safetensors", note)):
                 _compute(images, backbone, recipe, place, compute, progress)
             if leads:  # also that of a process that was killed just before this
-                (place / "done.json").unlink(missing_ok=True)
+                (place / "done.jsonl").unlink(missing_ok=True)
         return Bank(map_bank(place / "features.safetensors"), images.labels, len(images.classes))
 
     def class_means(self) -> Float[Tensor, "c d"]:
@@ -138,10 +138,9 @@ def _compute(
 ) -> None:
     """Batch by batch, dealt out in turn to the processes that do this together; the first one writes."""
     n, size, leads = len(images), backbone.input_size, ranks.rank() == 0
-    partial, done_file = place / "features.part", place / "done.json"
+    partial, done_file = place / "features.part", place / "done.jsonl"
     rows = create_bank(partial, (n, recipe.views, backbone.feature_size)) if leads else None
-    digests = [] if rows is None else whole_batches(rows, done_file, recipe.batch)
-    done = ranks.agree(min(len(digests) * recipe.batch, n))
+    done = ranks.agree(0 if rows is None else min(whole_batches(rows, done_file, recipe.batch) * recipe.batch, n))
     batches = [range(start, min(start + recipe.batch, n)) for start in range(done, n, recipe.batch)]
     own = _features_of(images, batches[ranks.rank() :: ranks.ranks()], backbone, recipe, compute, size)
     progress(done, n)
@@ -152,9 +151,7 @@ def _compute(
                 raise half
             if rows is not None:
                 rows[batch.start : batch.stop] = half
-                rows.flush()
-                digests.append(digest(rows[batch.start : batch.stop]))
-                write_json(done_file, {"digests": digests})
+                note_batch(rows, done_file, recipe.batch, batch.start // recipe.batch)
             progress(batch.stop, n)
     if rows is not None:
         del rows

@@ -24,10 +24,10 @@ def spread(labels: Int[Tensor, "n"], count: int) -> Int[Tensor, "m"]:
 def spread_over_classes(labels: Int[Tensor, "n"], count: int) -> Int[Tensor, "m"]:
     """Indices of at most `count` rows, as evenly spread over the classes as they allow, in a fixed order."""
     order = torch.argsort(labels, stable=True)
+    sizes = labels.unique(return_counts=True)[1]
+    before = (sizes.cumsum(dim=0) - sizes).repeat_interleave(sizes)  # rows of the classes before a row's own
     rank = torch.empty_like(order)
-    for label in labels.unique():
-        members = order[labels[order] == label]
-        rank[members] = torch.arange(len(members))
+    rank[order] = torch.arange(len(order)) - before  # not class by class, which reads all labels for each
     return torch.argsort(rank, stable=True)[:count].sort().values
 
 

@@ -113,7 +113,7 @@ def test_half_a_bank_goes_on_from_its_last_whole_batch(short, wanted: bytes, her
 
     assert work(run, here, listener, stop) == "stopped"
     (part,) = here.features.glob("*/features.part")
-    assert len(json.loads((part.parent / "done.json").read_text())["digests"]) == 2
+    assert len((part.parent / "done.jsonl").read_text().splitlines()) == 2
     content = bytearray(part.read_bytes())
     content[int.from_bytes(content[:8], "little") + 8] ^= 1  # the first number of the first batch
     part.write_bytes(content)
