@@ -39,26 +39,26 @@ def planted(sizes: tuple[int, ...], n: int = 400, width: int = 32) -> tuple[torc
 
 def test_planted_groups_are_found_in_one_direction_alone():
     left, right, groups = planted((30, 20))
-    found = torn_groups(left, right, neighbours_within(left, k=20), groups=6, seed=0)
+    found = torn_groups(left, right, neighbours_within(left, k=20)[0], groups=6, seed=0)
     assert [{*group.members} for group in found[:2]] in (groups, groups[::-1])
     for group in found[:2]:
         assert group.rank_near < 16 and group.rank_far > 120 and group.cosine_near > 0.7 > 0.4 > group.cosine_far
         assert group.kept_near == 1 and group.kept_far < 0.15
-    back = torn_groups(right, left, neighbours_within(right, k=20), groups=6, seed=0)
+    back = torn_groups(right, left, neighbours_within(right, k=20)[0], groups=6, seed=0)
     assert not any(max(len({*group.members} & one) for one in groups) > 6 for group in back)
-    again = torn_groups(left, right, neighbours_within(left, k=20), groups=6, seed=0)
+    again = torn_groups(left, right, neighbours_within(left, k=20)[0], groups=6, seed=0)
     assert again == found
 
 
 def test_nothing_is_torn_between_a_backbone_and_itself():
     left, _, _ = planted(())
-    assert torn_groups(left, left * 2, neighbours_within(left, k=20), groups=6, seed=0) == []
-    assert torn_groups(left[:5], left[:5], neighbours_within(left[:5], k=4), groups=6, seed=0) == []
+    assert torn_groups(left, left * 2, neighbours_within(left, k=20)[0], groups=6, seed=0) == []
+    assert torn_groups(left[:5], left[:5], neighbours_within(left[:5], k=4)[0], groups=6, seed=0) == []
 
 
 def test_only_the_most_different_images_are_clustered_where_there_are_many():
     left, right, groups = planted((30, 20))
-    found = torn_groups(left, right, neighbours_within(left, k=20), groups=6, seed=0, most=80)
+    found = torn_groups(left, right, neighbours_within(left, k=20)[0], groups=6, seed=0, most=80)
     parts = [{*group.members} for group in found]
     assert all(any(part <= one for one in groups) for part in parts[:2])
     assert len(set().union(*parts) & set().union(*groups)) > 40  # with few images to cluster, a group may be split

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from lgm_core.analysis.neighbours import nearest, others_near, own_rank
+from lgm_core.analysis.neighbours import nearest, neighbours_within, own_rank
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
 from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.analysis.trail import clean_features, rounded
@@ -36,7 +36,6 @@ from lgm_core.runs.source_runs import images_of
 from lgm_core.runs.store import RunFolder
 
 Wrongness = Callable[[tuple[Tensor, Tensor], Tensor, Tensor], Tensor]  # (images, labels), real features, labels -> [N]
-_ROWS = 2048  # real images per search for neighbours
 
 
 def embed(
@@ -122,15 +121,12 @@ class RealMap:
 
     def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
         """The nearest other real images of each real image: indices in the split (int32) and cosines (float16)."""
-        bench, k = self._bench, self._config.embed.k
-        indices, cosines = [], []
-        for start in range(0, len(self.features), _ROWS):
-            bench.phase("neighbours of the real images", start, len(self.features))
-            part = self.features[start : start + _ROWS].to(bench.compute.device)
-            places, similarity = others_near(part, self.features, start, k=k)
-            indices.append(self.indices[places.cpu()].int())
-            cosines.append(similarity.cpu().half())
-        return {"indices": torch.cat(indices), "similarity": torch.cat(cosines)}
+        bench, count = self._bench, len(self.features)
+        places, similarity = neighbours_within(
+            self.features, k=self._config.embed.k, device=bench.compute.device,
+            told=lambda done: bench.phase("neighbours of the real images", done, count),
+        )  # fmt: skip
+        return {"indices": self.indices[places].int(), "similarity": similarity.half()}
 
     def _class_picks(self) -> tuple[list[int], list[int]]:
         """For each class on the map: the image nearest to its mean, and one at random; -1 where it has none."""
@@ -148,7 +144,7 @@ class RealMap:
         config, folder = self._config.embed, self._maps
         facts = [config.umap_neighbours, config.umap_min_dist, list(self.features.shape)]
         digest = hashlib.sha256(json.dumps(facts).encode())
-        digest.update(self.features.numpy().tobytes())
+        digest.update(self.features.numpy().data)
         path = folder / f"umap-{digest.hexdigest()[:24]}.safetensors"
         if (known := load_cached(path, self._bench.note)) is not None:
             return known["points"]

@@ -1,10 +1,15 @@
-"""Nearest real images by cosine similarity, in chunks of the real side.
+"""Nearest real images by cosine similarity, in chunks of both sides; all rows among each other also by a graph.
 
+Few images among all are exact, however many these are: `nearest`, `own_rank`. The neighbours of all rows are exact up
+to `MOST_EXACT` of them, and approximate above: `neighbours_within`, and here alone.
 Legend: M queries, N real images, D features, K neighbours, C classes.
 
 >>> indices, similarity = nearest(synthetic, real, k=12)  # [M, 12] rows of `real`, [M, 12] in [-1, 1], best first
 >>> own_rank(synthetic, synthetic_labels, real, real_labels)  # [M], 1: the nearest image is of the own class
 """
+
+import warnings
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -12,28 +17,40 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 CHUNK = 8192  # real images at once
+QUERIES = 4096  # queries at once: beside a chunk, 128 MB of similarities
+MOST_EXACT = 100_000  # rows whose neighbours among each other are all looked for: the time grows with their square
 
 
 def nearest(
     queries: Float[Tensor, "m d"], features: Float[Tensor, "n d"], *, k: int, chunk: int = CHUNK
 ) -> tuple[Int[Tensor, "m k"], Float[Tensor, "m k"]]:
-    """The k nearest rows of `features` and their cosine similarities, best first; fewer where there are fewer rows."""
-    queries, device = normalize(queries.float()), queries.device
-    best = torch.zeros(len(queries), 0, device=device)
-    places = torch.zeros(len(queries), 0, dtype=torch.int64, device=device)
-    for start in range(0, len(features), chunk):
-        similarity = queries @ _unit(features, start, chunk, device).T
-        here = torch.arange(start, start + similarity.shape[1], device=device).expand_as(similarity)
-        both = torch.cat((best, similarity), dim=1)
-        best, place = both.topk(min(k, both.shape[1]), dim=1)
-        places = torch.cat((places, here), dim=1).gather(1, place)
-    return places, best.clamp(-1, 1)
+    """The k nearest rows of `features` and their cosine similarities, best first; fewer where there are fewer rows.
+
+    Exact. Memory does not grow with N, and with M only by the result.
+    """
+    parts = [_nearest(part, features, k, chunk) for part in queries.split(QUERIES)]
+    return torch.cat([places for places, _ in parts]), torch.cat([best for _, best in parts])
 
 
-def neighbours_within(features: Float[Tensor, "n d"], *, k: int, rows: int = 2048) -> Int[Tensor, "n k"]:
-    """The k nearest other rows of each row, best first; `rows` queries at a time."""
-    parts = [features[start : start + rows] for start in range(0, len(features), rows)]
-    return torch.cat([others_near(part, features, place * rows, k=k)[0] for place, part in enumerate(parts)])
+def neighbours_within(
+    features: Float[Tensor, "n d"], *, k: int, device: torch.device | None = None, rows: int = 2048,
+    told: Callable[[int], object] = lambda done: None,
+) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:  # fmt: skip
+    """The k nearest other rows of each row, and their cosine similarities, best first.
+
+    Exact up to `MOST_EXACT` rows, `rows` queries at a time on `device`. Above, by nearest-neighbour descent on one core
+    (Dong et al., WWW 2011; pynndescent), the same on every call: of clustered features 99 in 100 are found
+    (docs/log.md, 2026-11-26). `told(done)` counts rows, and may raise.
+    """
+    told(0)
+    if len(features) > MOST_EXACT:
+        return _descended(features, k)
+    found = []
+    for start in range(0, len(features), rows):
+        found.append(others_near(features[start : start + rows].to(device or features.device), features, start, k=k))
+        told(min(start + rows, len(features)))
+    places, similarity = zip(*found, strict=True)
+    return torch.cat(places).to(features.device), torch.cat(similarity).to(features.device)
 
 
 def others_near(
@@ -41,10 +58,7 @@ def others_near(
 ) -> tuple[Int[Tensor, "m l"], Float[Tensor, "m l"]]:
     """As `nearest`, for queries that are rows `first`, `first` + 1, ... of `features`: none is its own neighbour."""
     places, similarity = nearest(queries, features, k=k + 1)
-    own = torch.arange(first, first + len(queries), device=places.device)[:, None]
-    other = places != own  # duplicates may push a row out of its own list: drop the last one then
-    other[:, -1] &= (~other).any(dim=1)
-    return places[other].view(len(queries), -1), similarity[other].view(len(queries), -1)
+    return _without_own(places, similarity, torch.arange(first, first + len(queries), device=places.device))
 
 
 def own_rank(
@@ -97,3 +111,44 @@ def radius(
 
 def _unit(features: Tensor, start: int, chunk: int, device: torch.device) -> Tensor:
     return normalize(features[start : start + chunk].to(device).float())
+
+
+def _nearest(queries: Tensor, features: Tensor, k: int, chunk: int) -> tuple[Tensor, Tensor]:
+    queries, device = normalize(queries.float()), queries.device
+    best = torch.zeros(len(queries), 0, device=device)
+    places = torch.zeros(len(queries), 0, dtype=torch.int64, device=device)
+    for start in range(0, len(features), chunk):
+        similarity = queries @ _unit(features, start, chunk, device).T
+        here, place = similarity.topk(min(k, similarity.shape[1]), dim=1)
+        best, order = torch.cat((best, here), dim=1).sort(dim=1, descending=True, stable=True)
+        best = best[:, :k]
+        places = torch.cat((places, place + start), dim=1).gather(1, order[:, :k])
+    return places, best.clamp(-1, 1)
+
+
+def _without_own(places: Tensor, similarity: Tensor, own: Int[Tensor, "m"]) -> tuple[Tensor, Tensor]:
+    """Each row's list without itself, one shorter; duplicates may have pushed it out: the last one goes then."""
+    other = places != own[:, None]
+    other[:, -1] &= (~other).any(dim=1)
+    return places[other].view(len(own), -1), similarity[other].view(len(own), -1)
+
+
+def _descended(features: Float[Tensor, "n d"], k: int) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Approximate neighbours; rows for which the graph has too few are looked for exactly."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from numba, and of rows with too few neighbours
+        from pynndescent import NNDescent  # compiles for half a minute; only this function needs it
+
+        width = max(30, 3 * k // 2) + 1  # a list that is longer than what is asked for finds more of it; with the row
+        rows = features.float().cpu().numpy()
+        # one thread: with several, the result depends on their number
+        graph = NNDescent(rows, metric="cosine", n_neighbors=width, random_state=0, n_jobs=1).neighbor_graph
+    assert graph is not None
+    found, distance = (torch.from_numpy(part) for part in graph)
+    places, similarity = _without_own(found.long(), 1 - distance.float(), torch.arange(len(features)))
+    places, similarity = places[:, :k].contiguous(), similarity[:, :k].clamp(-1, 1)
+    short = (places < 0).any(dim=1).nonzero().flatten().to(features.device)
+    if len(short):
+        exact = _without_own(*nearest(features[short], features, k=k + 1), short)
+        places[short.cpu()], similarity[short.cpu()] = exact[0].cpu(), exact[1].cpu()
+    return places.to(features.device), similarity.to(features.device)

@@ -30,7 +30,10 @@ class Pca:
 
     def project(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:
         """Coordinates of features, float32."""
-        return torch.cat([(part.float() - self.mean) @ self.axes.T for part in features.split(CHUNK)])
+        found = self.axes.new_empty(len(features), len(self.axes))  # at once: `shared_neighbours.neighbourhood`
+        for part, rows in zip(features.split(CHUNK), found.split(CHUNK), strict=True):
+            rows.copy_((part.float() - self.mean) @ self.axes.T)
+        return found
 
 
 def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int = CHUNK) -> Pca:

@@ -46,6 +46,7 @@ def prepare(
 ) -> Prepared:  # fmt: skip
     """Features for all measures: k neighbours by the cosine, `axes` principal components (0: all) for Procrustes.
 
+    Neighbours are approximate above `neighbours.MOST_EXACT` images; ranks (`torn_groups`) and sums over pairs are not.
     Kernels are inner products: "linear" of the features, "cosine" of their directions, "correlation" of their
     directions after each image's own mean was taken off.
     """
@@ -55,7 +56,7 @@ def prepare(
     return Prepared(
         cka=seen - seen.double().mean(dim=0).to(seen.dtype),
         rsa=as_kernel(features, rsa_kernel),
-        neighbourhood=neighbourhood(unit, neighbours_within(features, k=k, rows=rows)),
+        neighbourhood=neighbourhood(unit, neighbours_within(features, k=k, rows=rows)[0]),
         axes=fit_pca(features, dimensions=count).project(features).double(),
     )
 

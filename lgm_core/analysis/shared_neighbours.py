@@ -62,14 +62,15 @@ class Shared:
 
 
 def neighbourhood(features: Float[Tensor, "n d"], near: Int[Tensor, "n k"], *, rows: int = 64) -> Neighbourhood:
-    """The kernel values of known neighbours; the kernel is the inner product of `features`. `rows` images at a time."""
+    """The kernel values of known neighbours; the kernel is the inner product of `features`. `rows` images at a time.
+
+    They go into one tensor that is there from the start: each part's own, left between two large parts, would keep the
+    allocator from using the memory of the first again, and all parts would be held at the end.
+    """
     mean = features.double().mean(dim=0)
-    kernel = torch.cat(
-        [
-            torch.einsum("nd,nkd->nk", part.double(), features[places].double())
-            for part, places in zip(features.split(rows), near.split(rows), strict=True)
-        ]
-    )
+    kernel = torch.empty(near.shape, dtype=torch.float64, device=features.device)
+    for part, places, values in zip(features.split(rows), near.split(rows), kernel.split(rows), strict=True):
+        values.copy_(torch.einsum("nd,nkd->nk", part.double(), features[places].double()))
     return Neighbourhood(near=near, kernel=kernel, values=kernel - (features.double() @ mean)[:, None])
 
 

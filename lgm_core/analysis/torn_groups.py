@@ -4,7 +4,7 @@ After RDX, Kondapaneni et al., arXiv 2505.23917: neighbourhood distances are ran
 the near ones, and the graph of the differences is clustered. Here the graph holds the near pairs only, so that it
 stays sparse. Legend: N images, D and E features, K neighbours, G members of a group.
 
->>> torn_groups(left, right, neighbours_within(left, k=20), groups=6, seed=0)[0]
+>>> torn_groups(left, right, neighbours_within(left, k=20)[0], groups=6, seed=0)[0]
 TornGroup(members=[17, 803, ...], rank_near=9.5, rank_far=412.0, cosine_near=0.71, cosine_far=0.2, kept_near=0.93, ...)
 """
 
@@ -83,14 +83,14 @@ def ranks_of(
     `rows`: of which images; None: of all. Equal similarities share the best rank.
     """
     rows = torch.arange(len(features), device=features.device) if rows is None else rows
-    found = []
-    for own, asked in zip(rows.split(chunk), others.split(chunk), strict=True):
+    found = torch.empty_like(others)  # at once: `shared_neighbours.neighbourhood`
+    for own, asked, ranks in zip(rows.split(chunk), others.split(chunk), found.split(chunk), strict=True):
         similarity = features[own] @ features.T
         similarity.scatter_(1, own[:, None], -torch.inf)
         wanted = similarity.gather(1, asked)
         ordered = similarity.sort(dim=1).values
-        found.append(len(features) - torch.searchsorted(ordered, wanted, right=True) + 1)
-    return torch.cat(found)
+        ranks.copy_(len(features) - torch.searchsorted(ordered, wanted, right=True) + 1)
+    return found
 
 
 def _affinity(weights: np.ndarray, neighbours: np.ndarray, chosen: np.ndarray) -> np.ndarray:

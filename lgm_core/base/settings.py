@@ -139,7 +139,7 @@ class EmbedConfig:
     """A map of the real images of one split in one backbone, with the images of other runs placed on it."""
 
     split: Literal["train", "test"] = knob("test", "which real images")
-    images: int = knob(5000, "real images on the map, at most, spread over the classes", low=10, high=1_000_000)
+    images: int = knob(5000, "real images on the map, at most, spread over the classes", low=10, high=10_000_000)
     umap_neighbours: int = knob(15, "UMAP's neighbours: more show the whole, fewer the detail", low=2, high=200)
     umap_min_dist: float = knob(0.1, "UMAP's minimum distance between points", low=0, high=0.99)
     k: int = knob(12, "nearest real images listed per synthetic image", low=1, high=1000)
