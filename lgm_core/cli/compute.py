@@ -19,7 +19,7 @@ from lgm_core.base.names import file_name, load
 from lgm_core.base.places import places
 from lgm_core.cli.clustering import send_off
 from lgm_core.cli.console import progress_bar
-from lgm_core.cli.flags import parse_changes, parse_config, parse_with
+from lgm_core.cli.flags import parse_changes, parse_run, parse_with
 from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.catalog import find_row
@@ -69,15 +69,15 @@ def baseline(arguments: Sequence[str]) -> int:
     fixed: dict[str, Any] = {"kind": "baseline", "baseline": {"choice": choice}}
     if choice == "neighbours" and (source := _value_of("--source", words)):
         fixed |= settings_of_source(RunStore(places().runs).open(source))
-    return _start_and_work(
-        [parse_config(words, prog=f"lgm baseline {choice}", positional=("dataset", "backbone"), **fixed)]
-    )
+    config, cluster = parse_run(words, prog=f"lgm baseline {choice}", positional=("dataset", "backbone"), **fixed)
+    return _start_and_work([config], cluster)
 
 
 def evaluate(arguments: Sequence[str]) -> int:
     """Judge the images of a run or folder on networks: lgm evaluate RUN|folder:PATH NETWORK [...] [settings].
 
     --like OTHER: with the settings by which the run OTHER is judged, so that one table holds both.
+    --cluster ADDRESS: on a cluster, as `lgm distill --help` says.
     """
 
     def read(run: Name, backbones: Names) -> tuple[str, tuple[str, ...]]:
@@ -87,39 +87,42 @@ def evaluate(arguments: Sequence[str]) -> int:
     end = next((i for i, word in enumerate(words) if word.startswith("--") and word != "--help"), len(words))
     name, backbones = tyro.cli(read, args=words[:end], prog="lgm evaluate", description=evaluate.__doc__)
     if name.startswith("folder:"):
-        return _start_and_work([_of_folder(name.removeprefix("folder:"), backbones, words[end:])])
+        config, cluster = _of_folder(name.removeprefix("folder:"), backbones, words[end:])
+        return _start_and_work([config], cluster)
     source = RunStore(places().runs).open(name)
     base, flags = replace(source.config(), name="", protocol=HEADLINE), words[end:]
     if other := _value_of("--like", flags):
         base, flags = judged_like(base, RunStore(places().runs).open(other).config()), _without("--like", flags)
-    base = parse_changes(flags, prog=f"lgm evaluate {source.id}", base=base)
+    base, cluster = parse_changes(flags, prog=f"lgm evaluate {source.id}", base=base)
     settings = {"kind": "evaluate", "source": source.id, "evaluate_on": backbones}
-    code = _start_and_work([change(base, settings)])
-    return code or show_run(source.id)
+    return _start_and_work([change(base, settings)], cluster) or show_run(source.id)
 
 
-def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> RunConfig:
-    """The run that takes up a folder of class folders. Its name changes with the images, so that none is mistaken."""
+def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> tuple[RunConfig, str]:
+    """The run that takes up a folder of class folders. Its name changes with the images, so that none is mistaken.
+
+    And the cluster that it is sent to.
+    """
     from lgm_core.datasets.given import count_and_digest
 
     folder = Path(path).expanduser().resolve()
     count, digest = count_and_digest(folder)
     given = {"choice": "given", "folder": str(folder)}
-    config = parse_config(
+    config, cluster = parse_run(
         words, prog=f"lgm evaluate folder:{path} NETWORK", positional=(), kind="baseline", baseline=given
     )
     if not any(word.split("=")[0] == "--dataset" for word in words):
         raise UserError("which data set are the images from? lgm evaluate folder:PATH NETWORK [...] --dataset DATASET")
     per_class = max(count // (find_row(config.dataset).classes or count), 1)
     name = config.name or f"given-{file_name(folder.name)}-{digest}-{file_name(config.dataset)}"
-    return change(config, {"name": name, "evaluate_on": networks, "images_per_class": per_class})
+    return change(config, {"name": name, "evaluate_on": networks, "images_per_class": per_class}), cluster
 
 
 def import_(arguments: Sequence[str]) -> int:
     """Import a published set as a run: lgm import FILE DATASET [settings]; MKDT and KRR-ST: the folder of its files."""
     words = list(arguments)
     if {"-h", "--help"} & set(words):
-        parse_config(["--help"], prog="lgm import FILE", positional=("dataset",))
+        parse_run(["--help"], prog="lgm import FILE", positional=("dataset",))
     if len(words) < 2 or words[0].startswith("-") or words[1].startswith("-"):
         raise UserError("lgm import takes a checkpoint and a data set: lgm import FILE DATASET [settings]")
     file = Path(words[0]).expanduser().resolve()
@@ -127,35 +130,36 @@ def import_(arguments: Sequence[str]) -> int:
     row = next(row for row in METHODS.values() if row.importer and (row.exports == "targets") == folder)
     found = load(row.importer)(file, words[1], find_row(words[1]).classes)
     given = [*words[2:]] if "--preset" in words else ["--preset", found.preset, *words[2:]]
-    config = parse_config([words[1], found.network, *given], prog="lgm import FILE", positional=("dataset", "backbone"))
+    words = [words[1], found.network, *given]
+    config, cluster = parse_run(words, prog="lgm import FILE", positional=("dataset", "backbone"))
     asked = any(word.split("=")[0] == "--steps" for word in words)
     if asked and config.steps < found.steps:
         raise UserError(f"{file.name} was learned for {found.steps} steps; give more --steps to continue, or none")
     steps = config.steps if asked else found.steps or config.steps
-    return _start_and_work([change(config, {"method": row.name, "steps": steps}, found.settings)])
+    return _start_and_work([change(config, {"method": row.name, "steps": steps}, found.settings)], cluster)
 
 
 def embed(arguments: Sequence[str]) -> int:
     """Map a data set with a backbone, and runs' images on it: lgm embed DATASET BACKBONE --sources RUN [RUN ...]."""
-    config = parse_config(arguments, prog="lgm embed", positional=("dataset", "backbone"), kind="embed")
+    config, cluster = parse_run(arguments, prog="lgm embed", positional=("dataset", "backbone"), kind="embed")
     store = RunStore(places().runs)
-    return _start_and_work([replace(config, sources=tuple(store.open(name).id for name in config.sources))])
+    return _start_and_work([replace(config, sources=tuple(store.open(name).id for name in config.sources))], cluster)
 
 
 def align(arguments: Sequence[str]) -> int:
     """Compare how backbones see a data set: lgm align DATASET --evaluate-on BACKBONE BACKBONE [BACKBONE ...]."""
-    return _start_and_work([parse_config(arguments, prog="lgm align", positional=("dataset",), kind="align")])
+    config, cluster = parse_run(arguments, prog="lgm align", positional=("dataset",), kind="align")
+    return _start_and_work([config], cluster)
 
 
 def disagree(arguments: Sequence[str]) -> int:
     """Show where backbones disagree on a data set: lgm disagree DATASET BACKBONE BACKBONE [BACKBONE ...] [settings]."""
-    config = parse_config(arguments, prog="lgm disagree", positional=("dataset", "evaluate_on"), kind="align")
-    return _start_and_work([config])
+    config, cluster = parse_run(arguments, prog="lgm disagree", positional=("dataset", "evaluate_on"), kind="align")
+    return _start_and_work([config], cluster)
 
 
 def study(arguments: Sequence[str]) -> int:
     """Several backbones, all baselines, one table: lgm study NAME DATASET --distil-with A B --evaluate-on A B C."""
-    from lgm_core.cli.flags import parse_with
     from lgm_core.jobs.study import StudyFlags, plan_study
 
     config, flags = parse_with(arguments, prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
@@ -179,31 +183,29 @@ def fork(arguments: Sequence[str]) -> int:
         raise UserError("lgm fork takes a run and a step that has a frame: lgm fork RUN STEP [settings]")
     source = RunStore(places().runs).open(words[0])
     base = replace(source.config(), name="", study="")
-    config = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
-    return _work(prepare_forks(source, int(words[1]) - 1, to_dict(config), places()))
+    config, cluster = parse_changes(words[2:], prog=f"lgm fork {source.id} {words[1]}", base=base)
+    return _work(prepare_forks(source, int(words[1]) - 1, to_dict(config), places()), cluster)
 
 
 def resume(arguments: Sequence[str]) -> int:
     """Continue a run that was stopped, killed or failed: lgm resume RUN [--cluster ADDRESS]."""
-
-    def read(run: Name, cluster: str = "") -> tuple[str, str]:
-        return run, cluster
-
-    name, cluster = tyro.cli(read, args=list(arguments), prog="lgm resume", description=resume.__doc__)
-    runs = [RunStore(places().runs).open(name)]
-    return send_off(runs, cluster) if cluster else _work(runs)
+    run, cluster = _known_run(arguments, "lgm resume", resume.__doc__)
+    return _work([run], cluster)
 
 
 def retry(arguments: Sequence[str]) -> int:
-    """Try a failed or lost run again from its last checkpoint: lgm retry RUN."""
-
-    def read(run: Name) -> str:
-        return run
-
-    name = tyro.cli(read, args=list(arguments), prog="lgm retry", description=retry.__doc__)
-    run = RunStore(places().runs).open(name)
+    """Try a failed or lost run again from its last checkpoint: lgm retry RUN [--cluster ADDRESS]."""
+    run, cluster = _known_run(arguments, "lgm retry", retry.__doc__)
     require_ended_badly(run)
-    return _work([run])
+    return _work([run], cluster)
+
+
+def _known_run(arguments: Sequence[str], prog: str, words: str | None) -> tuple[RunFolder, str]:
+    def read(run: Name, flags: Annotated[ClusterFlags, tyro.conf.OmitArgPrefixes]) -> tuple[str, str]:
+        return run, flags.cluster
+
+    name, cluster = tyro.cli(read, args=list(arguments), prog=prog, description=words)
+    return RunStore(places().runs).open(name), cluster
 
 
 def _value_of(flag: str, words: Sequence[str]) -> str:
@@ -220,17 +222,18 @@ def _without(flag: str, words: Sequence[str]) -> list[str]:
     return [*words[:place], *words[place + (1 if "=" in words[place] else 2) :]]
 
 
-def _start_and_work(configs: Sequence[RunConfig], cluster: str = "") -> int:
-    """Start the runs of these configs and do them one by one, in the foreground, or send them; returns the code."""
+def _start_and_work(configs: Sequence[RunConfig], cluster: str) -> int:
+    """Start the runs of these configs, and do them one by one, in the foreground, or send them; returns the code."""
     for config in configs:  # a wrong name of a later run is said before the first one's folder is made
         validate(config)
     runs = [run for config in configs for run in start_all(config, places())]
+    return _work(runs, cluster) or (show_run(runs[0].id) if len(configs) == 1 < len(runs) and not cluster else 0)
+
+
+def _work(runs: Sequence[RunFolder], cluster: str) -> int:
+    """Every verb that makes runs, or continues them, comes here."""
     if cluster:
         return send_off(runs, cluster)
-    return _work(runs) or (show_run(runs[0].id) if len(configs) == 1 < len(runs) else 0)
-
-
-def _work(runs: Sequence[RunFolder]) -> int:
     with soft_signals() as (stop, code):
         for place, run in enumerate(runs, start=1):
             prefix = f"[{place}/{len(runs)}] {run.id}: " if len(runs) > 1 else ""

@@ -19,6 +19,7 @@ from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.config import RENAMED, TWO_WIDTHS, WHY_NOT_BOTH, RunConfig, validate
 from lgm_core.jobs.effort import effort_changes, efforts_of
+from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, change, preset
 
@@ -51,16 +52,26 @@ def parse_with(
     return _parse(rest, prog, positional, extra, to_dict(base), shown)
 
 
-def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> RunConfig:
-    """A config with flags over it, such as that of a run which is forked; limits are checked, combinations not yet."""
+def parse_run(arguments: Sequence[str], *, prog: str, positional: Sequence[str], **fixed: Any) -> tuple[RunConfig, str]:
+    """As `parse_config`, for verbs that make runs: also the cluster these are sent to (`--cluster`), "" for none."""
+    config, own = parse_with(arguments, prog=prog, positional=positional, extra=ClusterFlags(), **fixed)
+    return config, own["cluster"]
+
+
+def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> tuple[RunConfig, str]:
+    """A config with flags over it, such as that of a run which is forked, and the cluster as `parse_run` gives it.
+
+    Limits are checked, combinations not yet.
+    """
     values = to_dict(base)
-    flags, words = _flag_class(RunConfig), _words(arguments)
-    parsed = tyro.cli(
-        flags, args=words, prog=prog, description="Shown defaults are the run's own.", default=_instance(flags, values)
-    )
-    config = from_dict(RunConfig, {**values, **dataclasses.asdict(parsed)})
+    flags, words = _flag_class(RunConfig, (), ClusterFlags), _words(arguments)
+    shown = _instance(flags, values | dataclasses.asdict(ClusterFlags()))
+    parsed = tyro.cli(flags, args=words, prog=prog, description="Shown defaults are the run's own.", default=shown)
+    changed = dataclasses.asdict(parsed)
+    cluster = changed.pop("cluster")
+    config = from_dict(RunConfig, {**values, **changed})
     _refuse_foreign(words, config)
-    return config
+    return config, cluster
 
 
 def _parse(

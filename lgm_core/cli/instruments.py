@@ -10,7 +10,7 @@ from dataclasses import replace
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.cli import compute
-from lgm_core.cli.flags import parse_changes, parse_config
+from lgm_core.cli.flags import parse_changes, parse_run
 from lgm_core.presets import change, preset
 from lgm_core.runs.store import RunStore
 
@@ -44,12 +44,12 @@ def _of_set(kind: str, arguments: Sequence[str]) -> int:
         parse_changes(words, prog=f"lgm {kind} RUN [BACKBONE ...]", base=preset("standard"))
     source = RunStore(places().runs).open(words[0])
     base = replace(source.config(), name="", study="")
-    config = parse_changes(words[end:], prog=f"lgm {kind} {source.id}", base=base)
+    config, cluster = parse_changes(words[end:], prog=f"lgm {kind} {source.id}", base=base)
     asked = tuple(words[1:end]) or config.networks()
     settings = {"kind": kind, "source": source.id, "evaluate_on": asked, "fork_step": 0}
-    return compute._start_and_work([change(config, settings)])
+    return compute._start_and_work([change(config, settings)], cluster)
 
 
 def _of_backbone(kind: str, arguments: Sequence[str]) -> int:
-    config = parse_config(arguments, prog=f"lgm {kind}", positional=("dataset", "backbone"), kind=kind)
-    return compute._start_and_work([config])
+    config, cluster = parse_run(arguments, prog=f"lgm {kind}", positional=("dataset", "backbone"), kind=kind)
+    return compute._start_and_work([config], cluster)
