@@ -1,6 +1,7 @@
 """What one backbone sees: its spectrum, its accuracies, its layers, as runs with findings on disk."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from lgm_core.analysis.first_moments import LOGITS, explained
 from lgm_core.analysis.real_accuracy import Real, accuracies
 from lgm_core.analysis.spectrum import eigenvalues, hardest_pairs, participation_ratio, rank_me, separation
+from lgm_core.base.device import step_memory
 from lgm_core.base.errors import ConfigError, UserError
 from lgm_core.base.files import write_json
 from lgm_core.cli.main import main
 from lgm_core.config import RunConfig
+from lgm_core.datasets.spread import spread
 from lgm_core.engine import work
 from lgm_core.evaluation.seen import HeldOut, Seen
 from lgm_core.presets import change
@@ -113,6 +116,20 @@ def test_class_means_explain_all_of_a_gradient_at_zero_and_less_where_a_head_is_
     assert explained(gone, labels, classes=5)[2]["share"] > explained(features, labels, classes=5)[2]["share"]
     found = looked["backbone"].findings()["moments"]
     assert [row["logits"] for row in found] == list(LOGITS) and all(0 <= row["share"] <= 1.0001 for row in found)
+
+
+def test_of_many_images_some_of_each_class_stand_for_the_first_moments(monkeypatch: pytest.MonkeyPatch):
+    features, labels = torch.randn(400, 12, generator=random).half(), torch.arange(400) % 4
+    some = spread(labels, 60)
+    expected = explained(features[some], labels[some], classes=4)
+    monkeypatch.setattr("lgm_core.analysis.first_moments.MOST", 60)
+    assert explained(features, labels, classes=4) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads its own memory where Linux tells it")
+def test_a_spectrum_of_many_images_takes_no_copy_of_them_in_double_precision():
+    features = torch.randn(400_000, 32, generator=random).half()
+    assert step_memory(lambda: eigenvalues(features), torch.device("cpu")) < 40e6  # as doubles they are 102 MB
 
 
 def test_findings_that_lack_what_is_read_are_damage(looked, tmp_path):

@@ -39,7 +39,7 @@ def describe(bench: Bench, config: SharedConfig, recorder: Recorder) -> None:
         real = open_real(bench, name)
         bench.phase(f"judging {name}")
         found = accuracies(real, k=config.look.k)
-        features = real.train.features[:, 0].float().cpu()
+        features = real.train.features[:, 0].cpu()
         spectrum = eigenvalues(features)
         values = _identity(name, backbone, recorder) | {
             "kind": "backbone", "dataset": config.dataset, "classes": list(bench.test.classes),

@@ -42,7 +42,7 @@ def sweep(bench: Bench, config: SharedConfig, recorder: Recorder) -> None:
 
 def _row(real: Real, config: SharedConfig) -> dict[str, Any]:
     found = accuracies(real, k=config.look.k)
-    features, labels = real.train.features[:, 0].float().cpu(), real.train.labels.cpu()
+    features, labels = real.train.features[:, 0].cpu(), real.train.labels.cpu()
     return {
         "features": features.shape[1],
         "top1": {name: report["top1"] for name, report in found.items()},
