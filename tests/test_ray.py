@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the war
 MARK = "LGM_TEST_CLUSTER"
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 KILLS_EVERY, KILLS = 20.0, 4  # seconds; a task spends most of its time on imports, and must get further than these
+STEPS = 150  # of runs that are killed in the middle of them: some seconds
 SEND_AND_STAY = """
 import sys, time, ray
 from lgm_core.base.places import places
@@ -133,6 +135,54 @@ def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_ru
     torch.set_num_threads(threads)
     restarts = sum(stormy.log_tail(1000).count("run s-") - 1 for stormy in runs)
     print(f"{killed} nodes killed, {restarts} runs begun again")
+
+
+def _in_its_steps(run: RunFolder) -> bool:
+    its = run.status()
+    return its.active and its.phase == "distilling" and its.step > 5 and run.checkpoint.exists()
+
+
+def _kill_node_of(run: RunFolder, cluster: Any) -> None:
+    """As where a machine goes: the node and all of its processes at once, without a word; another node joins."""
+    worker = psutil.Process(run.status().pid)
+    (node,) = (one for one in cluster.worker_nodes if one.all_processes["raylet"][0].process.pid == worker.ppid())
+    theirs = psutil.Process(worker.ppid()).children(recursive=True)
+    cluster.remove_node(node, allow_graceful=False)
+    for process in theirs:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    cluster.add_node(**NODE)
+
+
+def test_runs_whose_nodes_die_in_the_middle_of_their_steps_have_the_bits_of_undisturbed_ones(
+    cluster, small_run, tmp_path
+):
+    calm, here = (
+        Places(cache=tmp_path / name, weights=(tmp_path / "weights",), datasets=(tmp_path / "datasets",))
+        for name in ("calm", "stormy")
+    )
+    changes = {"steps": STEPS, "device": {"threads": 1}, "probe": {"seeds": 1}, "record": {"map_images": 0}}
+    plan = [replace(change(small_run, changes), name=f"run-{seed}", seed=seed) for seed in range(2)]
+    runs = [start(config, here) for config in plan]
+    words = [sys.executable, "-W", "ignore", "-m", "lgm_core", "submit", cluster.address, *(run.id for run in runs)]
+    subprocess.run(words, env=worker_environment(here) | {"OMP_NUM_THREADS": "1"}, check=True)
+    left: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # of each run, when its node died: step and metrics
+
+    def storm() -> None:
+        for run in runs:
+            if run.id not in left and _in_its_steps(run):
+                _kill_node_of(run, cluster)
+                left[run.id] = run.status().step, run.metrics()
+
+    _until(lambda: all(run.status().state == "finished" for run in runs), runs, storm)
+    threads = torch.get_num_threads()
+    for config, stormy in zip(plan, runs, strict=True):
+        step, known = left[stormy.id]
+        assert 5 < step < STEPS and stormy.metrics()[0] == known[0]  # went on, as the first step's time is the same
+        assert stormy.log_tail(1000).count(f"run {stormy.id} on ") == 2, stormy.log_tail(1000)
+        run = start(config, calm)
+        assert work(run, calm) == "finished" and _results(run) == _results(stormy), run.id
+    torch.set_num_threads(threads)
 
 
 def test_a_run_as_a_job_of_its_own_process(here, small_run, monkeypatch):
