@@ -1,6 +1,8 @@
 """Neighbours of more rows than are searched one by one: what the graph finds, and what becomes of what it does not."""
 
+import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,12 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from lgm_core.analysis import neighbours
+from lgm_core.analysis import embedding, neighbours
 from lgm_core.analysis.neighbours import nearest, neighbours_within
 from lgm_core.analysis.projection import fit_pca
 from lgm_core.analysis.shared_neighbours import neighbourhood
 from lgm_core.base.device import keep_freed_memory, step_memory, usual_memory
 from lgm_core.base.interfaces import generator
+from lgm_core.base.places import Places
+from lgm_core.config import RunConfig
+from lgm_core.engine import work
+from lgm_core.presets import change
+from lgm_core.runs.start import start
 
 
 def clustered(n: int, width: int = 96, clusters: int = 40) -> Tensor:
@@ -60,6 +67,26 @@ def test_rows_that_the_graph_leaves_short_are_looked_for_exactly(monkeypatch: py
     assert found[7].tolist() == [9, 8, 6, 5, 4, 3] and asked["random_state"] == 0 and asked["n_jobs"] == 1
 
 
+def test_a_run_says_that_its_neighbours_are_approximate(small_run: RunConfig, here: Places, tmp_path, monkeypatch):
+    def descent(data: np.ndarray, **settings: object) -> SimpleNamespace:
+        places, similarity = nearest(torch.from_numpy(data), torch.from_numpy(data), k=25)
+        return SimpleNamespace(neighbor_graph=(places.int().numpy(), 1 - similarity.numpy()))
+
+    monkeypatch.setitem(sys.modules, "pynndescent", SimpleNamespace(NNDescent=descent))
+    monkeypatch.setattr(embedding, "umap_points", lambda features, **_: features[:, :2])  # it would import the real one
+    twin = shutil.copy(small_run.backbone.split(":")[1], tmp_path / "twin.py")
+    asked = {"images": 30, "largest_k": 5, "maps": False, "permutations": 2, "resamples": 2, "groups": 0}
+    config = change(
+        small_run, {"kind": "align", "align": asked, "evaluate_on": (small_run.backbone, f"python:{twin}:build")}
+    )
+    maps = change(small_run, {"kind": "embed", "embed": {"images": 30, "umap_neighbours": 5}})
+    for one, said in ((config, False), (replace(config, seed=1), True), (maps, True)):
+        monkeypatch.setattr(neighbours, "MOST_EXACT", 29 if said else 30)
+        run = start(one, here)
+        assert work(run, here) == "finished", run.log_tail()
+        assert any("30 images among each other were found approximately" in n for n in run.status().notes) == said
+
+
 def test_as_many_rows_as_are_exact_ask_no_graph_and_tell_how_far_they_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "pynndescent", None)  # an import would fail
     monkeypatch.setattr(neighbours, "MOST_EXACT", 50)
@@ -80,13 +107,14 @@ def test_many_queries_are_those_of_their_parts(monkeypatch: pytest.MonkeyPatch):
 def test_what_is_computed_in_parts_holds_a_part_at_a_time():
     """With the allocator as runs set it, small results between large parts once kept all parts until the end."""
     rows, near = clustered(6000).float(), torch.randint(0, 6000, (6000, 50), generator=generator("cpu", 1))
-    long = torch.randn(300_000, 64, generator=generator("cpu", 1)).half()
+    long = torch.randn(150_000, 256, generator=generator("cpu", 1)).half()
     pca = fit_pca(long)
     keep_freed_memory()
     try:
         kernel = step_memory(lambda: neighbourhood(rows, near), torch.device("cpu"))
         points = step_memory(lambda: pca.project(long), torch.device("cpu"))
+        fitted = step_memory(lambda: fit_pca(long), torch.device("cpu"))
     finally:
         usual_memory()
     assert kernel < 60e6  # a part of 64 rows is 2.5 MB, all parts are 230 MB
-    assert points < 40e6  # a part of 8192 rows is 2 MB, all parts are 77 MB
+    assert points < 60e6 and fitted < 150e6  # a part of 8192 rows is 8 MB, all parts are 154 MB; as doubles twice that

@@ -16,6 +16,7 @@ from torch import Tensor
 from lgm_core.analysis.aligned_maps import aligned_pca, aligned_umap
 from lgm_core.analysis.alignment import MEASURES
 from lgm_core.analysis.calibration import Calibrated, calibrated, consensus, permutations, resamples
+from lgm_core.analysis.neighbours import say_if_approximate
 from lgm_core.analysis.samples import Permuted, Prepared, Resampled, prepare
 from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.analysis.torn_groups import torn_groups
@@ -54,6 +55,7 @@ class Comparison:
         self.names = list(dict.fromkeys(config.evaluate_on))
         self._indices = spread(bench.test.labels, config.align.images)
         n = len(self._indices)
+        say_if_approximate(n, bench.note)
         self.ks = [k for k in _KS if k < min(config.align.largest_k, n - 1)]
         self.ks.append(min(config.align.largest_k, n - 1))
         self._orders = permutations(n, config.align.permutations, config.seed)

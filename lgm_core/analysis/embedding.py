@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from lgm_core.analysis.neighbours import nearest, neighbours_within, own_rank
+from lgm_core.analysis.neighbours import nearest, neighbours_within, own_rank, say_if_approximate
 from lgm_core.analysis.projection import fit_pca, place_beside, umap_points
 from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.analysis.trail import clean_features, rounded
@@ -122,6 +122,7 @@ class RealMap:
     def neighbours(self) -> dict[str, Shaped[Tensor, "n k"]]:
         """The nearest other real images of each real image: indices in the split (int32) and cosines (float16)."""
         bench, count = self._bench, len(self.features)
+        say_if_approximate(count, bench.note)
         places, similarity = neighbours_within(
             self.features, k=self._config.embed.k, device=bench.compute.device,
             told=lambda done: bench.phase("neighbours of the real images", done, count),

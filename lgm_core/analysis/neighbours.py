@@ -53,6 +53,15 @@ def neighbours_within(
     return torch.cat(places).to(features.device), torch.cat(similarity).to(features.device)
 
 
+def say_if_approximate(images: int, note: Callable[[str], object]) -> None:
+    """Note it where `neighbours_within` approximates, for whoever looks at its result."""
+    if images > MOST_EXACT:
+        note(
+            f"neighbours of {images:,} images among each other were found approximately (nearest-neighbour descent; "
+            f"exact up to {MOST_EXACT:,})"
+        )
+
+
 def others_near(
     queries: Float[Tensor, "m d"], features: Float[Tensor, "n d"], first: int, *, k: int
 ) -> tuple[Int[Tensor, "m l"], Float[Tensor, "m l"]]:

@@ -43,7 +43,7 @@ def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int =
     """
     n, width = features.shape
     dimensions = min(dimensions, n, width)
-    mean = torch.stack([part.double().sum(dim=0) for part in features.split(chunk)]).sum(dim=0) / n
+    mean = mean_of(features, chunk)
     if n < width:
         centred = features.double() - mean
         values, vectors = torch.linalg.eigh(centred @ centred.T)
@@ -60,6 +60,14 @@ def fit_pca(features: Float[Tensor, "n d"], *, dimensions: int = 2, chunk: int =
     axes = axes * torch.where(largest < 0, -1.0, 1.0)
     explained = values[-dimensions:].flip(0).clamp_min(0) / values.sum().clamp_min(1e-30)
     return Pca(mean.float(), axes.float().contiguous(), explained.float())
+
+
+def mean_of(features: Float[Tensor, "n d"], chunk: int = CHUNK) -> Float[Tensor, "d"]:
+    """The mean of all rows, summed in float64, with one part in memory at a time."""
+    sums = torch.empty(-(-len(features) // chunk), features.shape[1], dtype=torch.float64, device=features.device)
+    for part, its in zip(features.split(chunk), sums, strict=True):  # at once: `shared_neighbours.neighbourhood`
+        its.copy_(part.double().sum(dim=0))
+    return sums.sum(dim=0) / len(features)
 
 
 def directions(features: Float[Tensor, "n d"]) -> Float[Tensor, "n p"]:

@@ -12,13 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lgm_core.analysis.neighbours import class_centres
+from lgm_core.analysis.projection import mean_of
 
 _CHUNK = 4096
 
 
 def eigenvalues(features: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
     """Variance along each principal axis, largest first; their sum is the features' total variance."""
-    centre = _mean(features)
+    centre = mean_of(features)
     return _squared_lengths(features, centre) / len(features)
 
 
@@ -41,7 +42,7 @@ def separation(features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], *, clas
     """Share of the features' variance that lies between the class means, in [0, 1]."""
     means, _ = class_centres(features, labels, classes=classes)
     sizes = torch.bincount(labels, minlength=classes).double()
-    centre = _mean(features)
+    centre = mean_of(features)
     between = (sizes[:, None] * (means.double() - centre).square()).sum()
     total = sum(float((part.double() - centre).square().sum()) for part in features.split(_CHUNK))
     return float(between) / max(total, 1e-300)
@@ -53,10 +54,6 @@ def hardest_pairs(confusion: list[list[int]], most: int = 8) -> list[tuple[int, 
         (a, b, confusion[a][b], confusion[b][a]) for a in range(len(confusion)) for b in range(a + 1, len(confusion))
     ]
     return sorted((pair for pair in pairs if pair[2] + pair[3]), key=lambda pair: -pair[2] - pair[3])[:most]
-
-
-def _mean(features: Float[Tensor, "n d"]) -> Float[Tensor, "d"]:
-    return torch.stack([part.double().sum(dim=0) for part in features.split(_CHUNK)]).sum(dim=0) / len(features)
 
 
 def _squared_lengths(features: Tensor, centre: Tensor) -> Float[Tensor, "d"]:
