@@ -112,7 +112,7 @@ def pca(folder: Path) -> None:
 def umap(folder: Path) -> None:
     found = opened(folder)
     features = found.features[spread(found.labels, MAPPED), 0].float()
-    umap_points(features[:200], neighbours=15, min_dist=0.1, seed=0)  # compiles
+    umap_points(features[:4500], neighbours=15, min_dist=0.1, seed=0)  # compiles, as with few points it would not
     told(f"UMAP of {MAPPED:,}", lambda: umap_points(features, neighbours=15, min_dist=0.1, seed=0))
 
 
