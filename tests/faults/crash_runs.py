@@ -171,7 +171,7 @@ def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: P
         heart.HEARTBEAT_SECONDS = 1e6
         litter._LEFT_AFTER = -1.0  # as a day later
         if isinstance(asked, RunConfig):
-            main.VERBS["disturbed"] = lambda words: compute._start_and_work([asked])
+            main.VERBS["disturbed"] = lambda words: compute._start_and_work([asked], "")
         code = main.main(asked if isinstance(asked, list) else ["disturbed"])
     except BaseException:
         traceback.print_exc()
