@@ -40,7 +40,7 @@ def test_the_graph_finds_nearly_all_neighbours_and_the_same_ones_twice(monkeypat
     assert found.shape == similarity.shape == (3000, 12) and not (found == torch.arange(3000)[:, None]).any()
     assert all(len(set(row)) == 12 for row in found.tolist())
     recall = (found[:, :, None] == exact[:, None, :]).any(dim=2).float().mean()
-    assert recall >= 0.97, f"{recall:.4f}"  # 0.99 and more on any processor tried
+    assert recall >= 0.99, f"{recall:.4f}"  # 1.0000 where it was tried
     assert (similarity.diff(dim=1) <= 1e-5).all() and (cosines - similarity).abs().max() < 0.05
     one = torch.nn.functional.normalize(rows.float())
     assert torch.allclose((one[:100, None] * one[found[:100]]).sum(dim=2), similarity[:100], atol=1e-5)
