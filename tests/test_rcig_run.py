@@ -213,8 +213,7 @@ def test_the_seven_named_configurations_have_the_papers_values():
     }
     assert set(PAPER) == set(table)
     for name, values in table.items():
-        config = preset(name)
-        r, s = config.rcig, config.scratch
+        r, s = (config := preset(name)).rcig, config.scratch
         assert (s.resolution, config.backbone == "conv:batch", r.l2_rate, r.softplus, s.flip, r.repeats, r.direct_rows,
                 r.direct_real_rows, r.implicit_rows, r.pool_rows, r.forward_chunk) == values  # fmt: skip
         assert r.solve_rows == r.inner_rows == r.implicit_rows

@@ -107,7 +107,7 @@ def test_thumbnails_that_a_disk_refused_once_are_drawn_at_the_end(small_run, her
     monkeypatch.setattr(Thumbnails, "_page", refused_once)
     run = start(change(small_run, {"record": {"thumbnails": True}}), here)
     assert work(run, here) == "finished" and "no thumbnails" in caplog.text
-    assert len(list(here.thumbs.glob("*/index.json"))) == 1
+    assert len(list(here.thumbs.glob("*/index.json"))) == 2  # of training and of test images
 
 
 def test_a_refused_new_run_leaves_nothing(small_run, here, monkeypatch):
