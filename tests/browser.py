@@ -42,9 +42,11 @@ def expect(what: Any) -> Any:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium(webgl: bool = True) -> Iterator[Any]:
+    """A browser without a GPU, which computes WebGL on the processor, or does without."""
+    flags = FLAGS if webgl else [*FLAGS, "--disable-3d-apis"]
     with sync_api().sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 

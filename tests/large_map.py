@@ -1,4 +1,4 @@
-"""A map of very many points, out of a small one: for the browser test and for `docs/experiments/latency.py`.
+"""A map of very many points, out of a small one: for browser tests, `docs/experiments/latency.py` and `map_points.py`.
 
 >>> enlarge(fake_embed(store, source, backbone="dino_vits16", name="map-large"), 50_000)
 """

@@ -60,7 +60,7 @@ class View {
       this.point = data.point ?? null;
       const [name, polygon] = parse(data.lasso);
       const chart = this.charts.find((one) => one.map.id === name);
-      this.select(chart && polygon.length > 2 ? chart.inside(polygon) : chosen ? new Set(data.chosen) : null);
+      this.select(chart && polygon.length > 2 ? chart.inside(polygon) : chosen ? new Chosen(data.chosen) : null);
     } else this.select(this.selected);
   }
 

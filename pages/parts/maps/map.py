@@ -30,7 +30,11 @@ _SHAPES = {
     "star": ("★", "distilled"), "triangle": ("▲", "random real images"), "diamond": ("◆", "chosen real images"),
 }  # fmt: skip
 _TITLES = {"wrong": "probe error", "distance": "distance"}
-SCRIPTS = (THUMBS_SCRIPT, SHAPES_SCRIPT, *(_HERE / name for name in ("map.js", "map_keys.js", "map_chart.js")))
+SCRIPTS = (
+    THUMBS_SCRIPT,
+    SHAPES_SCRIPT,
+    *(_HERE / name for name in ("map.js", "map_keys.js", "map_points.js", "map_chart.js")),
+)
 STYLE = (_HERE / "map.css").read_text()
 _component = component(
     "lgm_embedding_maps", html='<div class="lgm-maps"></div>', css=STYLE,

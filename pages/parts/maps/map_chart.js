@@ -1,5 +1,6 @@
-// One map on a canvas: points drawn once off screen, moved as a picture, drawn anew when at rest; a grid for hovering.
-const CELLS = 96;
+// One map on a canvas: points drawn once off screen (map_points.js), moved as a picture, drawn anew when at rest; a grid
+// for hovering.
+const CELLS = 96, FEW = 4000;
 
 class Chart {
   constructor(view, map) {
@@ -61,26 +62,10 @@ class Chart {
 
   render() { // all points, off screen
     if (!this.width || !this.colours) return;
-    const pen = this.layer.getContext("2d"), { selected, data } = this.view;
-    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    pen.clearRect(0, 0, this.width, this.height);
+    const pen = this.layer.getContext("2d"), { data } = this.view;
     const zoom = (this.scale / Math.min(this.width, this.height)) ** 0.4;
-    const size = (this.count < 1000 ? 5 : this.count < 10000 ? 3.4 : 2.2) * zoom;
-    for (const chosen of selected ? [false, true] : [true]) {
-      pen.globalAlpha = chosen ? 0.85 : 0.13;
-      for (let k = 0; k < this.count; k++) {
-        const i = this.count % 7919 ? (k * 7919) % this.count : k; // mixed, so that no class covers another
-        if (selected && selected.has(this.indices[i]) !== chosen) continue;
-        const x = this.x(i), y = this.y(i);
-        if (x < -5 || y < -5 || x > this.width + 5 || y > this.height + 5) continue;
-        pen.fillStyle = data.palette[this.colours[i] % data.palette.length];
-        if (this.count < 4000) {
-          pen.beginPath();
-          pen.arc(x, y, size / 2 + 0.4, 0, 7);
-          pen.fill();
-        } else pen.fillRect(x - size / 2, y - size / 2, size, size);
-      }
-    }
+    if (this.count < FEW) drawDiscs(this, pen, data.palette, (this.count < 1000 ? 5 : 3.4) * zoom);
+    else drawSquares(this, pen, data.palette, (this.count < 10000 ? 3.4 : 2.2) * zoom);
     this.drawn = { scale: this.scale, left: this.left, top: this.top };
     this.canvas.dataset.drawn = this.count;
     this.draw();
@@ -183,22 +168,44 @@ class Chart {
     return found;
   }
 
-  inside(polygon) { // numbers of the images inside, even-odd rule
-    const found = new Set();
+  inside(polygon) { // the images inside, even-odd rule
+    const found = new Chosen(), corners = Float64Array.from(polygon.flat());
+    const [left, right] = rangeOf(polygon, 0), [top, bottom] = rangeOf(polygon, 1);
     for (let i = 0; i < this.count; i++) {
-      if (within(this.points[2 * i] / 65535, this.points[2 * i + 1] / 65535, polygon)) found.add(this.indices[i]);
+      const x = this.points[2 * i] / 65535, y = this.points[2 * i + 1] / 65535;
+      if (x >= left && x <= right && y >= top && y <= bottom && within(x, y, corners)) found.add(this.indices[i]);
     }
     return found;
   }
 }
 
 const cellOf = (value) => Math.min(Math.max(Math.floor((value / 65536) * CELLS), 0), CELLS - 1);
+const rangeOf = (polygon, axis) => polygon.reduce(([low, high], corner) => [Math.min(low, corner[axis]), Math.max(high, corner[axis])], [Infinity, -Infinity]);
 
-function within(x, y, polygon) {
+function within(x, y, corners) { // corners: x, y, x, y, ...
   let inside = false;
-  for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
-    const [[a, b], [c, d]] = [polygon[i], polygon[j]];
-    if (b > y !== d > y && x < ((c - a) * (y - b)) / (d - b) + a) inside = !inside;
+  for (let i = 0, j = corners.length - 2; i < corners.length; j = i, i += 2) {
+    const b = corners[i + 1], d = corners[j + 1];
+    if (b > y !== d > y && x < ((corners[j] - corners[i]) * (y - b)) / (d - b) + corners[i]) inside = !inside;
   }
   return inside;
+}
+
+class Chosen { // numbers of images: a set that stays quick with a million of them
+  constructor(numbers = []) {
+    Object.assign(this, { marks: new Uint8Array(1024), size: 0 });
+    for (const number of numbers) this.add(number);
+  }
+
+  add(number) {
+    if (number >= this.marks.length) {
+      const more = new Uint8Array(2 ** Math.ceil(Math.log2(number + 1)));
+      more.set(this.marks);
+      this.marks = more;
+    }
+    this.size += 1 - this.marks[number];
+    this.marks[number] = 1;
+  }
+
+  has(number) { return this.marks[number] === 1; }
 }

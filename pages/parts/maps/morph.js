@@ -66,9 +66,8 @@ function drawWays(chart, pen) { // of the chosen images alone: where they come f
   pen.save();
   Object.assign(pen, { globalAlpha: 0.25, lineWidth: 1 });
   pen.beginPath();
-  for (const index of selected) {
-    const i = chart.position[index] ?? -1;
-    if (i < 0) continue;
+  for (let i = 0; i < chart.count; i++) {
+    if (!selected.has(chart.indices[i])) continue;
     pen.moveTo(x(from, i), y(from, i));
     pen.lineTo(x(to, i), y(to, i));
   }
