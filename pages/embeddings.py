@@ -19,8 +19,9 @@ from pages.parts.maps.embedded import (
     with_features,
 )
 from pages.parts.maps.gallery import gallery
-from pages.parts.maps.map import Picked, colourings, embedding_maps, load_map
+from pages.parts.maps.map import Picked, embedding_maps
 from pages.parts.maps.neighbourhood import nearest_of_real, nearest_of_synthetic, title_of
+from pages.parts.maps.points import colourings, has, load_map
 from pages.parts.pickers import pick_backbones, pick_dataset, settings
 from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
@@ -80,7 +81,9 @@ def _neighbours(
 def _orders(found: Mapping[str, Any]) -> dict[str, dict[int, float]]:
     names = {"wrong": "Probe error", "distance": "Distance"}
     return {
-        words: dict(zip(found["indices"], found[name], strict=True)) for name, words in names.items() if found.get(name)
+        words: dict(zip(found["indices"].tolist(), found[name].tolist(), strict=True))
+        for name, words in names.items()
+        if has(found, name)
     }
 
 

@@ -24,6 +24,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+# For a page's start: WebGL by the processor passes for a graphics card; its contexts are listed in `window.cards`.
+AS_IF_A_CARD = """const { getContext } = HTMLCanvasElement.prototype, { getExtension } = WebGLRenderingContext.prototype;
+window.cards = [];
+HTMLCanvasElement.prototype.getContext = function (kind, wanted) {
+    const found = getContext.call(this, kind, { ...wanted, failIfMajorPerformanceCaveat: false });
+    if (kind === "webgl") window.cards.push(found);
+    return found;
+};
+WebGLRenderingContext.prototype.getExtension = function (name) {
+    return name === "WEBGL_debug_renderer_info" ? null : getExtension.call(this, name);
+};"""
 PATIENCE = 120.0  # seconds that a loaded machine may take for one thing
 
 
@@ -42,11 +53,9 @@ def expect(what: Any) -> Any:
 
 
 @contextmanager
-def chromium(webgl: bool = True) -> Iterator[Any]:
-    """A browser without a GPU, which computes WebGL on the processor, or does without."""
-    flags = FLAGS if webgl else [*FLAGS, "--disable-3d-apis"]
+def chromium() -> Iterator[Any]:
     with sync_api().sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * PATIENCE)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 

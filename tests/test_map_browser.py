@@ -169,7 +169,7 @@ def _draw_around(page, canvas, left: float, top: float, right: float, bottom: fl
 
 def _star(page, store: RunStore) -> tuple[float, float]:
     """Where the first star lies on the first map, in pixels, by the component's own arithmetic."""
-    from pages.parts.maps.map import unit_points
+    from pages.parts.maps.points import unit_points
 
     found = store.open("map-mobilenet_v2").map()
     x, y = unit_points(found, "umap")[1]["source"][0]

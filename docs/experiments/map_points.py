@@ -21,12 +21,12 @@ import numpy as np
 import psutil
 
 from lgm_core.runs.store import RunFolder, RunStore
-from pages.parts.maps.map import unit_points
-from tests.browser import chromium, expect, opened, serve
+from pages.parts.maps.points import unit_points
+from tests.browser import AS_IF_A_CARD, chromium, expect, opened, serve
 from tests.fake_runs import fake_distill, fake_embed
 from tests.large_map import enlarge
 
-WAYS = {"canvas": False, "WebGL by SwiftShader": True}
+WAYS = {"canvas": "", "WebGL by SwiftShader": AS_IF_A_CARD}
 HOVERS, LASSOS, FRAMES = 30, 5, 60
 # Times of one kind of event, from its own time stamp to the frame after it, its thumbnail decoded.
 WATCH = """(canvas, kind) => {
@@ -60,8 +60,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             run = large_run(RunStore(Path(folder) / "runs"), count)
             with serve(Path(folder)) as address:
-                for way, webgl in WAYS.items():
-                    with chromium(webgl) as browser, opened(browser) as page:
+                for way, script in WAYS.items():
+                    with chromium() as browser, opened(browser) as page:
+                        page.add_init_script(script)
                         sent = watch_bytes(page)
                         seconds = first_paint(page, address)
                         first = sum(sent)

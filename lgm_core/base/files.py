@@ -88,7 +88,8 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         values = _object(text)
-        if values.pop(_SEAL, None) not in (None, _digest(values)):
+        seal = values.pop(_SEAL, None)
+        if seal is not None and seal != _digest(values):
             raise ValueError("its values differ from those written")
         return values
     except ValueError as error:

@@ -9,6 +9,7 @@ A file of another version may hold more. A name that ends in "?" may be missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import FunctionType, UnionType
 from typing import Any, get_args
@@ -130,6 +131,8 @@ def fits(value: Any, shape: Any) -> bool:
     if isinstance(shape, list):
         if isinstance(value, list) and set(map(type, value)) <= _plain_types(shape[0]):
             return True  # long lists of numbers, as in maps and curves, without a look at each
+        if isinstance(shape[0], list) and isinstance(value, list) and set(map(type, value)) <= {list}:
+            return fits([*chain(*value)], shape[0])  # points: all their numbers at once
         return isinstance(value, list) and all(fits(one, shape[0]) for one in value)
     if isinstance(shape, Mapping):
         return isinstance(value, dict) and not misfits(value, shape)

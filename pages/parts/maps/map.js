@@ -1,5 +1,6 @@
 // Maps of the same real images in several backbones: pan, zoom, hover, lasso; the selection is one for all maps.
-// Points come quantised to 16 bits. `Chart` is in map_chart.js; map.py puts both, and thumbs.js, into one module.
+// Points come quantised to 16 bits, by address or, where they are few, as text. `Chart` is in map_chart.js; map.py puts
+// all scripts into one module.
 const views = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -11,6 +12,23 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+
+// What is drawn: indices, places, labels, colours and perhaps values; `source` tells one set of them from another.
+async function readPoints(map, known) {
+  const source = map.address ?? map.colours;
+  if (known?.source === source) return known;
+  if (!map.address) {
+    const [points, labels, colours] = [map.points, map.labels, map.colours].map((text) => new Uint16Array(bytes(text)));
+    return { source, points, labels, colours, indices: new Uint32Array(bytes(map.indices)), values: map.values };
+  }
+  const answer = await fetch(map.address);
+  if (!answer.ok) throw new Error(`The points of ${map.title} cannot be read; open the page again.`);
+  const all = await answer.arrayBuffer(), { count } = map; // as `packed` in points.py writes them
+  const [points, labels, colours] = [[4, 2], [8, 1], [10, 1]].map(([at, parts]) => new Uint16Array(all, at * count, parts * count));
+  const values = all.byteLength > 12 * count ? new Float32Array(all, 12 * count, count) : null;
+  return { source, points, labels, colours, indices: new Uint32Array(all, 0, count), values };
+}
+
 const node = (tag, parent, name = "", text = "") => {
   const made = parent.appendChild(document.createElement(tag));
   made.className = name;
@@ -43,25 +61,30 @@ class View {
     for (const each of ["lasso", "pan"]) this.buttons[each].setAttribute("aria-pressed", each === name);
   }
 
-  update(data) {
+  async update(data) {
+    this.turn = data;
+    const same = data.key === this.key, known = data.maps.map((_, place) => same && this.charts[place].read);
+    const read = await Promise.all(data.maps.map((map, place) => readPoints(map, known[place]))).catch((error) => error);
+    if (this.turn !== data) return; // another update came meanwhile
+    if (read instanceof Error) return void (this.said.textContent = read.message);
     const first = this.data === undefined;
     this.data = data;
     if (data.key !== this.key) {
       this.key = data.key;
       this.grid.textContent = "";
-      this.charts = data.maps.map((map) => new Chart(this, map));
+      this.charts = data.maps.map((map, place) => new Chart(this, map, read[place]));
     }
-    this.charts.forEach((chart, place) => chart.paint(data.maps[place]));
+    const painted = this.charts.filter((chart, place) => chart.paint(data.maps[place], read[place]));
     if (data.frames) layFrames(this, data); // morph.js
     this.drawLegend();
     const chosen = String(data.chosen ?? "");
     if (first || data.lasso !== this.lasso || chosen !== this.chosen) {
-      Object.assign(this, { lasso: data.lasso, chosen });
-      this.point = data.point ?? null;
+      Object.assign(this, { lasso: data.lasso, chosen, point: data.point ?? null });
       const [name, polygon] = parse(data.lasso);
       const chart = this.charts.find((one) => one.map.id === name);
       this.select(chart && polygon.length > 2 ? chart.inside(polygon) : chosen ? new Chosen(data.chosen) : null);
-    } else this.select(this.selected);
+    } else if (painted.length) this.select(this.selected);
+    else this.draw();
   }
 
   // A new lasso: shown at once in all maps, then told to the page.
@@ -117,7 +140,7 @@ class View {
     if (sprite) paintSprite(node("i", this.tip), sprite, 112);
     node("b", this.tip, "", found.star ? found.star.name : chart.words(found.position));
     node("span", this.tip, "", found.star ? found.star.source : `Image ${found.index}`);
-    if (!found.star && chart.map.values) node("span", this.tip, "", `${this.data.legend.title} ${chart.map.values[found.position]}`);
+    if (!found.star && chart.read.values) node("span", this.tip, "", `${this.data.legend.title} ${+chart.read.values[found.position].toFixed(3)}`);
     const [frame, canvas] = [this.root.getBoundingClientRect(), chart.canvas.getBoundingClientRect()];
     const left = canvas.left - frame.left + x + 16;
     this.tip.style.left = `${left + 140 > frame.width ? left - 170 : left}px`;

@@ -1,11 +1,10 @@
-"""Maps of several backbones with one selection: what an embed run wrote, packed for a component on canvas.
+"""Maps of several backbones with one selection: what embed runs wrote, for a component on canvas.
 
 >>> picked = embedding_maps(runs, method="umap", colour_by="class")
 >>> picked.images  # numbers of the images in the lasso, of the split
 array([  4,  17, ...])
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,12 @@ from lgm_core.backbones import catalog
 from lgm_core.runs.store import RunFolder
 from pages.parts.address import forget
 from pages.parts.images import SHAPES_SCRIPT, THUMBS_SCRIPT, frame_sprite, thumb_index, thumbs_for_script
+from pages.parts.maps.points import MEASURES, address_of, in_steps, load_map, points_within, ramp, unit_points
 from pages.parts.pickers import facts
 from pages.parts.theme import backbone_colour, class_colour
 
 KEY = "embedding_maps"
 _HERE = Path(__file__).parent
-_RAMP = ("#3b4cc0", "#6f92f3", "#aac7fd", "#dddcdc", "#f7b89c", "#e7745b", "#b40426")  # blue to red, by Moreland
 # What marks on a map are, by their shape; the sign stands for it in the legend.
 _SHAPES = {
     "star": ("★", "distilled"), "triangle": ("▲", "random real images"), "diamond": ("◆", "chosen real images"),
@@ -33,7 +32,7 @@ _TITLES = {"wrong": "probe error", "distance": "distance"}
 SCRIPTS = (
     THUMBS_SCRIPT,
     SHAPES_SCRIPT,
-    *(_HERE / name for name in ("map.js", "map_keys.js", "map_points.js", "map_chart.js")),
+    *(_HERE / name for name in ("map.js", "map_keys.js", "map_points.js", "map_webgl.js", "map_chart.js")),
 )
 STYLE = (_HERE / "map.css").read_text()
 _component = component(
@@ -51,26 +50,6 @@ class Picked:
     star: tuple[str, int] | None = None
 
 
-def load_map(run: RunFolder) -> Mapping[str, Any]:
-    """The map of an embed run; {} while there is none. Kept in memory, so do not change it."""
-    try:
-        return _load(str(run.map_file), run.map_file.stat().st_mtime_ns)
-    except OSError:
-        return {}
-
-
-def colourings(maps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What the points can be coloured by: key -> words."""
-    found = {"class": "Class"}
-    if any(found_map.get("groups") for found_map in maps):
-        found["group"] = "Group"
-    if any(found_map.get("wrong") for found_map in maps):
-        found["wrong"] = "Probe error"
-    if any(found_map.get("distance") for found_map in maps):
-        found["distance"] = "Distance"
-    return found
-
-
 def embedding_maps(runs: Sequence[RunFolder], *, method: str, colour_by: str, hidden: Sequence[str] = ()) -> Picked:
     """Draw the maps side by side and return what is chosen on them; the choice lives in the URL.
 
@@ -82,7 +61,7 @@ def embedding_maps(runs: Sequence[RunFolder], *, method: str, colour_by: str, hi
     lasso, picked = (state.get(name) or st.query_params.get(name, "") for name in ("lasso", "picked"))
     data = {
         "key": "|".join([method, *(f"{run.id}:{run.map_file.stat().st_mtime_ns}" for run in runs)]),
-        "maps": [_packed(run, maps[run.id], method, colour_by, hidden) for run in runs],
+        "maps": [_drawn(run, maps[run.id], method, colour_by, hidden) for run in runs],
         "classes": list(first["classes"]), "thumbs": thumbs_for_script(thumb_index(first["thumbs"])), "lasso": lasso,
         "point": int(picked[5:]) if picked.startswith("real:") and picked[5:].isdigit() else None,
         "palette": _palette(first, colour_by), "legend": _legend(first, colour_by),
@@ -94,31 +73,6 @@ def embedding_maps(runs: Sequence[RunFolder], *, method: str, colour_by: str, hi
         on_lasso_change=lambda: None, on_picked_change=lambda: None,
     )  # fmt: skip
     return _read(maps, method, result.get("lasso") or "", result.get("picked") or "")
-
-
-def points_within(points: np.ndarray, polygon: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Which points [N, 2] lie inside a polygon: the even-odd rule, as in the browser."""
-    x, y = points[:, 0], points[:, 1]
-    inside = np.zeros(len(points), bool)
-    for (a, b), (c, d) in zip(polygon, [polygon[-1], *polygon[:-1]], strict=True):
-        if b != d:
-            inside ^= ((b > y) != (d > y)) & (x < (c - a) * (y - b) / (d - b) + a)
-    return inside
-
-
-def unit_points(found: Mapping[str, Any], method: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Real points [N, 2] and the synthetic points of each source, on one square [0, 1], y downwards."""
-    real = np.asarray(found[method], float).reshape(-1, 2)
-    stars = {run: np.asarray(source[method], float).reshape(-1, 2) for run, source in (found["sources"] or {}).items()}
-    everything = np.concatenate([real, *stars.values()]) if stars else real
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    size = max(float((high - low).max()), 1e-9)
-    start = (low + high - size) / 2
-
-    def unit(points: np.ndarray) -> np.ndarray:
-        return (points - start) / size * [1, -1] + [0, 1]
-
-    return unit(real), {run: unit(points) for run, points in stars.items()}
 
 
 def _read(maps: Mapping[str, Mapping[str, Any]], method: str, lasso: str, picked: str) -> Picked:
@@ -145,27 +99,19 @@ def _lassoed(maps: Mapping[str, Mapping[str, Any]], method: str, lasso: str) -> 
     if name not in maps or len(polygon) < 3:
         return np.empty(0, int)
     points, _ = unit_points(maps[name], method)
-    return np.asarray(maps[name]["indices"])[points_within(in_steps(points) / 65535, polygon)]
+    return maps[name]["indices"][points_within(in_steps(points) / 65535, polygon)]
 
 
-def in_steps(points: np.ndarray) -> np.ndarray:
-    """Points as the browser gets them: in 65,535 steps a side, so that both count the same images in a lasso."""
-    return (points.clip(0, 1) * 65535).round()
-
-
-def _packed(
+def _drawn(
     run: RunFolder, found: Mapping[str, Any], method: str, colour_by: str, hidden: Sequence[str]
 ) -> dict[str, Any]:
-    points, stars = unit_points(found, method)
-    colours, values = _colours(found, colour_by)
     row = catalog.known_row(found["backbone"])
     return {
         "id": run.id, "title": row.title if row else found["backbone"], "note": method.upper(),
-        "colour": backbone_colour(found["backbone"]), "values": values,
-        "points": as_text(in_steps(points), np.uint16), "indices": as_text(found["indices"], np.uint32),
-        "labels": as_text(found["labels"], np.uint16), "colours": as_text(colours, np.uint16),
+        "colour": backbone_colour(found["backbone"]), "count": len(found["indices"]),
+        "address": address_of(run, method, colour_by),
         "stars": [
-            star for source, places in stars.items() if source not in hidden
+            star for source, places in unit_points(found, method)[1].items() if source not in hidden
             for star in _stars(RunFolder(run.path.parent / source), found, places)
         ],
     }  # fmt: skip
@@ -189,32 +135,14 @@ def _stars(source: RunFolder, found: Mapping[str, Any], places: np.ndarray) -> l
     ]  # fmt: skip
 
 
-def _colours(found: Mapping[str, Any], colour_by: str) -> tuple[np.ndarray, list[float] | None]:
-    if colour_by in ("wrong", "distance") and found.get(colour_by):
-        values = np.asarray(found[colour_by], float)
-        high = 1.0 if colour_by == "wrong" else max(float(np.quantile(values, 0.99)), 1e-9)
-        return (values / high).clip(0, 1) * (len(_palette(found, colour_by)) - 1), values.round(3).tolist()
-    if colour_by == "group" and found.get("groups"):
-        return np.asarray(found["groups"]), None
-    return np.asarray(found["labels"]), None
-
-
 def _palette(found: Mapping[str, Any], colour_by: str) -> list[str]:
-    if colour_by in ("wrong", "distance"):
+    if colour_by in MEASURES:
         return ramp()
     return [class_colour(i) for i in range(len(found["group_names" if colour_by == "group" else "classes"]) or 1)]
 
 
-def ramp(steps: int = 32) -> list[str]:
-    """Colours from blue over grey to red."""
-    place = np.linspace(0, len(_RAMP) - 1, steps)
-    anchors = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in _RAMP])
-    mixed = np.stack([np.interp(place, range(len(_RAMP)), anchors[:, i]) for i in range(3)], axis=1)
-    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in mixed.round().astype(int)]
-
-
 def _legend(found: Mapping[str, Any], colour_by: str) -> dict[str, Any]:
-    if colour_by in ("wrong", "distance"):
+    if colour_by in MEASURES:
         ends = ["sure and right", "sure and wrong"] if colour_by == "wrong" else ["near", "far"]
         return {"title": _TITLES[colour_by], "ramp": ends, "names": []}
     return {"title": "", "ramp": None, "names": list(found["group_names" if colour_by == "group" else "classes"])}
@@ -222,14 +150,3 @@ def _legend(found: Mapping[str, Any], colour_by: str) -> dict[str, Any]:
 
 def _name(classes: Sequence[str], label: int) -> str:
     return str(classes[label]) if label < len(classes) else f"class {label}"
-
-
-def as_text(values: Any, kind: Any) -> str:
-    """Numbers as the browser gets them: base64 of their bytes."""
-    return base64.b64encode(np.asarray(values).astype(kind).tobytes()).decode()
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _load(path: str, stamp: int) -> Mapping[str, Any]:
-    del stamp  # part of the cache's key
-    return RunFolder(Path(path).parent).map()

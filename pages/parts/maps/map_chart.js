@@ -1,12 +1,10 @@
 // One map on a canvas: points drawn once off screen (map_points.js), moved as a picture, drawn anew when at rest; a grid
 // for hovering.
-const CELLS = 96, FEW = 4000;
+const CELLS = 96, OUT = 0, IN = 1, EDGE = 2; // a cell and a polygon
 
 class Chart {
-  constructor(view, map) {
-    Object.assign(this, { view, map, colours: null, drag: null, lasso: [] });
-    this.points = new Uint16Array(bytes(map.points));
-    this.indices = new Uint32Array(bytes(map.indices));
+  constructor(view, map, { points, indices }) {
+    Object.assign(this, { view, map, points, indices, read: null, drag: null, lasso: [] });
     this.count = this.indices.length;
     const most = this.indices.reduce((high, index) => Math.max(high, index), 0);
     this.position = new Int32Array(most + 1).fill(-1);
@@ -25,16 +23,23 @@ class Chart {
     new ResizeObserver(() => this.resize()).observe(this.canvas);
   }
 
-  paint(map) {
+  paint(map, read) { // has anything of it changed that `render` draws?
     this.map = map;
-    this.colours = new Uint16Array(bytes(map.colours));
-    this.labels = new Uint16Array(bytes(map.labels));
+    if (read === this.read) return false;
+    Object.assign(this, { read, colours: read.colours, labels: read.labels });
+    this.changed();
+    return true;
   }
 
   words(place) { return this.view.data.classes[this.labels[place]] ?? `class ${this.labels[place]}`; }
 
+  changed() { // places or colours
+    if (this.loaded) this.loaded.selected = undefined; // map_webgl.js
+  }
+
   bin() { // counting sort into a grid, for hovering
-    const cell = (i) => cellOf(this.points[2 * i + 1]) * CELLS + cellOf(this.points[2 * i]);
+    this.changed();
+    const cell = (i) => cellAt(this.points[2 * i], this.points[2 * i + 1]);
     this.starts = new Int32Array(CELLS * CELLS + 1);
     for (let i = 0; i < this.count; i++) this.starts[cell(i) + 1]++;
     for (let c = 0; c < CELLS * CELLS; c++) this.starts[c + 1] += this.starts[c];
@@ -62,10 +67,7 @@ class Chart {
 
   render() { // all points, off screen
     if (!this.width || !this.colours) return;
-    const pen = this.layer.getContext("2d"), { data } = this.view;
-    const zoom = (this.scale / Math.min(this.width, this.height)) ** 0.4;
-    if (this.count < FEW) drawDiscs(this, pen, data.palette, (this.count < 1000 ? 5 : 3.4) * zoom);
-    else drawSquares(this, pen, data.palette, (this.count < 10000 ? 3.4 : 2.2) * zoom);
+    drawPoints(this);
     this.drawn = { scale: this.scale, left: this.left, top: this.top };
     this.canvas.dataset.drawn = this.count;
     this.draw();
@@ -169,18 +171,31 @@ class Chart {
   }
 
   inside(polygon) { // the images inside, even-odd rule
-    const found = new Chosen(), corners = Float64Array.from(polygon.flat());
-    const [left, right] = rangeOf(polygon, 0), [top, bottom] = rangeOf(polygon, 1);
+    const found = new Chosen(), corners = Float64Array.from(polygon.flat()), states = cellStates(polygon, corners);
     for (let i = 0; i < this.count; i++) {
-      const x = this.points[2 * i] / 65535, y = this.points[2 * i + 1] / 65535;
-      if (x >= left && x <= right && y >= top && y <= bottom && within(x, y, corners)) found.add(this.indices[i]);
+      const x = this.points[2 * i], y = this.points[2 * i + 1], state = states[cellAt(x, y)];
+      if (state === IN || (state === EDGE && within(x / 65535, y / 65535, corners))) found.add(this.indices[i]);
     }
     return found;
   }
 }
 
 const cellOf = (value) => Math.min(Math.max(Math.floor((value / 65536) * CELLS), 0), CELLS - 1);
-const rangeOf = (polygon, axis) => polygon.reduce(([low, high], corner) => [Math.min(low, corner[axis]), Math.max(high, corner[axis])], [Infinity, -Infinity]);
+const cellAt = (x, y) => ((y * CELLS) >> 16) * CELLS + ((x * CELLS) >> 16);
+
+// Of each cell of the grid: does it lie in a polygon, out of it, or may an edge cross it?
+function cellStates(polygon, corners) {
+  const states = new Uint8Array(CELLS * CELLS);
+  polygon.forEach(([a, b], k) => {
+    const [c, d] = polygon.at(k - 1), [left, right, top, bottom] = [Math.min(a, c), Math.max(a, c), Math.min(b, d), Math.max(b, d)].map((one) => cellOf(one * 65535));
+    for (let row = top; row <= bottom; row++) states.fill(EDGE, row * CELLS + left, row * CELLS + right + 1);
+  });
+  return states.map((state, cell) => {
+    const [x, y] = [cell % CELLS, Math.floor(cell / CELLS)].map((place) => ((place + 0.5) * 65536) / CELLS / 65535);
+    return state === EDGE ? EDGE : within(x, y, corners) ? IN : OUT;
+  });
+}
+
 
 function within(x, y, corners) { // corners: x, y, x, y, ...
   let inside = false;

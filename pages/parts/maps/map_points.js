@@ -1,52 +1,60 @@
-// The points of a map on a canvas off screen: discs where they are few, else pixels written one by one.
+// The points of a map, drawn on a canvas off screen: discs where they are few, else squares, pixel by pixel; where there
+// are very many and a graphics card, by WebGL (map_webgl.js), which draws the same squares.
+const FEW = 4000, VERY_MANY = 20000, CHOSEN = 0.85, LEFT = 0.13; // points; opacities
 
-// Calls `put(x, y, colour)`, in pixels of the page, for each point in view; the chosen ones last. `opacity` is told first.
-function eachPoint(chart, opacity, put) {
-  const { points, colours, indices, count, scale, left, top, width, height } = chart, { selected } = chart.view;
-  const stride = count % 7919 ? 7919 : 1; // mixed, so that no class covers another
+function drawPoints(chart) {
+  const pen = chart.layer.getContext("2d"), { palette } = chart.view.data;
+  const zoom = (chart.scale / Math.min(chart.width, chart.height)) ** 0.4;
+  const size = (chart.count < 1000 ? 5 : chart.count < 10000 ? 3.4 : 2.2) * zoom;
+  const side = Math.max(Math.round(size * chart.ratio), 1);
+  const onCard = chart.count >= VERY_MANY && drawOnCard(chart, pen, side);
+  chart.canvas.dataset.by = onCard ? "card" : "canvas";
+  if (chart.count < FEW) drawDiscs(chart, pen, palette, size);
+  else if (!onCard) drawSquares(chart, pen, inksOf(palette), side);
+}
+
+// Calls `put(point, opacity)` for each point: the chosen ones last. They come mixed, so that no class covers another.
+function eachPoint({ indices, count, view: { selected } }, put) {
   for (const chosen of selected ? [false, true] : [true]) {
-    opacity(chosen ? 0.85 : 0.13);
-    for (let k = 0, i = 0; k < count; k++, i = (i + stride) % count) {
-      if (selected && selected.has(indices[i]) !== chosen) continue;
-      const x = (points[2 * i] / 65535) * scale + left, y = (points[2 * i + 1] / 65535) * scale + top;
-      if (x > -5 && y > -5 && x < width + 5 && y < height + 5) put(x, y, colours[i]);
+    for (let i = 0; i < count; i++) {
+      if (!selected || selected.has(indices[i]) === chosen) put(i, chosen ? CHOSEN : LEFT);
     }
   }
 }
 
+const inksOf = (palette) => palette.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+
 function drawDiscs(chart, pen, palette, size) {
   pen.setTransform(chart.ratio, 0, 0, chart.ratio, 0, 0);
   pen.clearRect(0, 0, chart.width, chart.height);
-  eachPoint(chart, (share) => (pen.globalAlpha = share), (x, y, colour) => {
-    pen.fillStyle = palette[colour % palette.length];
+  eachPoint(chart, (i, opacity) => {
+    pen.globalAlpha = opacity;
+    pen.fillStyle = palette[chart.colours[i] % palette.length];
     pen.beginPath();
-    pen.arc(x, y, size / 2 + 0.4, 0, 7);
+    pen.arc(chart.x(i), chart.y(i), size / 2 + 0.4, 0, 7);
     pen.fill();
   });
 }
 
-// Squares, laid over what is there with the share `opacity` of their colour.
-function drawSquares(chart, pen, palette, size) {
-  const { width, height } = pen.canvas, image = pen.createImageData(width, height), pixels = image.data;
-  const side = Math.max(Math.round(size * chart.ratio), 1);
-  const colours = palette.map((colour) => parseInt(colour.slice(1), 16));
-  const alphas = new Uint8Array(256), shares = new Float32Array(256); // by the alpha before: that after, the new one's share
-  const opacity = (share) => alphas.forEach((_, before) => {
-    const after = 255 * share + before * (1 - share);
-    [alphas[before], shares[before]] = [Math.round(after), (255 * share) / after];
+function drawSquares(chart, pen, inks, side) {
+  const { width, height } = pen.canvas, image = pen.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  const { points, colours, ratio } = chart, [left, top] = [chart.left * ratio - side / 2, chart.top * ratio - side / 2];
+  const zoom = (chart.scale * ratio) / 65535, words = new Uint32Array(inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red));
+  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; the new ink's part of 256
+  let last = 0;
+  const opaque = (opacity) => alphas.forEach((_, before) => {
+    const after = 255 * opacity + before * (1 - opacity);
+    [alphas[before], shares[before], last] = [Math.round(after) << 24, Math.round((256 * 255 * opacity) / after), opacity];
   });
-  eachPoint(chart, opacity, (x, y, place) => {
-    const across = Math.round(x * chart.ratio - side / 2), down = Math.round(y * chart.ratio - side / 2);
-    const colour = colours[place % colours.length];
-    const red = colour >> 16, green = (colour >> 8) & 255, blue = colour & 255;
-    const right = Math.min(across + side, width), bottom = Math.min(down + side, height);
+  eachPoint(chart, (i, opacity) => {
+    if (opacity !== last) opaque(opacity);
+    const across = Math.round(points[2 * i] * zoom + left), down = Math.round(points[2 * i + 1] * zoom + top);
+    const right = Math.min(across + side, width), bottom = Math.min(down + side, height), ink = words[colours[i] % words.length];
+    const red = ink & 255, green = (ink >> 8) & 255, blue = ink >> 16;
     for (let row = Math.max(down, 0); row < bottom; row++) {
-      for (let column = Math.max(across, 0); column < right; column++) {
-        const at = 4 * (row * width + column), share = shares[pixels[at + 3]];
-        pixels[at] += (red - pixels[at]) * share;
-        pixels[at + 1] += (green - pixels[at + 1]) * share;
-        pixels[at + 2] += (blue - pixels[at + 2]) * share;
-        pixels[at + 3] = alphas[pixels[at + 3]];
+      for (let at = row * width + Math.max(across, 0); at < row * width + right; at++) {
+        const old = pixels[at], share = shares[old >>> 24], mix = (from, to) => from + (((to - from) * share + 128) >> 8);
+        pixels[at] = alphas[old >>> 24] | (mix((old >> 16) & 255, blue) << 16) | (mix((old >> 8) & 255, green) << 8) | mix(old & 255, red);
       }
     }
   });

@@ -16,8 +16,9 @@ from streamlit.components.v2 import component
 from lgm_core.reports.disagreement import Disagreement
 from pages.parts.address import forget
 from pages.parts.images import thumbs_for_script
-from pages.parts.maps.map import SCRIPTS, STYLE, Picked, as_text, in_steps, points_within, ramp
+from pages.parts.maps.map import SCRIPTS, STYLE, Picked
 from pages.parts.maps.neighbourhood import title_of
+from pages.parts.maps.points import as_text, in_steps, mixed, points_within, ramp
 from pages.parts.theme import backbone_colour, class_colours
 
 KEY = "morphing_map"
@@ -45,17 +46,18 @@ def morphing_map(
     at = min(max(_number(at), 0.0), len(names) - 1.0)
     palette = ramp()[::-1] if share is not None else class_colours(len(found.classes))
     colours = found.labels if share is None else share * (len(palette) - 1)
-    title = " → ".join(map(title_of, names))
+    title, order = " → ".join(map(title_of, names)), mixed(len(found.indices))
     data = {
         "key": "|".join([found.run.id, method, *names, str(found.run.images_file.stat().st_mtime_ns)]),
         "maps": [{
             "id": f"at-{at:.2f}", "title": title, "note": method.upper(), "colour": backbone_colour(names[0]),
-            "values": None if share is None else share.round(2).tolist(), "points": as_text(frames[0], np.uint16),
-            "indices": as_text(found.indices, np.uint32), "labels": as_text(found.labels, np.uint16),
-            "colours": as_text(np.round(colours), np.uint16), "stars": [],
+            "values": None if share is None else share[order].round(2).tolist(),
+            "points": as_text(frames[0][order], np.uint16), "indices": as_text(found.indices[order], np.uint32),
+            "labels": as_text(found.labels[order], np.uint16), "colours": as_text(np.round(colours)[order], np.uint16),
+            "stars": [],
         }],
         "frames": [
-            {"title": title_of(name), "points": as_text(frame, np.uint16)}
+            {"title": title_of(name), "points": as_text(frame[order], np.uint16)}
             for name, frame in zip(names, frames, strict=True)
         ],
         "at": at, "lasso": lasso, "chosen": [int(image) for image in chosen],

@@ -18,6 +18,7 @@ from lgm_core.base.settings import taken_apart
 from lgm_core.evaluation.protocol import network_of
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import frame_sprite, real_image_html, sprite_html
+from pages.parts.maps.points import has
 from pages.parts.theme import backbone_colour, class_colour, plain
 
 STYLE = (
@@ -99,7 +100,7 @@ def nearest_of_real(
     facts = [
         f"{words} {found[name][place]:.2f}"
         for name, words in (("wrong", "probe error"), ("distance", "distance"))
-        if found.get(name)
+        if has(found, name)
     ]
     near = _nearest_rows(run, place, k)
     said = "Nearest real images, by cosine similarity" if near else "Beside it on the map (UMAP)"

@@ -25,6 +25,7 @@ from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.maps.points import COLOURINGS, METHODS, has, load_map, packed
 from pages.parts.server.api_document import DOCUMENT
 from pages.parts.server.endpoints import NEVER, OWN, NotHere, endpoint, inside, whole_number
 from pages.parts.server.guard import SANDBOXED
@@ -147,6 +148,16 @@ def map_of(request: Request) -> Response:
     return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
+@endpoint
+def points(request: Request) -> Response:
+    """The points of an embed run's map for the component that draws them, as bytes."""
+    method, colour_by = (request.path_params[name] for name in ("method", "colour"))
+    found = load_map(_run(request))
+    if method not in METHODS or not has(found, method) or colour_by not in COLOURINGS:
+        raise NotHere
+    return Response(packed(found, method, colour_by), media_type="application/octet-stream", headers=FOR_EVER)
+
+
 def lines_of(name: str) -> Callable[[Request], Response]:
     """An endpoint for a file that grows: its whole lines from a byte offset on, and where to go on from.
 
@@ -196,6 +207,7 @@ ROUTES = [
     Route("/app/static/runs/{run}/frames/{file}", frame),
     Route("/app/static/runs/{run}/levels/{step}/{image}.png", levels_picture),
     Route("/app/static/runs/{run}/download/{file}", download),
+    Route("/app/static/runs/{run}/map/{method}/{colour}", points),
     Route("/app/static/exports/{run}/{file}", exported),
     Route("/app/static/thumbs/{key}/{file}", thumbs),
     Route("/app/static/site/{file:path}", site),
