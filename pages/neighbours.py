@@ -9,8 +9,8 @@ from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.images import thumb_index
 from pages.parts.maps.embedded import embed_config, embed_runs, known_backbones, with_features
-from pages.parts.maps.points import load_map
 from pages.parts.maps.neighbourhood import heading, neighbour_row, summary, title_of
+from pages.parts.maps.points import load_map
 from pages.parts.pickers import has_images, pick_backbones, pick_run, settings
 from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 # For a page's start: WebGL by the processor passes for a graphics card; its contexts are listed in `window.cards`.
-AS_IF_A_CARD = """const { getContext } = HTMLCanvasElement.prototype, { getExtension } = WebGLRenderingContext.prototype;
+AS_IF_A_CARD = """const { getContext } = HTMLCanvasElement.prototype;
+const { getExtension } = WebGLRenderingContext.prototype;
 window.cards = [];
 HTMLCanvasElement.prototype.getContext = function (kind, wanted) {
     const found = getContext.call(this, kind, { ...wanted, failIfMajorPerformanceCaveat: false });

@@ -14,8 +14,9 @@ from starlette.testclient import TestClient
 from lgm_core.methods.lgm import levels
 from lgm_core.reports.site import write_site
 from lgm_core.runs.store import RunFolder, RunStore
+from pages.parts.maps.points import mixed, unit_points
 from pages.parts.server.routes import ROUTES
-from tests.fake_runs import fake_distill, fake_thumbs
+from tests.fake_runs import REAL, fake_distill, fake_embed, fake_thumbs
 
 
 @pytest.fixture
@@ -37,6 +38,26 @@ def test_frames_and_thumbnails_are_kept_for_ever(store: RunStore, client: TestCl
     assert Image.open(io.BytesIO(answer.content)).format == "WEBP"
     answer = client.get(f"/app/static/thumbs/{fake_thumbs(store, 'imagenette', 'train')}/0000.webp")
     assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+
+
+def test_the_points_of_a_map_are_numbers_in_a_row(store: RunStore, client: TestClient):
+    found = fake_embed(store, fake_distill(store, name="one"), name="map").map()
+    order = mixed(REAL)
+    for colour in ("class", "wrong"):
+        answer = client.get(f"/app/static/runs/map/map/umap/{colour}?v=1")
+        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+        indices, labels = (
+            np.frombuffer(answer.content, "<u4", REAL),
+            np.frombuffer(answer.content, "<u2", REAL, 8 * REAL),
+        )
+        np.testing.assert_array_equal(indices, order)
+        np.testing.assert_array_equal(labels, np.array(found["labels"])[order])
+        places = np.frombuffer(answer.content, "<u2", 2 * REAL, 4 * REAL).reshape(-1, 2)
+        np.testing.assert_allclose(places / 65535, unit_points(found, "umap")[0][order], atol=1e-5)
+    wrong = np.frombuffer(answer.content, "<f4", REAL, 12 * REAL)
+    np.testing.assert_allclose(wrong, np.array(found["wrong"])[order], rtol=1e-6)
+    for path in ("map/map/tsne/class", "map/map/umap/config.json", "one/map/umap/class", "gone/map/umap/class"):
+        assert client.get(f"/app/static/runs/{path}").status_code == 404
 
 
 def test_the_gallery_site_can_be_looked_at(store: RunStore, client: TestClient, tmp_path: Path):

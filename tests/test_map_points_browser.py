@@ -1,4 +1,4 @@
-"""The points of a large map in a real browser, drawn on a canvas or by WebGL: places, colours, the chosen, a lost card."""
+"""The points of a large map in a real browser, drawn on a canvas or by a graphics card, which may be lost."""
 
 import base64
 import io

@@ -33,8 +33,8 @@ from lgm_core.runs.checkpoints import read_checkpoint
 from lgm_core.runs.source_runs import open_source, read_set
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.images import thumb_index, thumb_keys, thumb_sprite
-from pages.parts.maps.points import _load
 from pages.parts.maps.neighbourhood import _nearest_rows
+from pages.parts.maps.points import _load
 from pages.parts.player.player import class_titles, player_data
 from pages.parts.server.routes import ROUTES
 from tests.faults.full_store import RUN
