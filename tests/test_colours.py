@@ -39,7 +39,7 @@ def test_colours_are_written_in_one_place():
     shipped = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
     assert tuple(shipped["theme"]["chartCategoricalColors"]) == CLASS_PALETTE
     assert set(STATE_COLOURS.values()) <= {*CLASS_PALETTE, "#8a8f98"}
-    ramp = ROOT / "pages/parts/maps/map.py"  # a published one
+    ramp = ROOT / "pages/parts/maps/points.py"  # a published one
     for file in (ROOT / "pages").rglob("*"):
         if file.suffix in (".py", ".js", ".css", ".html") and file.name != "theme.py" and file != ramp:
             assert not re.findall(r"#[0-9a-fA-F]{6}\b", file.read_text()), file
