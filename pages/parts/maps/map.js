@@ -24,7 +24,8 @@ async function readPoints(map, known) {
   const answer = await fetch(map.address);
   if (!answer.ok) throw new Error(`The points of ${map.title} cannot be read; open the page again.`);
   const all = await answer.arrayBuffer(), { count } = map; // as `packed` in points.py writes them
-  const [points, labels, colours] = [[4, 2], [8, 1], [10, 1]].map(([at, parts]) => new Uint16Array(all, at * count, parts * count));
+  const part = ([at, size]) => new Uint16Array(all, at * count, size * count);
+  const [points, labels, colours] = [[4, 2], [8, 1], [10, 1]].map(part);
   const values = all.byteLength > 12 * count ? new Float32Array(all, 12 * count, count) : null;
   return { source, points, labels, colours, indices: new Uint32Array(all, 0, count), values };
 }
@@ -140,7 +141,8 @@ class View {
     if (sprite) paintSprite(node("i", this.tip), sprite, 112);
     node("b", this.tip, "", found.star ? found.star.name : chart.words(found.position));
     node("span", this.tip, "", found.star ? found.star.source : `Image ${found.index}`);
-    if (!found.star && chart.read.values) node("span", this.tip, "", `${this.data.legend.title} ${+chart.read.values[found.position].toFixed(3)}`);
+    const value = found.star ? undefined : chart.read.values?.[found.position];
+    if (value !== undefined) node("span", this.tip, "", `${this.data.legend.title} ${+value.toFixed(3)}`);
     const [frame, canvas] = [this.root.getBoundingClientRect(), chart.canvas.getBoundingClientRect()];
     const left = canvas.left - frame.left + x + 16;
     this.tip.style.left = `${left + 140 > frame.width ? left - 170 : left}px`;

@@ -1,5 +1,5 @@
 // One map on a canvas: points drawn once off screen (map_points.js), moved as a picture, drawn anew when at rest; a grid
-// for hovering.
+// for hovering and for the lasso.
 const CELLS = 96, OUT = 0, IN = 1, EDGE = 2; // a cell and a polygon
 
 class Chart {
@@ -187,7 +187,8 @@ const cellAt = (x, y) => ((y * CELLS) >> 16) * CELLS + ((x * CELLS) >> 16);
 function cellStates(polygon, corners) {
   const states = new Uint8Array(CELLS * CELLS);
   polygon.forEach(([a, b], k) => {
-    const [c, d] = polygon.at(k - 1), [left, right, top, bottom] = [Math.min(a, c), Math.max(a, c), Math.min(b, d), Math.max(b, d)].map((one) => cellOf(one * 65535));
+    const [c, d] = polygon.at(k - 1), sides = [Math.min(a, c), Math.max(a, c), Math.min(b, d), Math.max(b, d)];
+    const [left, right, top, bottom] = sides.map((side) => cellOf(side * 65535));
     for (let row = top; row <= bottom; row++) states.fill(EDGE, row * CELLS + left, row * CELLS + right + 1);
   });
   return states.map((state, cell) => {

@@ -1,5 +1,5 @@
-// The points of a map, drawn on a canvas off screen: discs where they are few, else squares, pixel by pixel; where there
-// are very many and a graphics card, by WebGL (map_webgl.js), which draws the same squares.
+// The points of a map, drawn on a canvas off screen: discs where they are few, else squares, pixel by pixel; where
+// there are very many and a graphics card, by WebGL (map_webgl.js), which draws the same squares.
 const FEW = 4000, VERY_MANY = 20000, CHOSEN = 0.85, LEFT = 0.13; // points; opacities
 
 function drawPoints(chart) {
@@ -37,24 +37,27 @@ function drawDiscs(chart, pen, palette, size) {
 }
 
 function drawSquares(chart, pen, inks, side) {
-  const { width, height } = pen.canvas, image = pen.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+  const { width, height } = pen.canvas, image = pen.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer); // alpha, blue, green, red
   const { points, colours, ratio } = chart, [left, top] = [chart.left * ratio - side / 2, chart.top * ratio - side / 2];
-  const zoom = (chart.scale * ratio) / 65535, words = new Uint32Array(inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red));
-  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; the new ink's part of 256
+  const zoom = (chart.scale * ratio) / 65535, words = inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red);
+  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; the ink's part of 256
   let last = 0;
   const opaque = (opacity) => alphas.forEach((_, before) => {
     const after = 255 * opacity + before * (1 - opacity);
-    [alphas[before], shares[before], last] = [Math.round(after) << 24, Math.round((256 * 255 * opacity) / after), opacity];
+    [alphas[before], shares[before]] = [Math.round(after) << 24, Math.round((256 * 255 * opacity) / after)];
+    last = opacity;
   });
   eachPoint(chart, (i, opacity) => {
     if (opacity !== last) opaque(opacity);
     const across = Math.round(points[2 * i] * zoom + left), down = Math.round(points[2 * i + 1] * zoom + top);
-    const right = Math.min(across + side, width), bottom = Math.min(down + side, height), ink = words[colours[i] % words.length];
-    const red = ink & 255, green = (ink >> 8) & 255, blue = ink >> 16;
+    const right = Math.min(across + side, width), bottom = Math.min(down + side, height);
+    const ink = words[colours[i] % words.length], red = ink & 255, green = (ink >> 8) & 255, blue = ink >> 16;
     for (let row = Math.max(down, 0); row < bottom; row++) {
       for (let at = row * width + Math.max(across, 0); at < row * width + right; at++) {
-        const old = pixels[at], share = shares[old >>> 24], mix = (from, to) => from + (((to - from) * share + 128) >> 8);
-        pixels[at] = alphas[old >>> 24] | (mix((old >> 16) & 255, blue) << 16) | (mix((old >> 8) & 255, green) << 8) | mix(old & 255, red);
+        const old = pixels[at], share = shares[old >>> 24];
+        const mix = (place, to) => ((old >> place) & 255) + (((to - ((old >> place) & 255)) * share + 128) >> 8);
+        pixels[at] = alphas[old >>> 24] | (mix(16, blue) << 16) | (mix(8, green) << 8) | mix(0, red);
       }
     }
   });

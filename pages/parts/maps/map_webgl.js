@@ -1,5 +1,5 @@
-// Squares by WebGL: one context for all maps, whose picture is copied to the canvas of each. `drawOnCard` returns false where
-// there is no graphics card (a WebGL that the processor computes is slower than drawSquares), or where the context was lost.
+// Squares by WebGL: one context for all maps, whose picture is copied to the canvas of each. `drawOnCard` returns false
+// where there is no graphics card (WebGL by the processor is slower than drawSquares), or where the context was lost.
 const SHADERS = {
   VERTEX_SHADER: `
     attribute vec2 place;
@@ -68,7 +68,8 @@ function openCard() {
 
 function loadPoints(chart, gl) { // in the order of drawing; until the choice, the colours or the places change
   const { points, colours, count, view } = chart, inks = inksOf(view.data.palette);
-  const arrays = { place: new Uint16Array(2 * count), ink: new Uint8Array(4 * count) }, loaded = { selected: view.selected };
+  const arrays = { place: new Uint16Array(2 * count), ink: new Uint8Array(4 * count) };
+  const loaded = { selected: view.selected };
   let k = 0;
   eachPoint(chart, (i, opacity) => {
     arrays.place[2 * k] = points[2 * i];
