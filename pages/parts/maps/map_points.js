@@ -39,9 +39,10 @@ function drawDiscs(chart, pen, palette, size) {
 function drawSquares(chart, pen, inks, side) {
   const { width, height } = pen.canvas, image = pen.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer); // alpha, blue, green, red
-  const { points, colours, ratio } = chart, [left, top] = [chart.left * ratio - side / 2, chart.top * ratio - side / 2];
-  const zoom = (chart.scale * ratio) / 65535, words = inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red);
-  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; the ink's part of 256
+  const { points, colours, ratio } = chart, zoom = (chart.scale * ratio) / 65535;
+  const [left, top] = [chart.left, chart.top].map((start) => start * ratio - side / 2);
+  const words = inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red);
+  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; 256 times the ink's share
   let last = 0;
   const opaque = (opacity) => alphas.forEach((_, before) => {
     const after = 255 * opacity + before * (1 - opacity);
