@@ -42,7 +42,8 @@ function drawSquares(chart, pen, inks, side) {
   const { points, colours, ratio } = chart, zoom = (chart.scale * ratio) / 65535;
   const [left, top] = [chart.left, chart.top].map((start) => start * ratio - side / 2);
   const words = inks.map(([red, green, blue]) => (blue << 16) | (green << 8) | red);
-  const alphas = new Uint32Array(256), shares = new Uint16Array(256); // by the alpha before: that after; 256 times the ink's share
+  // By the alpha before: that after, and the ink's share of 256.
+  const alphas = new Uint32Array(256), shares = new Uint16Array(256);
   let last = 0;
   const opaque = (opacity) => alphas.forEach((_, before) => {
     const after = 255 * opacity + before * (1 - opacity);

@@ -125,4 +125,11 @@ def as_text(values: Any, kind: Any) -> str:
 def _load(path: str, stamp: int) -> Mapping[str, Any]:
     del stamp  # part of the cache's key
     found = RunFolder(Path(path).parent).map()
-    return found | {name: np.asarray(found[name]) for name in _LISTS if found.get(name)}
+    return found | {name: _array(found[name]) for name in _LISTS if found.get(name)}
+
+
+def _array(values: list[Any]) -> np.ndarray | list[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return values  # of uneven rows: the panel that draws them says so
