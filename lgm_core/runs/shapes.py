@@ -115,8 +115,7 @@ LINES: Mapping[str, Mapping[str, Any]] = {
         "implicit_norm?": dict,
         "loss?": MAYBE,
         "rate?": MAYBE,
-        "expert?": int,
-        "start?": int,
+        **dict.fromkeys(("expert?", "start?"), int),
     },
 }
 
