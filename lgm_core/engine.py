@@ -220,7 +220,7 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     done = {key_of_report(report, config).digest for report in run.eval_reports()}
     wanted, failed = [key for key in keys_of(config) if key.digest not in done], []
     thumbnails = Thumbnails(bench.test, config.dataset, "test", bench.places.thumbs)  # to see what is mistaken
-    with drawing(thumbnails, bench.recorder) if wanted else nullcontext():
+    with drawing(thumbnails, bench.recorder, at_once=False) if wanted else nullcontext():
         for key in wanted:
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
             try:

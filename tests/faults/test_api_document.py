@@ -25,6 +25,8 @@ REAL = {  # what is there, for a share of the questions
     "key": ("imagenette-train-0123456789ab",),
     "step": (12, 8, 0),
     "image": (0, 9, 10),
+    "method": ("pca", "umap", "tsne"),
+    "colour": ("class", "wrong", "rainbow"),
 }
 ODD = st.one_of(st.text(min_size=1, max_size=300), st.text(alphabet="./\\%\x00\n é0", min_size=1, max_size=20))
 NAMES = ODD.filter(lambda name: name not in (".", ".."))  # a client resolves these, and asks for another address

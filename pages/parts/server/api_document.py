@@ -15,6 +15,7 @@ from lgm_core.base.places import VERSION
 from lgm_core.runs import shapes
 from lgm_core.runs.marks import Marks
 from lgm_core.runs.status import Status
+from pages.parts.maps.points import COLOURINGS, METHODS
 
 Schema = dict[str, Any]
 _NAMES = {str: "string", int: "integer", bool: "boolean", dict: "object", list: "array"}
@@ -66,6 +67,8 @@ _PARAMETERS: dict[str, Schema] = {
     "key": {"type": "string", "description": "the folder of the thumbnails of a split"},
     "step": {"type": "integer", "minimum": 0},
     "image": {"type": "integer", "minimum": 0},
+    "method": {"type": "string", "enum": list(METHODS)},
+    "colour": {"type": "string", "enum": list(COLOURINGS)},
 }
 _OFFSET = {
     "name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0},
@@ -89,6 +92,7 @@ def _get(path: str, summary: str, content: str, answer: Schema | None = None, *,
 
 
 _JSON, _WEBP, _HTML, _ANY = "application/json", "image/webp", "text/html", "*/*"
+_BYTES = "application/octet-stream"
 _LEVELS = schema({"step": int, "sides": [int]})
 _MAP = {"anyOf": [schema(shapes.MAP_OF_BACKBONE), schema(shapes.MAP_OF_RUN)]}
 _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
@@ -106,6 +110,7 @@ _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/app/static/runs/{run}/frames/{file}", "All images of a step, as one picture.", _WEBP, None),
     ("/app/static/runs/{run}/levels/{step}/{image}.png", "The pyramid levels of one image.", "image/png", None),
     ("/app/static/runs/{run}/download/{file}", "A file of the run's folder.", _ANY, None),
+    ("/app/static/runs/{run}/map/{method}/{colour}", "The points of a map, as bytes.", _BYTES, None),
     ("/app/static/exports/{run}/{file}", "A film or an archive that was made of a run.", _ANY, None),
     ("/app/static/thumbs/{key}/{file}", "One page of thumbnails of real images.", _WEBP, None),
     ("/app/static/site/{file}", "A page or a cover of the gallery.", _ANY, None),
