@@ -31,6 +31,16 @@ def sum_(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def of_first(tensor: Tensor) -> Tensor:
+    """Rank 0's tensor, on each: for what all ranks compute alike, but for the last bits."""
+    if ranks() == 1:
+        return tensor
+    same = tensor.contiguous()
+    with talking():
+        dist.broadcast(same, 0, group=carrier(tensor.is_cuda))
+    return same
+
+
 def spread(tensor: Tensor) -> Tensor:
     """The same tensor, which all ranks have, for a part of the work that is shared: its derivative is their sum."""
     return tensor if ranks() == 1 else _Spread.apply(tensor)  # type: ignore[return-value]

@@ -19,6 +19,7 @@ from torch.func import functional_call
 from lgm_core.backbones.students.networks import Student, build_student
 from lgm_core.backbones.students.parameters import flatten, named
 from lgm_core.base.interfaces import State, generator
+from lgm_core.base.rank_sums import of_first
 from lgm_core.methods.rcig.adam import Adam
 from lgm_core.methods.rcig.linearised import Frozen
 
@@ -82,7 +83,7 @@ class Pool:
             outputs = functional_call(self._student, named(self._student, flat) | buffers, (images,))
             loss = (outputs - targets).square().mean() / 2
             gradient = torch.autograd.grad(loss, flat)[0]
-        member.parameters = member.parameters + member.adam.move(gradient, self._rate)
+        member.parameters = member.parameters + member.adam.move(of_first(gradient), self._rate)
         member.buffers = buffers  # batch norm has written into them
 
     def state(self) -> State:

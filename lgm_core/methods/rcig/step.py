@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.interfaces import Distiller, SoftSet, State, StepResult, generator
+from lgm_core.base.rank_sums import of_first
 from lgm_core.datasets.whitened import WhitenedSplit
 from lgm_core.methods.rcig.adam import AdaBelief, Adam
 from lgm_core.methods.rcig.autograd_problem import Literal
@@ -205,7 +206,7 @@ class RCIG(Distiller):
             if name == "targets" and not self.synthetic.learn_labels:
                 continue
             rate = self.config.temperature_rate if name == "log_temperature" else self.config.image_rate
-            move = self._optimisers[name].move(direct[name] + implicit[name], rate)
+            move = self._optimisers[name].move(of_first(direct[name] + implicit[name]), rate)
             leaf.add_(move)
             moved[name] = move.norm().item()
         self.synthetic.update_mean()
