@@ -56,14 +56,14 @@ def during_checkpoint() -> None:
 
 def during_bank() -> None:
     """After some of the bank's rows are written, before they are counted as done."""
-    write = lgm_core.backbones.features.write_json
+    note = lgm_core.backbones.features.note_batch
 
-    def write_or_die(path: Path, values: dict) -> None:
-        if len(values["digests"]) == 2:
+    def note_or_die(rows: numpy.ndarray, done_file: Path, size: int, place: int) -> None:
+        if place == 1:
             kill()
-        write(path, values)
+        note(rows, done_file, size, place)
 
-    lgm_core.backbones.features.write_json = write_or_die
+    lgm_core.backbones.features.note_batch = note_or_die
 
 
 def during_expert() -> None:

@@ -45,11 +45,11 @@ def in_the_bank(tmp_path: Path, small_run: RunConfig) -> RunConfig:
 
 @pytest.fixture
 def in_the_steps() -> RunConfig:
-    """The real images of a class take 30 MB in the first layer."""
+    """The real images of a class take 90 MB in the first layer."""
     return preset(
         "rcig_digits", steps=1, data={"train_per_class": 60, "test_per_class": 2, "resize": 224},
         device={"threads": 1, "device": "cpu"}, evaluate_on=(), live={"times": 0},
-        scratch={"width": 128, "resolution": 32, "depth": 1},
+        scratch={"width": 384, "resolution": 32, "depth": 1},
         rcig={"pool": 1, "pool_life": 5, "batch": 600, "chunk": 600, "inner_steps": 2, "solve_steps": 2},
         record={"frames": 2, "checkpoint_seconds": 0.0, "map_images": 0, "thumbnails": False},
     )  # fmt: skip
