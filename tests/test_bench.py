@@ -25,6 +25,7 @@ def _rows(cache, *words: str) -> list[dict]:
     return json.loads(file.read_text())
 
 
+@pytest.mark.slow
 def test_rows_hold_all_that_is_promised(cache, small_weights, capfd):
     (row,) = _rows(cache, small_weights, "--chunk", "4", "--device", "cpu")
     assert set(row) >= COLUMNS

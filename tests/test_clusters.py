@@ -37,6 +37,7 @@ def test_a_class_that_is_too_small_for_its_clusters_is_named():
         parts_of_classes([_bank()[0]], per_class=25, seed=0)
 
 
+@pytest.mark.slow
 def test_two_images_of_a_class_become_different_and_keep_their_class(small_run: RunConfig, here):
     run = start(replace(small_run, images_per_class=2, steps=30, name="two"), here)
     assert work(run, here) == "finished"

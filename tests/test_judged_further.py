@@ -1,5 +1,7 @@
 """A set that is there already is judged further, and never made again: by runs of their own, each found again."""
 
+import pytest
+
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import work
@@ -46,6 +48,7 @@ def test_all_real_images_judged_with_other_settings_are_other_runs(small_run: Ru
     assert len({run.id for run in found}) == 3 and found[1].id == found[3].id
 
 
+@pytest.mark.slow
 def test_a_fork_that_is_to_be_judged_otherwise_is_judged_further(small_run: RunConfig, here: Places):
     run = _finish(start(small_run, here), here)
     step = run.frame_list()[1]["step"]

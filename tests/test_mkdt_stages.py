@@ -23,10 +23,11 @@ from lgm_core.runs.store import RunFolder
 from tests.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.test_mkdt_run import STAGES, bits, finish, finished, run, small  # noqa: F401 (fixtures)
 
+pytestmark = pytest.mark.slow  # `test_mkdt_run` has the quick ones
+
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["expert", *(f"{stage}@{3 if stage == 'distilling' else 1}" for stage in STAGES)])
 def test_killed_in_any_stage_it_goes_on_to_the_same_bits(
     moment: str,
@@ -46,7 +47,6 @@ def test_killed_in_any_stage_it_goes_on_to_the_same_bits(
     assert scores[0] == scores[1]
 
 
-@pytest.mark.slow
 def test_the_result_is_the_same_whether_stages_were_kept_or_not(small: RunConfig, run: RunFolder, here: Places):  # noqa: F811
     wanted, seen = bits(run), set()
     shutil.rmtree(here.runs)

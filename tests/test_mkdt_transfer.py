@@ -21,6 +21,7 @@ DEVICE = {"threads": 1, "device": "cpu"}
 NAMED = ("cifar10", "cifar100", "aircraft", "cub2011", "stanforddogs", "flowers102", "tiny_imagenet")
 
 
+@pytest.mark.slow
 def test_networks_are_tested_on_every_data_set_of_the_paper_in_its_official_layout(
     here: Places, monkeypatch: pytest.MonkeyPatch
 ):
