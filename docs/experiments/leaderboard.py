@@ -28,6 +28,7 @@ WHITE = {"views": 3, "whiten": "full", "objective": "cosine-per-class", "learnin
 # name -> seconds that it may take, backbones that it is learned in, steps
 RECORDS: dict[str, tuple[int, tuple[str, ...], int]] = {
     "minute-2026-11-26": (60, (M3,), 240),
+    "joint-minute-2026-11-26": (60, (M3, R18), 150),
     "ten-minutes-2026-11-26": (600, (M3, R18), 300),
 }
 OWN, UNSEEN = 0.85, 0.90
