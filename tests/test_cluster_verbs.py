@@ -30,6 +30,7 @@ def test_every_verb_that_makes_runs_can_send_them(verb: str, store, small_run, h
         return runs
 
     monkeypatch.setattr("lgm_core.cli.clustering.send", send)
+    monkeypatch.setattr("lgm_core.jobs.sending.find_spec", lambda package: True)
     source = start(replace(small_run, name="one"), here)
     write_json(source.status_file, read_json(source.status_file) | {"state": "failed"})
     monkeypatch.setattr("lgm_core.jobs.forking.prepare_forks", lambda *_: [source])
@@ -49,3 +50,10 @@ def test_no_verb_that_computes_is_left_out():
     rooms = {name: verb.__module__.split(".")[-1] for name, verb in VERBS.items()}
     makers = {name for name, room in rooms.items() if room in ("compute", "instruments", "pairing")}
     assert makers == {*WORDS, "distill", "study", "allegiance", "resume"}
+
+
+def test_no_run_is_made_that_nothing_could_send(store, small_run, monkeypatch, capsys):
+    monkeypatch.setattr("lgm_core.jobs.sending.find_spec", lambda package: None)
+    assert main(["baseline", "random", "digits", small_run.backbone, "--cluster", "h:6379"]) == 3
+    assert "Ray is not installed: `make cluster`" in capsys.readouterr().err
+    assert store.runs() == []

@@ -25,7 +25,7 @@ from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.catalog import find_row
 from lgm_core.evaluation.catalog import HEADLINE
 from lgm_core.jobs.local import require_ended_badly
-from lgm_core.jobs.sending import ClusterFlags
+from lgm_core.jobs.sending import ClusterFlags, require_cluster
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.worker import on_device
 from lgm_core.methods.catalog import METHODS
@@ -99,10 +99,7 @@ def evaluate(arguments: Sequence[str]) -> int:
 
 
 def _of_folder(path: str, networks: Sequence[str], words: Sequence[str]) -> tuple[RunConfig, str]:
-    """The run that takes up a folder of class folders. Its name changes with the images, so that none is mistaken.
-
-    And the cluster that it is sent to.
-    """
+    """The run that takes up a folder of class folders, named by its images too, and the cluster that it is sent to."""
     from lgm_core.datasets.given import count_and_digest
 
     folder = Path(path).expanduser().resolve()
@@ -224,6 +221,7 @@ def _without(flag: str, words: Sequence[str]) -> list[str]:
 
 def _start_and_work(configs: Sequence[RunConfig], cluster: str) -> int:
     """Start the runs of these configs, and do them one by one, in the foreground, or send them; returns the code."""
+    require_cluster(cluster)
     for config in configs:  # a wrong name of a later run is said before the first one's folder is made
         validate(config)
     runs = [run for config in configs for run in start_all(config, places())]

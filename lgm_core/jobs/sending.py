@@ -42,10 +42,15 @@ def why_not_sent(cluster: str) -> str:
     return f"{title} is not installed: `make cluster` adds it to the environment"
 
 
-def send(runs: Sequence[RunFolder], here: Places, cluster: str) -> list[RunFolder]:
-    """Send those that are not done and have no worker yet; returns them. Raises `UserError` where that fails."""
+def require_cluster(cluster: str) -> None:
+    """Raise `Unavailable` where nothing can be sent there: before any run is made that nobody would do."""
     if why := why_not_sent(cluster):
         raise Unavailable(why)
+
+
+def send(runs: Sequence[RunFolder], here: Places, cluster: str) -> list[RunFolder]:
+    """Send those that are not done and have no worker yet; returns them. Raises `UserError` where that fails."""
+    require_cluster(cluster)
     if cluster == SLURM:
         from lgm_core.jobs.slurm import submit_to_slurm
 

@@ -7,7 +7,8 @@ class Maps {
   renew(map, trail, words, look) {
     [map, ...(map.others || [])].forEach((one, place) => {
       const chart = (this.all[place] ??= new Scatter(this.box));
-      const way = place ? trail.filter((line) => line.others).map((line) => ({ ...line.others[place - 1], step: line.step })) : trail;
+      const seen = place ? trail.filter((line) => line.others?.[place - 1]) : trail; // an earlier version marked the first alone
+      const way = place ? seen.map((line) => ({ ...line.others[place - 1], step: line.step })) : seen;
       chart.words.textContent = words[place] ?? "";
       chart.renew({ ...map, ...one }, way, look);
     });

@@ -81,7 +81,10 @@ def _mistakes(run: RunFolder, report: dict[str, Any], key: str) -> None:
         st.caption("There are no small pictures of the test images; `record.thumbnails` makes them.")
         return
     times, shown = report["confusion"][one["true"]][one["taken"]], len(images)
-    st.caption(f"{shown} of {times} images" if shown < times else f"{times} {'image' if times == 1 else 'images'}")
+    many = PROTOCOLS[protocol_of(column_of(report))].many
+    by = f", as the first of the {many} takes them" if len(report["top1_seeds"]) > 1 else ""
+    counted = f"{shown} of {times} images" if shown < times else f"{times} {'image' if times == 1 else 'images'}"
+    st.caption(counted + by)
     st.html(tiles_html([real_image_html(index, image, 72, "") for image in images]))
     distil_this(images, run, index, key=f"mistaken_{key}_{words}", name=words, page="cross_model")
 
