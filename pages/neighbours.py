@@ -7,6 +7,7 @@ import streamlit as st
 
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
+from pages.parts.distil_this import distil_this
 from pages.parts.images import thumb_index
 from pages.parts.maps.embedded import embed_config, embed_runs, known_backbones, with_features
 from pages.parts.maps.neighbourhood import heading, neighbour_row, summary, title_of
@@ -18,13 +19,10 @@ from pages.parts.theme import empty, header, plain
 _PER_PAGE = 8
 
 
-def map_with(source: RunFolder, backbone: str) -> Mapping[str, Any] | None:
+def map_with(source: RunFolder, backbone: str) -> RunFolder | None:
     """The newest map of this backbone with the images of `source` on it."""
-    for run in embed_runs(settings(source)["dataset"], backbone):
-        found = load_map(run)
-        if found and source.id in (found["sources"] or {}):
-            return found
-    return None
+    runs = embed_runs(settings(source)["dataset"], backbone)
+    return next((run for run in runs if source.id in (load_map(run).get("sources") or {})), None)
 
 
 def pending(source: RunFolder, backbone: str) -> RunFolder | None:
@@ -33,8 +31,9 @@ def pending(source: RunFolder, backbone: str) -> RunFolder | None:
     return runs[0] if runs and runs[0].status().state != "finished" else None
 
 
-def show(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
+def show(source: RunFolder, runs: list[RunFolder]) -> None:
     """A block per synthetic image, with a row per backbone."""
+    maps = [load_map(run) for run in runs]
     index, labels = thumb_index(maps[0]["thumbs"]), maps[0]["sources"][source.id]["labels"]
     if not index:
         st.info("There are no thumbnails of this data set yet; the next run on it makes them.")
@@ -56,6 +55,9 @@ def show(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
             st.markdown(f"**{plain(classes[labels[place]])}**")
             for found in maps:
                 st.html(heading(found["backbone"]) + neighbour_row(source, place, found, index, k=k))
+            near = {image: None for found in maps for image in found["sources"][source.id]["nearest"][place][:k]}
+            name = f"near {classes[labels[place]]}"
+            distil_this([*near], runs[0], index, key=f"near_{place}", name=name, page="neighbours")
 
 
 def averages(source: RunFolder, maps: list[Mapping[str, Any]]) -> None:
@@ -105,7 +107,7 @@ if lacking:
 maps = [one for one in found.values() if one is not None]
 if maps:
     with panel("Neighbours"):
-        averages(source, maps)
+        averages(source, [load_map(run) for run in maps])
         show(source, maps)
 elif not backbones:
     empty("Choose a backbone", "Each backbone has its own notion of similarity.", icon="join_inner")

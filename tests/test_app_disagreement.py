@@ -24,8 +24,7 @@ def test_shares_distributions_and_classes_are_those_of_the_files(store):  # noqa
     near = [{row for row, _ in found.near(name, 7, 10)} for name in (A, B)]
     share = found.shared(A, B, 10)
     assert share[7] == len(near[0] & near[1]) / 10 and (found.shared(B, A, 10) == share).all()
-    assert np.allclose(found.shared(A, OTHERS, 10), (share + found.shared(A, C, 10)) / 2)
-    every = found.distribution(A, B, 10)
+    every = found.distribution(A, [B], 10)
     assert (
         every["found"].sum() == REAL
         and every["found"].tolist() == np.histogram(share * 10, np.arange(12) - 0.5)[0].tolist()
@@ -36,6 +35,13 @@ def test_shares_distributions_and_classes_are_those_of_the_files(store):  # noqa
     rows = found.per_class(share)
     assert [one.mean for one in rows] == sorted(share[found.labels == label].mean() for label in range(10))
     assert rows[0].error == pytest.approx(share[found.labels == rows[0].label].std(ddof=1) / np.sqrt(rows[0].images))
+    against = found.distribution(A, [B, C], 10)
+    pmf = hypergeom(REAL - 1, 10, 10).pmf(range(11))
+    nought = REAL * (pmf[0] ** 2 + 2 * pmf[0] * pmf[1])  # means of 0 and of 1/2, which rounds to the even number
+    assert against["by chance"][0] == pytest.approx(nought) and against["by chance"].sum() == pytest.approx(REAL)
+    assert against["found"].tolist() == np.bincount(
+        np.rint((share + found.shared(A, C, 10)) * 5).astype(int), minlength=11
+    ).tolist() and "permuted" not in against  # fmt: skip
     assert [len(group["members"]) for group in found.torn(A, B)] == [5]
     assert [len(group["members"]) for group in found.torn(B, A)] == [4, 6]
 

@@ -38,6 +38,21 @@ def test_a_lasso_becomes_a_group_and_launch_opens_with_it(show, store):  # noqa:
     assert shown.multiselect[0].value == [BACKBONES[0]] and shown.query_params["dataset"] == "groups:lasso"
 
 
+def test_neighbourhoods_become_groups(show, store):  # noqa: F811
+    source = fake_distill(store, name="one")
+    embedded = fake_embed(store, source, backbone=BACKBONES[0], name="map")
+    near = show("neighbours", run=source.id, backbones=[BACKBONES[0]], k="3")
+    button(near, "Only collect").click().run()
+    clicked = show("embeddings", dataset="imagenette", backbones=[BACKBONES[0]], picked="real:7")
+    clicked.number_input(key=f"most_near_{embedded.id}").set_value(5).run()
+    button(clicked, "Only collect").click().run()
+    assert not near.exception and not clicked.exception
+    (own,) = read_collection(places().groups, "near_tench").groups
+    assert (own.indices, own.page) == ((0, 10, 20), "neighbours") and parse_qs(own.query)["run"] == [source.id]
+    (around,) = read_collection(places().groups, "near_image_7").groups
+    assert 7 in around.indices and len(around.indices) == 5 and around.page == "embeddings"
+
+
 def test_most_changed_and_torn_groups_are_collected_as_several_classes(show, store):  # noqa: F811
     fake_disagreement(store)
     shown = show("disagreement", **PAIR)

@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.names import thumbs_key
+from lgm_core.base.places import places
+from lgm_core.datasets.group_files import read_collection
 from lgm_core.evaluation.probe import MISTAKEN_IMAGES, score_best
 from lgm_core.runs.shapes import what_misfits
 from lgm_core.runs.store import RunStore
@@ -62,4 +64,8 @@ def test_the_images_of_a_mistake_are_shown_and_can_be_distilled(store: RunStore)
     assert "2 of 10 images" in text and "test/00013.jpg" in text and "test/00005.jpg" not in text
     pick.select("French horn taken for garbage truck").run()
     assert "test/00005.jpg" in shown(page)
-    assert [button.label for button in page.button if button.label == "Only collect"]
+    (collect,) = [button for button in page.button if button.label == "Only collect"]
+    assert not collect.click().run().exception
+    (group,) = read_collection(places().groups, "French_horn_taken_for_garbage_truck").groups
+    assert (group.indices, group.images.split, group.page) == ((5,), "test", "cross_model")
+    assert "cell=distilled" in group.query

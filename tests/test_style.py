@@ -62,6 +62,7 @@ def test_a_run_finds_the_real_images_that_a_set_copies(small_run, small_weights,
     assert min(one["ssim"] for one in found["copies"]) > 0.99 and min(one["cosine"] for one in found["copies"]) > 0.99
     ((accuracies,),) = [list(rows.values()) for rows in found["damage"].values()]
     assert len(accuracies) == 2 and all(0 <= value <= 1 for value in accuracies)
+    assert read_json(here.thumbs / found["thumbs"] / "index.json")["split"] == "train"
     assert run.problems() == [] and [title.split(":")[0] for title, _, _ in tables(found)][0] == "real"
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lgm_core.analysis.neighbours import nearest
 from lgm_core.analysis.style_measures import STRENGTHS, bin_centres, damaged, lab_histograms, most_alike, radial_power
+from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.backbones.abstract_bench import VIEW_AUGMENT, Bench
 from lgm_core.backbones.features import view_features
 from lgm_core.base.interfaces import generator
@@ -34,12 +35,21 @@ def look_at_style(bench: Bench, config: SharedConfig, recorder: Recorder) -> Non
     """Style beside real images, then robustness in every backbone in `evaluate_on`, then the nearest real images."""
     images, labels = images_of(open_source(RunStore(recorder.run.path.parent), config.source))
     names = list(dict.fromkeys(config.evaluate_on or config.networks()))
+    thumbnails = Thumbnails(bench.train, config.dataset, "train", bench.cache / "thumbs")
+    with drawing(thumbnails, recorder):
+        _look(bench, config, recorder, images, labels, names, thumbnails.key)
+
+
+def _look(
+    bench: Bench, config: SharedConfig, recorder: Recorder, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"],
+    names: list[str], thumbs: str,
+) -> None:  # fmt: skip
     bench.phase("spectrum and colours")
     chosen = spread(bench.train.labels, _REAL)
     real = bench.pictures(bench.train, chosen, images.shape[-1]).cpu()
     values: dict[str, Any] = {
         "kind": "style", "source": config.source, "dataset": config.dataset, "classes": list(bench.test.classes),
-        "images": len(images), "side": images.shape[-1], "real_images": len(real), "backbones": names,
+        "images": len(images), "side": images.shape[-1], "real_images": len(real), "backbones": names, "thumbs": thumbs,
         "power": {"set": _rounded(radial_power(images)), "real": _rounded(radial_power(real))},
         "lab": {"centres": bin_centres()}
         | {name: _rounded(lab_histograms(part)) for name, part in (("set", images), ("real", real))},

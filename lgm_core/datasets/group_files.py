@@ -19,7 +19,7 @@ from lgm_core.base.names import unknown, why_no_name
 from lgm_core.datasets.dataset_row import DatasetRow
 from lgm_core.datasets.groups import PREFIX, REST, Collection, Group, Split
 
-PAGES = ("", "embeddings", "disagreement", "backbones")  # where a group can be made
+PAGES = ("", "embeddings", "neighbours", "disagreement", "backbones", "cross_model")  # where a group can be made
 _MOST_IMAGES, _MOST_GROUPS, _LONGEST_QUERY, _SHORTEST = 10**8, 1000, 10_000, 12
 
 
@@ -98,13 +98,14 @@ def add_group(folder: Path, name: str, group: Group, *, rest: bool | None = None
 
 def drop_group(folder: Path, name: str, group: str = "") -> Collection:
     """Remove a group from a collection, or, without one, the whole collection; returns what it was before."""
-    before = read_collection(folder, name)
-    names = [one.name for one in before.groups]
-    if group and group not in names:
-        raise UserError(unknown(group, names, f"group of {name!r}"))
-    path = folder / f"{before.name}.json"
-    left = tuple(one for one in before.groups if group and one.name != group)
-    with FileLock(folder / f".{before.name}.lock"):
+    bare = read_collection(folder, name).name
+    path = folder / f"{bare}.json"
+    with FileLock(folder / f".{bare}.lock"):
+        before = read_collection(folder, name)
+        names = [one.name for one in before.groups]
+        if group and group not in names:
+            raise UserError(unknown(group, names, f"group of {name!r}"))
+        left = tuple(one for one in before.groups if group and one.name != group)
         if left:
             write_json(path, replace(before, groups=left).values(), indent=None, sealed=True)
         else:
@@ -122,8 +123,8 @@ def groups_row(name: str) -> DatasetRow:
         licence="that of the images",
         citation="that of the images",
         collection=True,
-        manual=f"make it with `lgm groups add {bare} GROUP DATASET --indices N [N ...]`, or with Distil this on the "
-        "pages Embeddings and Disagreement",
+        manual=f"make it with `lgm groups add {bare} GROUP DATASET --indices N [N ...]`, or with Distil this "
+        "below images on the pages of the dashboard",
     )
 
 

@@ -50,9 +50,7 @@ class Disagreement:
         self.labels = np.asarray(self._read("labels"))
 
     def shared(self, name: str, other: str, k: int) -> np.ndarray:
-        """Share of each image's k nearest images that both backbones list, [N]; `OTHERS`: the mean over all others."""
-        if other == OTHERS:
-            return np.mean([self.shared(name, one, k) for one in self.names if one != name], axis=0)
+        """Share of each image's k nearest images that both backbones list, [N]."""
         place, q = self._pair(name, other), self.ks.index(k)
         return self._slice("shared", (place, q)).astype(float) / k
 
@@ -60,11 +58,16 @@ class Disagreement:
         """Mean share by chance: k neighbours drawn from the N - 1 other images."""
         return k / (len(self.indices) - 1)
 
-    def distribution(self, name: str, other: str, k: int) -> dict[str, np.ndarray]:
-        """Images by their number of common neighbours, 0 to k: "found", "by chance" (hypergeometric), "permuted"."""
-        counts = (self.shared(name, other, k) * k).round().astype(int)
-        null = np.asarray(self.values["pairs"][self._pair(name, other)]["null"][str(k)], float)
-        found = {"found": np.bincount(counts, minlength=k + 1), "by chance": self._hypergeometric(k)}
+    def distribution(self, name: str, others: Sequence[str], k: int) -> dict[str, np.ndarray]:
+        """Images by their number of common neighbours, 0 to k: "found", "by chance" (hypergeometric), "permuted".
+
+        Of several others it is the mean number, rounded; what permutations give is known of one other alone.
+        """
+        counts = np.rint(np.mean([self.shared(name, other, k) for other in others], axis=0) * k).astype(int)
+        found = {"found": np.bincount(counts, minlength=k + 1), "by chance": self._by_chance(k, len(others))}
+        if len(others) > 1:
+            return found
+        null = np.asarray(self.values["pairs"][self._pair(name, others[0])]["null"][str(k)], float)
         return found | ({"permuted": null * len(counts) / null.sum()} if null.sum() else {})
 
     def per_class(self, share: np.ndarray) -> list[ClassShare]:
@@ -103,6 +106,14 @@ class Disagreement:
     def _pair(self, name: str, other: str) -> int:
         wanted = sorted(map(self.names.index, (name, other)))
         return next(place for place, entry in enumerate(self.values["pairs"]) if entry["pair"] == wanted)
+
+    def _by_chance(self, k: int, several: int) -> np.ndarray:
+        """Expected images with c of k neighbours in common, c the rounded mean over so many independent others."""
+        shares = one = self._hypergeometric(k) / len(self.indices)
+        for _ in range(several - 1):
+            shares = np.convolve(shares, one)
+        places = np.rint(np.arange(len(shares)) / several).astype(int)
+        return len(self.indices) * np.bincount(places, shares, minlength=k + 1)
 
     def _hypergeometric(self, k: int) -> np.ndarray:
         """Expected images with c of k neighbours in common, where those are k of N - 1 at random."""

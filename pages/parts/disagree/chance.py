@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from lgm_core.reports.disagreement import OTHERS, Disagreement
+from lgm_core.reports.disagreement import Disagreement
 from pages.parts import charts
 from pages.parts.disagree.chosen import Pair
 from pages.parts.theme import BLUE, GREY, ORANGE, class_colour
@@ -16,24 +16,20 @@ from pages.parts.theme import BLUE, GREY, ORANGE, class_colour
 def against_chance(found: Disagreement, pair: Pair, *, k: int, share: np.ndarray) -> np.ndarray | None:
     """The images by their number of common neighbours, found and by chance; returns the rows of the chosen bar."""
     figure = go.Figure()
-    if pair.other == OTHERS:
-        edges = np.arange(k + 2) - 0.5
-        figure.add_bar(x=list(range(k + 1)), y=np.histogram(share * k, edges)[0], name="found", marker_color=BLUE)
-    else:
-        every = found.distribution(pair.name, pair.other, k)
-        figure.add_bar(x=list(range(k + 1)), y=every["found"], name="found", marker_color=BLUE)
-        lines = {"by chance": ("by chance (hypergeometric)", GREY), "permuted": ("images permuted", ORANGE)}
-        for name, (words, colour) in lines.items():
-            if name in every:
-                figure.add_scatter(x=list(range(k + 1)), y=every[name], name=words, mode="lines+markers",
-                                   line={"color": colour, "width": 2, "dash": "dot"})  # fmt: skip
+    every = found.distribution(pair.name, pair.against, k)
+    figure.add_bar(x=list(range(k + 1)), y=every["found"], name="found", marker_color=BLUE)
+    lines = {"by chance": ("by chance (hypergeometric)", GREY), "permuted": ("images permuted", ORANGE)}
+    for name, (words, colour) in lines.items():
+        if name in every:
+            figure.add_scatter(x=list(range(k + 1)), y=every[name], name=words, mode="lines+markers",
+                               line={"color": colour, "width": 2, "dash": "dot"})  # fmt: skip
     figure.update_xaxes(title=f"Common images among the {k} nearest").update_yaxes(title="Images")
     chosen = charts.choose(figure, key="common", height=300)
     st.caption(
         f"{100 * share.mean():.1f} % in common on average; by chance {100 * found.chance(k):.1f} %. Click a bar for "
         "its images."
     )
-    return np.flatnonzero(np.round(share * k) == int(chosen)) if chosen.isdigit() else None
+    return np.flatnonzero(np.rint(share * k) == int(chosen)) if chosen.isdigit() else None
 
 
 def by_class(found: Disagreement, *, k: int, share: np.ndarray) -> np.ndarray | None:

@@ -50,6 +50,10 @@ def one_image(
 ) -> None:
     """One image with its neighbourhoods, as on the map it was clicked on."""
     st.html(_BLOCK + _sides(found, row, pair, k, share, index))
+    near = {other: None for name in (pair.name, *pair.against) for other, _ in found.near(name, row, k)}
+    images = [int(found.indices[one]) for one in (row, *near)]
+    name = f"near image {images[0]}"
+    distil_this(images, found.run, index, key="near", name=name, page="disagreement", ranked=True)
 
 
 def groups_of(found: Disagreement, pair: Pair, direction: str) -> tuple[str, str, list[dict[str, Any]]]:

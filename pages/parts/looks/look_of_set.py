@@ -11,7 +11,7 @@ import streamlit as st
 
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
-from pages.parts.images import real_image_html, thumb_index, thumb_keys, tiles_html
+from pages.parts.images import real_image_html, thumb_index, tiles_html
 from pages.parts.maps.neighbourhood import synthetic_tile, title_of
 from pages.parts.theme import BLUE, GREY, backbone_colour, plain
 
@@ -72,8 +72,9 @@ def _copies(found: Mapping[str, Any], source: RunFolder) -> None:
         f"Each image beside its nearest real training image in {title_of(found['backbones'][0])}: cosine of the "
         "features, and SSIM of the pixels. Both are 1 for a copy."
     ))  # fmt: skip
-    key = thumb_keys(found["dataset"]).get("train", "")
-    index = thumb_index(key) if key else {}
+    index = thumb_index(found.get("thumbs", ""))
+    if not index:
+        st.caption("There are no small pictures of these training images; `record.thumbnails` makes them.")
     pairs = []
     for one in found["copies"][:30]:
         known = bool(index) and one["nearest"] < index["count"]

@@ -17,6 +17,7 @@ from lgm_core.base.places import places
 from lgm_core.base.settings import taken_apart
 from lgm_core.evaluation.protocol import network_of
 from lgm_core.runs.store import RunFolder
+from pages.parts.distil_this import distil_this
 from pages.parts.images import frame_sprite, real_image_html, sprite_html
 from pages.parts.maps.points import has
 from pages.parts.theme import backbone_colour, class_colour, plain
@@ -120,6 +121,8 @@ def nearest_of_real(
         if shown:
             parts += ["<hr>", _group(f"Among the nearest images of these, from {name}", shown)]
     st.html(f"{heading(found['backbone'])}{STYLE}<div class='lgm-near'>{''.join(parts)}</div>")
+    group = [image, *(other for other, _ in near or _beside(found, place, k))]
+    distil_this(group, run, index, key=f"near_{run.id}", name=f"near image {image}", page="embeddings", ranked=True)
 
 
 def summary(found: Mapping[str, Any], source: str) -> dict[str, float]:
