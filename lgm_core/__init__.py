@@ -13,10 +13,15 @@ from typing import Any
 
 from lgm_core.base.places import VERSION as __version__  # noqa: F401 (the package's version, for others)
 
+_INTERFACE = {
+    "distill", "baseline", "evaluate", "embed", "align", "layers", "backbone_card", "patches", "style", "fork",
+    "open_run", "list_runs", "Run",
+}  # fmt: skip
+
 
 def __getattr__(name: str) -> Any:
     """The Python interface of `lgm_core.api`, loaded when first used."""
-    if name in ("distill", "baseline", "evaluate", "embed", "align", "fork", "open_run", "list_runs", "Run"):
+    if name in _INTERFACE:
         from importlib import import_module
 
         return getattr(import_module("lgm_core.api"), name)

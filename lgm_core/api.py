@@ -5,6 +5,7 @@
 >>> run.images, run.labels, run.accuracies()  # [16, 3, 256, 256] in [0, 1], [16], a table
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -69,6 +70,10 @@ class Run:
         runs = [self.folder, *RunStore(self.folder.path.parent).evaluations(self.id)]
         return pandas.DataFrame([report for run in runs for report in run.eval_reports()], columns=columns)
 
+    def findings(self) -> dict[str, Any]:
+        """What an instrument found (`layers`, `backbone_card`, `patches`, `style`); {} of other runs."""
+        return self.folder.findings()
+
     def _result(self) -> tuple[Tensor, Tensor]:
         if not self.folder.synthetic.exists():
             raise UserError(f"the run {self.id!r} is {self.state} and has no images yet")
@@ -121,6 +126,33 @@ def align(dataset: str, backbones: list[str], *, progress: bool = True, **settin
     first = backbones[0] if backbones else RunConfig().backbone
     config = preset_config("standard", kind="align", dataset=dataset, backbone=first, evaluate_on=backbones, **settings)
     return _do(config, progress)
+
+
+def layers(dataset: str, backbone: str, *, progress: bool = True, **settings: Any) -> Run:
+    """How well each layer of a backbone tells the classes apart; `run.findings()` holds the result."""
+    return _do(preset_config("standard", kind="layers", dataset=dataset, backbone=backbone, **settings), progress)
+
+
+def backbone_card(dataset: str, backbone: str, *, progress: bool = True, **settings: Any) -> Run:
+    """A backbone's accuracies, dimensions, hardest classes and cost; `run.findings()` holds the result."""
+    return _do(preset_config("standard", kind="backbone", dataset=dataset, backbone=backbone, **settings), progress)
+
+
+def patches(run: Run | str, backbones: Sequence[str] = (), *, progress: bool = True, **settings: Any) -> Run:
+    """What backbones, or those of the run, see in its images patch by patch: pictures in the folder, `findings()`."""
+    return _do(_look(run, "patches", backbones, settings), progress)
+
+
+def style(run: Run | str, backbones: Sequence[str] = (), *, progress: bool = True, **settings: Any) -> Run:
+    """Spectrum, colours and robustness of a run's images, and how near they are to copies; `findings()` holds it."""
+    return _do(_look(run, "style", backbones, settings), progress)
+
+
+def _look(run: Run | str, kind: str, backbones: Sequence[str], settings: dict[str, Any]) -> RunConfig:
+    source = run if isinstance(run, Run) else open_run(run)
+    asked = tuple(backbones) or source.config.networks()
+    fixed = {"kind": kind, "source": source.id, "evaluate_on": asked, "fork_step": 0, "name": "", "study": ""}
+    return change(source.config, fixed, settings)
 
 
 def fork(run: Run | str, step: int, *, progress: bool = True, **changes: Any) -> Run:

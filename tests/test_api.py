@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 import lgm_core
+from lgm_core import api
 from lgm_core.base.errors import UserError
 from lgm_core.base.knobs import to_dict
+from lgm_core.cli import compute
+from lgm_core.cli.main import main
+from lgm_core.runs.store import RunStore
+from tests.fake_runs import fake_distill
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,3 +73,22 @@ def test_the_readmes_three_lines_run(small_weights, small_run, monkeypatch):
     scope: dict = {}
     exec(lines, scope)
     assert scope["run"].state == "finished"
+
+
+def test_instruments_are_asked_for_as_by_their_verbs(monkeypatch, tmp_path):
+    made = fake_distill(RunStore(tmp_path / "runs"), name="made")
+    asked = []
+    monkeypatch.setattr(api, "_do", lambda config, progress: asked.append(config) or api.Run(made))
+    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster: asked.extend(configs) or 0)
+    lgm_core.layers("digits", "mobilenet_v2", look={"k": 3})
+    main(["layers", "digits", "mobilenet_v2", "--look.k", "3"])
+    lgm_core.backbone_card("digits", "mobilenet_v2")
+    main(["backbone", "digits", "mobilenet_v2"])
+    lgm_core.style("made", ["resnet18"], look={"views": 2})
+    main(["style", "made", "resnet18", "--look.views", "2"])
+    lgm_core.patches(api.Run(made))
+    main(["patches", "made"])
+    assert asked[::2] == asked[1::2] and [config.kind for config in asked[::2]] == [
+        "layers", "backbone", "style", "patches"
+    ]  # fmt: skip
+    assert asked[6].evaluate_on == made.config().networks() and api.Run(made).findings() == {}

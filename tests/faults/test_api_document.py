@@ -1,5 +1,6 @@
 """The REST API is as its OpenAPI document says, whatever is asked: Schemathesis asks, also for what is not there."""
 
+import json
 import re
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from lgm_core.base.places import places
+from lgm_core.runs.store import RunStore
 from pages.parts.server.api_document import DOCUMENT
 from pages.parts.server.routes import ROUTES
 from tests.faults.examples import many
@@ -18,7 +21,7 @@ from tests.faults.full_store import RUN, full_store
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [operation.ok() for operation in SCHEMA.get_all_operations()]
-RUNS = (RUN, "map", "align", "networks", "chosen")
+RUNS = (RUN, "map", "align", "networks", "chosen", "card")
 REAL = {  # what is there, for a share of the questions
     "run": RUNS,
     "file": ("000000.webp", "config.json", "status.json", "index.html", "0000.webp", "synthetic.safetensors"),
@@ -68,7 +71,13 @@ def test_what_is_answered_of_real_runs_is_of_the_documented_shape(name: str, cli
         for operation in OPERATIONS
         if operation.path.startswith("/api/runs")
     ]
-    assert set(seen) <= {200, 404} and seen.count(404) <= 1  # a map, where a run has none
+    assert set(seen) <= {200, 404} and seen.count(404) <= 3  # a map, a comparison, findings: where a run has none
+
+
+def test_a_comparison_and_findings_are_what_the_run_wrote(client: TestClient):
+    for name, what in (("align", "alignment"), ("card", "findings")):
+        written = RunStore(places().runs).open(name).path / f"{what}.json"
+        assert client.get(f"/api/runs/{name}/{what}").json() == json.loads(written.read_text())
 
 
 def test_an_answer_of_another_shape_would_be_seen(client: TestClient, monkeypatch: pytest.MonkeyPatch):

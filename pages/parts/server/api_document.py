@@ -94,18 +94,16 @@ def _get(path: str, summary: str, content: str, answer: Schema | None = None, *,
 _JSON, _WEBP, _HTML, _ANY = "application/json", "image/webp", "text/html", "*/*"
 _BYTES = "application/octet-stream"
 _LEVELS = schema({"step": int, "sides": [int]})
+_FINDINGS = {"anyOf": [schema({"kind": str} | dict(shape)) for shape in shapes.FINDINGS.values()]}
 _MAP = {"anyOf": [schema(shapes.MAP_OF_BACKBONE), schema(shapes.MAP_OF_RUN)]}
 _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/api/runs", "All runs, oldest first, and a sentence for each folder that is left out.", _JSON, _RUNS),
     ("/api/runs/{run}", "One run: config, marks, status, what is wrong with its files.", _JSON, _RUN),
     ("/api/runs/{run}/evals", "All evaluation reports of a run.", _JSON, schema({"evals": [shapes.REPORT]})),
-    (
-        "/api/runs/{run}/levels",
-        "Which pyramid levels the checkpoint has.",
-        _JSON,
-        schema({"step": int, "sides": [int]}),
-    ),
+    ("/api/runs/{run}/levels", "Which pyramid levels the checkpoint has.", _JSON, _LEVELS),
     ("/api/runs/{run}/map", "The map of the real images.", _JSON, _MAP),
+    ("/api/runs/{run}/alignment", "How alike backbones see a data set.", _JSON, schema(shapes.ALIGNMENT)),
+    ("/api/runs/{run}/findings", "What an instrument found: cards, layers, patches, style.", _JSON, _FINDINGS),
     ("/api/openapi.json", "This document.", _JSON, schema({"openapi": str, "paths": dict})),
     ("/app/static/runs/{run}/frames/{file}", "All images of a step, as one picture.", _WEBP, None),
     ("/app/static/runs/{run}/levels/{step}/{image}.png", "The pyramid levels of one image.", "image/png", None),

@@ -140,15 +140,6 @@ def levels(request: Request) -> Response:
 
 
 @endpoint
-def map_of(request: Request) -> Response:
-    """The map of the real images, as the run fixed it; not found where it is damaged."""
-    path = inside(_run(request).path, _run(request).map_file.name)
-    if problems_in([path], []):
-        raise NotHere
-    return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
-
-
-@endpoint
 def points(request: Request) -> Response:
     """The points of an embed run's map for the component that draws them, as bytes."""
     method, colour_by = (request.path_params[name] for name in ("method", "colour"))
@@ -156,6 +147,23 @@ def points(request: Request) -> Response:
     if method not in METHODS or not has(found, method) or colour_by not in COLOURINGS:
         raise NotHere
     return Response(packed(found, method, colour_by), media_type="application/octet-stream", headers=FOR_EVER)
+
+
+def file_of(name: str) -> Callable[[Request], Response]:
+    """An endpoint for a JSON file as the run wrote it; not found where it is damaged.
+
+    `name`: the attribute of `RunFolder` that holds its path.
+    """
+
+    @endpoint
+    def answer(request: Request) -> Response:
+        found = _run(request)
+        path = inside(found.path, getattr(found, name).name)
+        if problems_in([path], []):
+            raise NotHere
+        return FileResponse(path, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    return answer
 
 
 def lines_of(name: str) -> Callable[[Request], Response]:
@@ -220,5 +228,7 @@ ROUTES = [
     Route("/api/runs/{run}/trail", lines_of("trail_file")),
     Route("/api/runs/{run}/evals", evals),
     Route("/api/runs/{run}/levels", levels),
-    Route("/api/runs/{run}/map", map_of),
+    Route("/api/runs/{run}/map", file_of("map_file")),
+    Route("/api/runs/{run}/alignment", file_of("alignment_file")),
+    Route("/api/runs/{run}/findings", file_of("findings_file")),
 ]
