@@ -197,9 +197,9 @@ with right:
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
     with panel("The opened cell"):
         open_cell(matrix, runs, opened)
-if values:
+if alignment and values:
     with panel("Transfer against alignment"):
-        show_scatter(matrix, backbones, values)
+        show_scatter(alignment, matrix, backbones, values)
 if any(is_contrast(config_of(run)) for run in runs):
     st.subheader("Whose side do the others take?", anchor=False)
     sided(chosen)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
+from lgm_core.cli.main import main
+from lgm_core.reports.disagreement import open_disagreement, shown_rows
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.transfer import Point, related, transfer_points
-from tests.fake_runs import BACKBONES, fake_study
+from lgm_core.reports.transfer import Point, related, transfer_points, transfer_table
+from tests.fake_disagreement import fake_disagreement
+from tests.fake_runs import BACKBONES, CLASSES, fake_distill, fake_eval, fake_study
 from tests.test_pages_analysis import store  # noqa: F401  (a fixture)
 
 
@@ -57,3 +60,22 @@ def test_the_points_of_a_study_are_its_cells_of_other_backbones(store):  # noqa:
     assert [(p.made, p.judge, p.alignment, p.control) for p in points] == [(a, b, 0.4, False), (b, a, 0.4, False)]
     assert points[0].accuracy == pytest.approx(0.805)
     assert Point(made=a, judge="random:x", alignment=0.0, accuracy=0.0).control
+
+
+def test_a_study_says_how_transfer_goes_with_each_measure(store, capsys):  # noqa: F811
+    for accuracy, made in enumerate(BACKBONES):
+        run = fake_distill(store, name=f"demo-{made}", study="demo", backbone=made, evaluate_on=list(BACKBONES))
+        for judge in BACKBONES:
+            fake_eval(run, judge, list(CLASSES), 0.5 + 0.1 * accuracy)
+    matrix, compared = study_matrix(store.study("demo")), open_disagreement(fake_disagreement(store))
+    assert compared is not None
+    headings, rows = transfer_table(matrix, compared)
+    scores = {pair: shown_rows(compared.measured(*pair), 10)[0]["score"] for pair in compared.pairs()}
+    both_ways = scores | {pair[::-1]: score for pair, score in scores.items()}
+    found = related(transfer_points(matrix, both_ways))
+    assert found is not None and len(both_ways) == 6 == found.pairs
+    assert rows[0][1] == f"{found.r:.2f}" and rows[0][4:] == ["6", ""]
+    assert main(["show", "demo"]) == 0
+    said = capsys.readouterr().out
+    assert f"Transfer against alignment ({compared.run.id})" in said and all(row[0] in said for row in rows)
+    assert transfer_table(study_matrix(store.study("demo")[:1]), compared) == (headings, [])

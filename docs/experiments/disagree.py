@@ -13,7 +13,7 @@ from lgm_core.base.places import places
 from lgm_core.cli.main import main
 from lgm_core.reports.disagreement import Disagreement, measure_words, open_disagreement, shown_rows
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.transfer import Related, related, transfer_points
+from lgm_core.reports.transfer import transfer_table
 from lgm_core.runs.store import RunStore
 
 SMALL = ["mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2"]
@@ -66,24 +66,13 @@ def show_groups(found: Disagreement, backbones: list[str]) -> None:
 def show_transfer(found: Disagreement, store: RunStore) -> None:
     """r of each measure with transfer over all ordered pairs of the study, without and with the untrained judge."""
     matrix = study_matrix(store.study(STUDY))
-    measures = [measure_words(row) for row in shown_rows(found.measured(*found.pairs()[0]), K)]
-    print("\n| measure | r, trained | 95 % over backbones | p | r with the untrained judge |\n|---|---|---|---|---|")
-    for place, words in enumerate(measures):
-        scores = {}
-        for a, b in found.pairs():
-            scores[a, b] = scores[b, a] = shown_rows(found.measured(a, b), K)[place]["score"]
-        points = transfer_points(matrix, scores)
-        trained, every = related([one for one in points if not one.control]), related(points)
-        if trained and every:
-            low, high = trained.interval
-            print(f"| {words} | {trained.r:.2f} | {low:.2f} to {high:.2f} | {trained.p:.3f} | {_r(every)} |")
+    headings, rows = transfer_table(matrix, found, K)
+    print(f"\n| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
     for row in matrix.rows:
         cells = {column: matrix.value(row, column, "raw") for column in matrix.columns}
         print(row.label, {short(name): f"{100 * value:.1f}" for name, value in cells.items() if value is not None})
-
-
-def _r(found: Related) -> str:
-    return f"{found.r:.2f} ({found.pairs} pairs)"
 
 
 def short(name: str) -> str:

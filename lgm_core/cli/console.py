@@ -13,9 +13,19 @@ from rich.table import Table as RichTable
 from tqdm import tqdm
 
 from lgm_core.reports.allegiance import alignments, followed, followed_words, side_table, taken_sides
-from lgm_core.reports.disagreement import HEADINGS, Disagreement, cells_of, evidence, measure_words, shown_rows
+from lgm_core.reports.disagreement import (
+    HEADINGS,
+    Disagreement,
+    cells_of,
+    evidence,
+    measure_words,
+    newest_comparison,
+    shown_rows,
+)
 from lgm_core.reports.live_curves import live_keys
+from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.summary import Table, column_heading, percent
+from lgm_core.reports.transfer import transfer_table
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -110,6 +120,19 @@ def print_sides(runs: Sequence[RunFolder], store: RunStore) -> None:
     known = alignments(every, config.dataset, names)
     for sentence in followed_words({name: followed(sides, values) for name, values in known.items()}):
         print(f"sides against alignment, {sentence}")
+
+
+def print_transfer(runs: Sequence[RunFolder], store: RunStore) -> None:
+    """Whether transfer follows alignment in a study; nothing where its backbones have not been compared."""
+    matrix, config = study_matrix(runs), runs[0].config()
+    made = {row.backbone for row in matrix.rows if row.choice == "distill"}
+    found = None
+    if len(made) > 1:
+        found = newest_comparison([run for run, _ in store.listed()], config.dataset, sorted(made))
+    headings, rows = transfer_table(matrix, found) if found else ([], [])
+    if found and rows:
+        print(f"\nTransfer against alignment ({found.run.id}), an ordered pair of backbones a point:")
+        print_rows(headings, rows)
 
 
 def _percent(cell: Any) -> str:

@@ -12,7 +12,7 @@ import tyro
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
-from lgm_core.cli.console import print_disagreement, print_rows, print_sides, print_table, progress_bar
+from lgm_core.cli.console import print_disagreement, print_rows, print_sides, print_table, print_transfer, progress_bar
 from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import judged_by, spread_over
 from lgm_core.reports.disagreement import open_disagreement
@@ -120,6 +120,7 @@ def show_run(name: str) -> int:
         table = result_table(runs)
         print_table(table, f"study {name}: {_measured(table.columns, runs)}")
         print_sides(runs, store)
+        print_transfer(runs, store)
         print(f"runs: {store.root}/{name}-*")
         return 0
     run = store.open(name)

@@ -148,6 +148,16 @@ def open_disagreement(run: RunFolder) -> Disagreement | None:
         return None
 
 
+def newest_comparison(runs: Sequence[RunFolder], dataset: str, backbones: Sequence[str]) -> Disagreement | None:
+    """Of these runs, oldest first, the newest finished comparison of all these backbones on a data set."""
+    for run in reversed(runs):
+        config = run.config()
+        fits = config.kind == "align" and config.dataset == dataset and {*backbones} <= {*config.evaluate_on}
+        if fits and run.status().state == "finished" and (found := open_disagreement(run)):
+            return found
+    return None
+
+
 def _agree(run: RunFolder, values: dict[str, Any]) -> bool:
     """Are the two files of one comparison: as many backbones, pairs, k and images in the one as in the other?"""
     with safe_open(run.images_file, framework="numpy") as file:

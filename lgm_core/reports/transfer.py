@@ -13,8 +13,10 @@ import numpy as np
 
 from lgm_core.backbones.open_rows import UNTRAINED
 from lgm_core.evaluation.protocol import network_of
+from lgm_core.reports.disagreement import Disagreement, measure_words, shown_rows
 from lgm_core.reports.matrix import Matrix, View, correlation
 
+HEADINGS = ["alignment by", "r", "95 % over backbones", "p", "pairs", "r with untrained judges"]
 _MOST = 5040  # renamings tried: all of up to seven backbones, then as many at random
 
 
@@ -60,6 +62,28 @@ def transfer_points(matrix: Matrix, scores: Mapping[tuple[str, str], float], vie
                 score = scores[row.backbone, judge]
                 found.append(Point(made=row.backbone, judge=judge, alignment=score, accuracy=value, label=row.label))
     return found
+
+
+def transfer_table(matrix: Matrix, found: Disagreement, k: int = 10) -> tuple[list[str], list[list[str]]]:
+    """Headings and a row of text per measure, by its score against chance; none where fewer than three pairs are known.
+
+    `k`: the number of neighbours, or the nearest that was compared.
+    """
+    k, rows = min(found.ks, key=lambda size: abs(size - k)), []
+    scores: dict[str, dict[tuple[str, str], float]] = {}
+    for a, b in found.pairs():
+        for row in shown_rows(found.measured(a, b), k):
+            scores.setdefault(measure_words(row), {}).update({(a, b): row["score"], (b, a): row["score"]})
+    for words, values in scores.items():
+        points = transfer_points(matrix, values)
+        trained, every = related([one for one in points if not one.control]), related(points)
+        if trained and every:
+            low, high = trained.interval
+            told = f"{every.r:.2f} ({every.pairs} pairs)" if every.pairs > trained.pairs else ""
+            rows.append(
+                [words, f"{trained.r:.2f}", f"{low:.2f} to {high:.2f}", f"{trained.p:.3f}", str(trained.pairs), told]
+            )
+    return HEADINGS, rows
 
 
 def related(points: Sequence[Point], resamples: int = 2000, seed: int = 0) -> Related | None:

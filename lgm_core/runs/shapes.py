@@ -86,8 +86,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     "style": {
         "dataset": str, "source": str, "classes": [str], "images": int, "side": int, "real_images": int,
         "backbones": [str], "thumbs?": str, "power": {"set": [NUMBER], "real": [NUMBER]}, "strengths": dict,
-        "damage": dict,
-        "lab": {"centres": [[NUMBER]], "set": [[NUMBER]], "real": [[NUMBER]]},
+        "damage": dict, "lab": {"centres": [[NUMBER]], "set": [[NUMBER]], "real": [[NUMBER]]},
         "copies": [{"image": int, "label": int, "nearest": int, "cosine": NUMBER, "ssim": NUMBER}],
     },
     "backbone": _COUNTS | {

@@ -1,7 +1,7 @@
 """How alike backbones see a data set, from an align run, and whether transfer follows it.
 
 >>> values = show_alignment(run, backbones)  # {("mobilenet_v2", "clip_vitb16"): 0.41, ...}
->>> show_scatter(matrix, backbones, values)
+>>> show_scatter(run, matrix, backbones, values)
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import streamlit as st
 
 from lgm_core.base.knobs import from_dict
 from lgm_core.config import RunConfig
-from lgm_core.reports.disagreement import WORDS
+from lgm_core.reports.disagreement import WORDS, open_disagreement
 from lgm_core.reports.matrix import Matrix
-from lgm_core.reports.transfer import Point, related, transfer_points
+from lgm_core.reports.transfer import Point, related, transfer_points, transfer_table
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.maps.neighbourhood import title_of
@@ -79,7 +79,7 @@ def show_alignment(run: RunFolder, backbones: Sequence[str]) -> Values:
     }
 
 
-def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> None:
+def show_scatter(run: RunFolder, matrix: Matrix, backbones: Sequence[str], values: Values) -> None:
     """Transfer against alignment, a point per ordered pair of different backbones, with r and its interval."""
     full = any(row.choice == "full" for row in matrix.rows)
     points = transfer_points(matrix, values, "relative" if full else "raw")
@@ -108,6 +108,10 @@ def show_scatter(matrix: Matrix, backbones: Sequence[str], values: Values) -> No
         charts.show(figure, key="scatter", height=340)
     with right:
         _correlation([one for one in points if not one.control], any(one.control for one in points))
+    if compared := open_disagreement(run):
+        headings, rows = transfer_table(matrix, compared)
+        with st.expander("By every measure, against chance", icon=":material/table_rows:"):
+            st.dataframe([dict(zip(headings, row, strict=True)) for row in rows], hide_index=True)
 
 
 def _correlation(points: Sequence[Point], has_controls: bool) -> None:
