@@ -218,10 +218,10 @@ def _judge(bench: Workbench, judged: Judged) -> None:
     """All evaluations that the run asks for and has not done yet."""
     config, run = bench.config, bench.recorder.run
     done = {key_of_report(report, config).digest for report in run.eval_reports()}
-    wanted, failed = [key for key in keys_of(config) if key.digest not in done], []
+    asked, failed = keys_of(config), []
     thumbnails = Thumbnails(bench.test, config.dataset, "test", bench.places.thumbs)  # to see what is mistaken
-    with drawing(thumbnails, bench.recorder, at_once=False) if wanted else nullcontext():
-        for key in wanted:
+    with drawing(thumbnails, bench.recorder, at_once=False) if asked else nullcontext():
+        for key in (key for key in asked if key.digest not in done):
             bench.recorder.advise(PROTOCOLS[key.protocol].memory_remedy)
             try:
                 report = judge(bench, config, judged, key)

@@ -96,6 +96,22 @@ def test_a_full_disk_leaves_the_thumbnails_to_a_later_run(here, monkeypatch, cap
     assert "no thumbnails" in caplog.text and not thumbnails.index_file.exists()
 
 
+def test_thumbnails_are_drawn_though_all_was_judged_before_a_kill(small_run, here, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(thumbnails: Thumbnails) -> None:
+        raise Killed
+
+    asked = {"kind": "baseline", "baseline": {"choice": "random"}, "record": {"thumbnails": True}}
+    run = start(change(small_run, asked), here)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Thumbnails, "begin", killed)
+        work(run, here)
+    assert run.eval_reports() and not here.thumbs.exists()
+    assert work(run, here) == "finished" and len(list(here.thumbs.glob("*/index.json"))) == 1
+
+
 def test_thumbnails_that_a_disk_refused_once_are_drawn_at_the_end(small_run, here, monkeypatch, caplog):
     draw, count = Thumbnails._page, iter(range(100))
 
