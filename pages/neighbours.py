@@ -15,6 +15,7 @@ from pages.parts.maps.points import load_map
 from pages.parts.pickers import has_images, pick_backbones, pick_run, settings
 from pages.parts.status import panel
 from pages.parts.theme import empty, header, plain
+from pages.parts.ways import pick_page
 
 _PER_PAGE = 8
 
@@ -49,7 +50,7 @@ def show(source: RunFolder, runs: list[RunFolder]) -> None:
     )
     places = [place for place, label in enumerate(labels) if not chosen or str(label) == chosen]
     pages = -(-len(places) // _PER_PAGE)
-    page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key="page")) if pages > 1 else 1
+    page = pick_page(pages, key="page", place=right)
     for place in places[(page - 1) * _PER_PAGE : page * _PER_PAGE]:
         with st.container(border=True):
             st.markdown(f"**{plain(classes[labels[place]])}**")

@@ -13,7 +13,7 @@ from lgm_core.reports.summary import row_label
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.launch.plan import in_lines
 from tests.app import Open, box, command, given, open_whole
-from tests.fake_runs import BACKBONES, fake_distill, fake_study
+from tests.fake_runs import BACKBONES, fake_distill, fake_embed, fake_study
 
 
 @pytest.fixture
@@ -125,3 +125,17 @@ def test_the_fork_dialog_starts_what_was_asked(store: RunStore, monkeypatch: pyt
     test.run()
     assert not test.exception
     assert asked == [("one", 12, {"steps": 90, "lgm": {"views": 4}}), ("pages/watch.py", 0, {"run": "one"})]
+
+
+def test_order_and_page_of_a_gallery_stand_in_the_link(page: Open, store: RunStore):
+    source = fake_distill(store, name="source")
+    fake_embed(store, source, backbone=BACKBONES[0], name="map")
+    lasso = {"lasso": "map~0,0~1,0~1,1~0,1", "lasso_sort": "probe-error"}
+    test = page("embeddings", dataset="imagenette", backbones=[BACKBONES[0]], **lasso)
+    assert test.query_params["lasso_sort"] == "probe-error"
+    assert next(one for one in test.button_group if one.label == "Sorted by").value == "probe-error"
+    for asked in ("2", "9"):  # of two pages
+        test = page("neighbours", run="source", backbones=[BACKBONES[0]], page=asked)
+        assert test.query_params["page"] == "2" and test.number_input(key="page_page").value == 2
+    test.number_input(key="page_page").set_value(1).run()
+    assert "page" not in test.query_params

@@ -1,4 +1,4 @@
-"""One of a few ways to look at something: buttons, with the choice in the URL by its key, not by its words.
+"""One of a few ways to look at something, or a page of many things. The choice is in the URL, not by its words.
 
 >>> pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method")
 'umap'
@@ -30,6 +30,21 @@ def pick_way(
     chosen = chosen if chosen in ways else first
     if chosen != first:
         st.query_params[key] = chosen
+    else:
+        forget(key)
+    return chosen
+
+
+def pick_page(pages: int, *, key: str, place: Any = st) -> int:
+    """The page that is chosen, from 1 on; the last where the URL asks for a later one. One page is no choice."""
+    state = f"page_{key}"
+    asked = str(st.session_state.get(state, st.query_params.get(key, "")))
+    chosen = min(max(int(asked), 1), pages) if asked.isdecimal() and len(asked) < 10 else 1
+    if pages > 1:
+        st.session_state[state] = chosen
+        chosen = int(place.number_input(f"Page of {pages}", 1, pages, key=state))
+    if chosen > 1:
+        st.query_params[key] = str(chosen)
     else:
         forget(key)
     return chosen

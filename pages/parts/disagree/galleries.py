@@ -18,7 +18,7 @@ from pages.parts.images import real_image_html, tiles_html
 from pages.parts.maps.gallery import class_bar
 from pages.parts.maps.neighbourhood import STYLE, title_of
 from pages.parts.theme import GREEN, backbone_colour, class_colour, plain
-from pages.parts.ways import pick_way
+from pages.parts.ways import pick_page, pick_way
 
 _PER_PAGE, _MOST_TILES, _MOST_NEAR = 8, 36, 20
 _BLOCK = (
@@ -40,7 +40,7 @@ def neighbourhoods(
         images, name = found.indices[ranked].tolist(), _ORDERS[order].lower()
         distil_this(images, found.run, index, key=key, name=name, page="disagreement", ranked=True)
     pages = max(-(-len(ranked) // _PER_PAGE), 1)
-    page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key=f"{key}_page")) if pages > 1 else 1
+    page = pick_page(pages, key=f"{key}_page", place=right)
     shown = ranked[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     st.html(_BLOCK + "".join(_sides(found, int(row), pair, k, share, index) for row in shown))
 

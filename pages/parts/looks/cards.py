@@ -35,7 +35,7 @@ _STYLE = (
 def show_cards(found: Mapping[str, Mapping[str, Any]]) -> None:
     """One card per backbone, then what they have in common to compare."""
     first = next(iter(found.values()))
-    st.caption(f"{on_what(first)}. {_WHAT}")
+    st.caption(_WHAT)
     columns = st.container(key="lgm_row_cards").columns(len(found))
     for column, (name, values) in zip(columns, found.items(), strict=True):
         with column.container(border=True, height="stretch"):
@@ -62,7 +62,7 @@ def _card(name: str, values: Mapping[str, Any]) -> None:
     ]  # fmt: skip
     cells = "".join(f"<tr><td>{escape(key)}</td><td><b>{escape(value)}</b></td></tr>" for key, value in rows)
     st.html(f"{heading(name)}{_STYLE}<table class='lgm-card'>{cells}</table>")
-    st.caption(plain(f"{values['feature_size']} features: {values['feature']}"))
+    st.caption(plain(f"{values['feature_size']} features: {values['feature']}; on {on_what(values)}"))
     for key, value in costs(values.get("cost", {})):
         st.caption(f"**{key}** {plain(value)}")
 
@@ -87,14 +87,10 @@ def _moments(found: Mapping[str, list[dict[str, float]]]) -> None:
         "Share of a linear head's gradient that the class means explain (squared cosine, mean over five random heads). "
         "The target `mean` of a distillation matches means: exact for a head that is sure of nothing, less for others."
     )
-    sizes = [row["logits"] for row in next(iter(found.values()))]
-    size = st.select_slider(
-        "Standard deviation of the head's outputs",
-        sizes,
-        value=1.0,
-        key="moments_at",
-        format_func=lambda one: f"{one:g}",
-    )
+    sizes = {f"{row['logits']:g}": row["logits"] for row in next(iter(found.values()))}
+    first = "1" if "1" in sizes else next(iter(sizes))
+    words = "Standard deviation of the head's outputs"
+    size = sizes[st.select_slider(words, list(sizes), first, key="head", bind="query-params")]
     row = st.container(key="lgm_row_moments").columns(len(found))
     figure = go.Figure()
     for column, (name, lines) in zip(row, found.items(), strict=True):

@@ -12,6 +12,7 @@ import streamlit as st
 from lgm_core.backbones.points import READOUTS
 from lgm_core.reports.findings import judges_of, on_what, points_of_curve, tables
 from pages.parts import charts
+from pages.parts.address import forget
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.theme import backbone_colour, plain
 from pages.parts.ways import pick_way
@@ -32,11 +33,14 @@ def show_depth(found: Mapping[str, Mapping[str, Any]]) -> None:
         _curves(figure, name, values, way)
     figure.update_xaxes(title="Depth: 0 the first layer, 1 the last", range=[-0.03, 1.03])
     figure.update_yaxes(title=ways[way], rangemode="tozero", tickformat="" if way in _MEASURES else ".0%")
-    charts.show(figure, key="depth", height=380)
+    chosen = charts.choose(figure, key="layer", axis="customdata", height=380)
+    images = "; ".join(dict.fromkeys(map(on_what, found.values())))
     st.caption(
-        f"{on_what(next(iter(found.values())))}. Solid: class token, or pooled map; dotted: mean of the patch tokens. "
-        "To use a layer anywhere, write it after the backbone's name, such as @block6.cls."
+        f"{images}. Solid: class token, or pooled map; dotted: mean of the patch tokens. A click on a point leads to "
+        "its map and to its images; anywhere else a layer is written after the backbone's name, such as @block6.cls."
     )
+    if chosen.partition("@")[0] in found:
+        _lead_on(chosen, next(iter(found.values()))["dataset"])
     for values in found.values():
         for title, columns, cells in tables(values):
             with st.expander(plain(title)):
@@ -54,6 +58,16 @@ def _curves(figure: go.Figure, name: str, values: Mapping[str, Any], way: str) -
             y=[row[way] if way in _MEASURES else row["top1"][way] for row in own],
             name=f"{title_of(name)}, {READOUTS[readout]}", mode="lines+markers",
             line={"color": backbone_colour(name), "width": 2, "dash": _DASHES[readout]},
-            customdata=[row["point"] for row in own],
-            hovertemplate="%{customdata}: %{y}<extra>%{fullData.name}</extra>",
+            customdata=[f"{name}@{row['point']}" for row in own], text=[row["point"] for row in own],
+            hovertemplate="%{text}: %{y}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
+
+
+def _lead_on(point: str, dataset: str) -> None:
+    """From a point of the curves to what can be done with it as a backbone."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{plain(point)}**")
+        for page, label, icon in (("launch", "Distil", "join_inner"), ("embeddings", "Its map", "scatter_plot")):
+            query = {"dataset": dataset, "backbones": point}
+            st.page_link(f"pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
+        st.button("Show no point", on_click=forget, args=("layer",))

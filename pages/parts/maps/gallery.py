@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.parts.images import real_image_html, tiles_html
 from pages.parts.theme import class_colour
+from pages.parts.ways import pick_page, pick_way
 
 _PER_PAGE = 96
 
@@ -26,12 +27,10 @@ def gallery(
     st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))
     ways = {"Data set order": {}, "Class": {image: -labels[image] for image in images}} | dict(order or {})
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    way = left.segmented_control("Sorted by", list(ways), default=next(iter(ways)), key=f"{key}_sort")
-    ranked = sorted(images, key=lambda image: -ways.get(way or "", {}).get(image, 0.0))
-    pages = -(-len(ranked) // _PER_PAGE)
-    page = 1
-    if pages > 1:
-        page = int(right.number_input(f"Page of {pages}", 1, pages, 1, key=f"{key}_page"))
+    named = {words.lower().replace(" ", "-"): words for words in ways}
+    way = ways[named[pick_way("Sorted by", named, key=f"{key}_sort", place=left)]]
+    ranked = sorted(images, key=lambda image: -way.get(image, 0.0))
+    page = pick_page(-(-len(ranked) // _PER_PAGE), key=f"{key}_page", place=right)
     shown = ranked[(page - 1) * _PER_PAGE : page * _PER_PAGE]
     st.html(tiles_html([real_image_html(index, image, 88, colour=class_colour(labels[image])) for image in shown]))
 
