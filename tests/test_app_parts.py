@@ -39,6 +39,8 @@ def test_colours_can_be_told_apart():
 
 def test_text_from_disk_is_escaped():
     assert theme.plain("<b>*x*</b>\n[y](z)") == r"\<b\>\*x\*\</b\> \[y\]\(z\)"
+    links = "at a_b@block6.cls, of (https://x.y) or WWW.x"
+    assert theme.plain(links) == r"at `a_b@block6.cls`, of \(`https://x.y`\) or `WWW.x`"
     sprite = images.Sprite(url="/a'b", x=64, y=0, side=64, width=128, height=64)
     html = images.sprite_html(sprite, 32, caption="<script>'\"")
     assert "<script>" not in html and "/a'b" not in html and "background-position:-32.00px -0.00px" in html

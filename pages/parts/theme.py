@@ -5,6 +5,7 @@
 """
 
 import colorsys
+import re
 from collections.abc import Mapping
 from functools import cache
 from html import escape
@@ -118,8 +119,16 @@ def shortened(name: str, most: int = 40) -> str:
 
 
 def plain(text: object) -> str:
-    """Text from disk, made safe for Markdown: shown as it is, never as a link, an image or HTML."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|$:~" else c for c in str(text)).replace("\n", " ")
+    """Text from disk, made safe for Markdown: shown as it is, never as a link, an image or HTML.
+
+    What Markdown would make a link of, escaped or not (`NAME@block6.cls` looks like an address), becomes code.
+    """
+    parts = _LIKE_A_LINK.split(str(text).replace("\n", " "))
+    return "".join(f"`{part}`" if place % 2 else _ESCAPED.sub(r"\\\g<0>", part) for place, part in enumerate(parts))
+
+
+_ESCAPED = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|$:~]")
+_LIKE_A_LINK = re.compile(r"([^\s`,;()\[\]<>\"']*(?:@|://|www\.)[^\s`,;()\[\]<>\"']*)", re.IGNORECASE)
 
 
 def _hex(hue: float, lightness: float, saturation: float) -> str:
