@@ -4,9 +4,9 @@
     python docs/experiments/claims.py parts    # the method without each of its parts: 33 runs of a minute
     python docs/experiments/claims.py table    # Markdown, of what is there; `table.py parts` prints the parts
 
-Imagenette, 100 training photographs per class, one image per class, one set per backbone (three of the parts), judged by
-the nearest class mean on 1,200 test photographs. Needs Imagenette ($LGM_DATASETS) and the weights of the five backbones
-($LGM_WEIGHTS).
+Imagenette, 100 training photographs per class, one image per class, one set per backbone (three of the parts), judged
+by the nearest class mean on 1,200 test photographs. Needs Imagenette ($LGM_DATASETS) and the weights of the five
+backbones ($LGM_WEIGHTS).
 """
 
 import sys
