@@ -20,5 +20,6 @@ limits    how many runs, how many that wait, how much room on the disk
 recorder  the only writer (torch); `logged`: its log
 checkpoints  the last one, and the one before it (torch)
 frames    pictures of the synthetic set: at which steps, and all images of a step as one atlas
+drawing   frames encoded beside the steps of a run
 source_runs  the sets of images that runs hold, and the runs that a run looks at (torch)
 """
