@@ -16,7 +16,9 @@ from typing import Any
 DEEPEST = 64  # lists and objects within one another
 _LARGEST = 2**63
 _MAYBE_LONE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)  # also half of a pair, which is a letter beyond 16 bits
-_MAYBE_HUGE = re.compile("[0-9]{19}")
+_DIGITS = bytes(ord("9") if chr(byte).isdecimal() else ord(".") if byte == ord(".") else 32 for byte in range(256))
+_HUGE = 19 * b"9"
+_NO_BRACKETS = bytes({*range(256)} - {*b"[]{}"})
 
 
 def object_of(text: bytes) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def object_of(text: bytes) -> dict[str, Any]:
     """
     try:
         written = text.decode()
-        values = json.loads(written, parse_int=_bounded if _MAYBE_HUGE.search(written) else None)
+        values = json.loads(written, parse_int=_bounded if _may_be_huge(text) else None)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
     except _TooLarge as error:
@@ -36,7 +38,7 @@ def object_of(text: bytes) -> dict[str, Any]:
         raise ValueError("not JSON" if text.strip() else "empty") from None
     if not isinstance(values, dict):
         raise ValueError("JSON, but not an object")
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _is_deep(values):
+    if _may_be_deep(text) and _is_deep(values):
         raise ValueError(f"lists more than {DEEPEST} deep within one another")
     if _MAYBE_LONE.search(written) and _has_lone(values):
         raise ValueError("a text with half a letter")
@@ -59,6 +61,25 @@ def _bounded(digits: str) -> int:
     if len(digits) > 20 or not -_LARGEST <= int(digits) < _LARGEST:
         raise _TooLarge(f"a number of {len(digits.lstrip('-'))} digits")
     return int(digits)
+
+
+def _may_be_huge(text: bytes) -> bool:
+    """Quick, for long maps: are there 19 digits on end, other than after a point?"""
+    digits = text.translate(_DIGITS)
+    at = digits.find(_HUGE)
+    while at > 0 and digits[at - 1 : at] == b".":
+        at = digits.find(_HUGE, digits.find(b" ", at))
+    return at >= 0
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Quick, for long maps: is there anything left when the innermost brackets are taken away so often?"""
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(DEEPEST // 2):  # one turn may take a list and the object around it
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)  # also where a text holds one bracket of a pair
 
 
 def _is_deep(values: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@
 ['metrics.jsonl has 2 damaged lines, left out; the others are shown.']
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +146,14 @@ def _is_a_set(file: Any) -> bool:
     return bool(fits and kinds and (file.get_tensor("labels") >= -1).all())
 
 
+def named_step(metadata: Mapping[str, str]) -> int | None:
+    """The step that a checkpoint says it goes on with; None where it does not say one that a run can have."""
+    step = metadata.get("next_step", "")
+    return int(step) if step.isascii() and step.isdecimal() and len(step) < 10 else None
+
+
 def _names_its_step(file: Any) -> bool:
-    return (file.metadata() or {}).get("next_step", "").isdecimal()
+    return named_step(file.metadata() or {}) is not None
 
 
 def _are_neighbours(file: Any) -> bool:
