@@ -142,7 +142,7 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
 
 
 def forget_from(path: Path, step: int) -> str:
-    """Keep only the lines before `step`, atomically. Where lines are damaged, the old file is set aside.
+    """Keep only the lines before `step`, atomically and on the disk. Where lines are damaged, the old file is set aside.
 
     Returns a sentence that says so, "" otherwise.
     """
@@ -154,7 +154,7 @@ def forget_from(path: Path, step: int) -> str:
         aside = _free_name(path)
         shutil.copyfile(path, aside)
         note = f"{path.name} had {count_of_lines(found.damaged)}, now left out; the original is kept as {aside.name}."
-    with replacing(path) as new:
+    with replacing(path, durable=True) as new:
         new.write_text("".join(text_of(line) + "\n" for line in found.good if line["step"] < step))
     return note
 

@@ -29,7 +29,8 @@ from lgm_core.runs.misfits import NUMBER, misfits
 
 _PATIENCE = 600  # seconds
 _MEASURED = {
-    "views": [NUMBER], "seconds": [NUMBER], "bytes": [NUMBER], "forward_seconds": NUMBER, "device": str, "judges?": dict,
+    "views": [NUMBER], "seconds": [NUMBER], "bytes": [NUMBER], "forward_seconds": NUMBER, "device": str,
+    "judges?": dict,
 }  # fmt: skip
 
 

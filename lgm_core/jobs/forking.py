@@ -124,9 +124,7 @@ def _count(run: RunFolder, config: RunConfig) -> int:
         names = [name for name in file.keys() if name.startswith("synthetic.")]  # noqa: SIM118 (not a dict)
         shape = file.get_slice(names[0]).get_shape() if names else []
     if not shape:
-        raise UserError(
-            f"the checkpoint of the run {run.id!r} holds no images; fork it from a frame that says how many"
-        )
+        raise UserError(f"the checkpoint of the run {run.id!r} holds no images; fork a frame that tells how many")
     return shape[0]
 
 

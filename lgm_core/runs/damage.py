@@ -96,9 +96,11 @@ def set_aside_broken(path: Path) -> str:
 
 
 def reports_in(folder: Path) -> list[dict[str, Any]]:
-    """All evaluation reports in a folder, in the order of their file names, without the damaged."""
+    """All evaluation reports in a folder, in the order of their file names, without the damaged, and without links."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json")) if not folder.is_symlink() else ():
+        if path.is_symlink():
+            continue
         try:
             found.append(read_whole(path))
         except DamagedFile:

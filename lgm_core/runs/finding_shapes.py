@@ -60,14 +60,16 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     "layers": _COUNTS | {
         "backbone": str,
         "points": [{
-            "point": _point, "features": int, "top1": _shares, "worst_group": dict, "dimension": NUMBER, "separation": NUMBER,
+            "point": _point, "features": int, "top1": _shares, "worst_group": dict, "dimension": NUMBER,
+            "separation": NUMBER,
         }],
     },
     "patches": {
         "dataset": str, "source": str, "classes": [str], "labels": [int], "set_images": int, "real_indices": [int],
         "backbones": [{"backbone": str, "point": str, "fit": NUMBER, "explained": [NUMBER], "margins": [NUMBER],
                        "predicted": [int]}],
-        "atlases": [{"backbone": str, "what": str, "file": file_name_in, "columns": count, "rows": count, "side": count}],
+        "atlases": [{"backbone": str, "what": str, "file": file_name_in, "columns": count, "rows": count,
+                     "side": count}],
     },
     "style": {
         "dataset": str, "source": str, "classes": [str], "images": int, "side": int, "real_images": int,

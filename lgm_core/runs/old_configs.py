@@ -20,6 +20,11 @@ from lgm_core.evaluation.catalog import HEADLINE, PROTOCOLS
 from lgm_core.methods.catalog import METHODS, known_method
 from lgm_core.runs.identity import without_effect
 
+_EDITED = (
+    "If it was edited: the settings of a run stay as they are; undo the edit, and give the new ones to "
+    "`lgm fork {run} STEP`, or to another run"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundConfig:
@@ -52,7 +57,10 @@ class FoundConfig:
 def open_config(path: Path) -> FoundConfig:
     """Read a config.json. Raises `UserError` where it is missing or damaged, or is of a kind of run not known here."""
     remedy = "restore an intact config.json, or move the folder away"
-    found = read_json(path)
+    try:
+        found = read_json(path)
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}. {_EDITED.format(run=path.parent.name)}") from None
     if not found:
         raise UserError(f"{path} is missing or empty, so {path.parent} is not a run; {remedy}")
     values, environment = found.get("config"), found.get("environment")

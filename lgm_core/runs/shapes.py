@@ -45,8 +45,8 @@ PLACED = {
     "centroid": [int], "random": [int],
 }  # fmt: skip
 THUMBS = {
-    "dataset": str, "split": str, "count": int, "side": count, "columns": count, "per_page": count, "pages": [file_name_in],
-    "classes": list, "labels": [int],
+    "dataset": str, "split": str, "count": int, "side": count, "columns": count, "per_page": count,
+    "pages": [file_name_in], "classes": list, "labels": [int],
 }  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
 GROUPS = {"groups": [{"name": str, "images": dict, "indices": [int]}], "rest": bool}

@@ -138,6 +138,18 @@ def test_images_half_learned_do_not_go_on_with_other_weights_or_data(what: str, 
     assert run.status().state == "failed" and "changed since the run began" in run.status().error
 
 
+@pytest.mark.parametrize("old, new", [('"seed": 0', '"seed": 1'), ('"steps": 10', '"steps": 12')])
+def test_images_half_learned_do_not_go_on_with_other_settings(old: str, new: str, short, here: Places):
+    run = paused(short, here)
+    text = run.config_file.read_text()
+    assert old in text
+    run.config_file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match="config.json is damaged .*undo the edit.*lgm fork"):
+        work(run, here)
+    run.config_file.write_text(text)
+    finished(run, here)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_where_it_begins(short, here: Places, monkeypatch):
     step = LinearGradientMatching.step
 

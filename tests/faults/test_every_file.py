@@ -122,7 +122,7 @@ def _has_digest(file: Path) -> bool:
 def _must_be_named(file: str, harm: str) -> bool:
     """Files without a digest may be flipped, and lines end anywhere, without anybody noticing."""
     name = Path(file).name
-    if name in ("config.json", "status.json", "notes.json") and harm == "flipped" or harm == "missing":
+    if name in ("status.json", "notes.json") and harm == "flipped" or harm == "missing":
         return False
     return name in NAMED or name in LINES and harm not in ("flipped", "truncated", "empty", "garbage")
 
