@@ -142,7 +142,7 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
 
 
 def forget_from(path: Path, step: int) -> str:
-    """Keep only the lines before `step`, atomically and on the disk. Where lines are damaged, the old file is set aside.
+    """Keep only the lines before `step`, atomically, on the disk. Where lines are damaged, the old file is set aside.
 
     Returns a sentence that says so, "" otherwise.
     """
