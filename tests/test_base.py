@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from lgm_core.base.errors import UnknownName, UserError, result_or_why
-from lgm_core.base.files import replacing
+from lgm_core.base.errors import DamagedFile, UnknownName, UserError, result_or_why
+from lgm_core.base.files import read_json, readable_lines, replacing, write_json
 from lgm_core.base.locks import is_held, take
 
 _HOLDER = """
@@ -88,6 +88,37 @@ def test_two_threads_do_not_write_to_one_temporary_file(tmp_path):
     for thread in threads:
         thread.join()
     assert len(set(names)) == 2 and [path.name for path in tmp_path.iterdir()] == ["index.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a": 1%s}' % (b"0" * 400), "401 digits"),
+        (b'{"a": [-9223372036854775809]}', "19 digits"),
+        (b'{"a": "\\ud800x"}', "half a letter"),
+        (b'{"\\uDFFF": 1}', "half a letter"),
+        (b'{"a": %s1%s}' % (b"[" * 64, b"]" * 64), "64 deep"),
+        (b'{"a": %s1%s}' % (b'{"b":' * 700, b"}" * 700), "64 deep"),
+        (b'{"a": %s1%s}' % (b"[" * 100_000, b"]" * 100_000), "not JSON"),
+    ],
+)
+def test_json_that_nobody_could_count_with_print_or_walk_is_damage(text, why, tmp_path):
+    (tmp_path / "x.json").write_bytes(text)
+    with pytest.raises(DamagedFile, match=why):
+        read_json(tmp_path / "x.json")
+    (tmp_path / "x.jsonl").write_bytes(b'{"step": 1}\n{"step": 2, %s\n' % text[1:])
+    assert readable_lines(tmp_path / "x.jsonl") == ([{"step": 1}], (tmp_path / "x.jsonl").stat().st_size, 1)
+
+
+def test_whole_json_is_read_as_it_is_and_what_is_written_can_be_read(tmp_path):
+    whole = {"a": 2**63 - 1, "b": -(2**63), "c": "😀 [{\\ud800", "d": [[i] for i in range(500)], "0" * 30: "9" * 30}
+    write_json(tmp_path / "x.json", whole, sealed=True)
+    assert read_json(tmp_path / "x.json") == whole
+    deep = 1
+    for _ in range(63):
+        deep = [deep]
+    write_json(tmp_path / "x.json", {"file": "\udcff.png", "deep": deep}, sealed=True)
+    assert read_json(tmp_path / "x.json") == {"file": "?.png", "deep": deep}
 
 
 def test_a_result_or_the_reason_why_there_is_none():

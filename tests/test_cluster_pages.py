@@ -1,11 +1,10 @@
 """Launch sends runs to a cluster, Runs and Watch say what they wait for."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from lgm_core.base.files import write_json
+from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import places
 from lgm_core.jobs import local
 from lgm_core.runs.store import RunStore
@@ -65,6 +64,6 @@ def test_runs_and_watch_say_what_a_run_on_a_cluster_waits_for(page: Open, store:
 
 
 def _make_it_wait_for(config_file: Path, source: str) -> None:
-    values = json.loads(config_file.read_text())
+    values = read_json(config_file)
     values["config"] |= {"kind": "evaluate", "source": source}
-    config_file.write_text(json.dumps(values))
+    write_json(config_file, values, sealed=True)

@@ -74,7 +74,11 @@ def test_the_faster_precision_is_measured_once(seconds, chosen, toy, compute, tm
     monkeypatch.setattr(precision, "_measure", measure)
     assert [choose_precision(toy, compute, tmp_path) for _ in range(2)] == [chosen] * 2
     assert calls == ["toy"]
-    assert json.loads(next(tmp_path.glob("precision-*.json")).read_text())["backbone"] == "toy"
+    file = next(tmp_path.glob("precision-*.json"))
+    assert json.loads(file.read_text())["backbone"] == "toy"
+    for other in ({"x": 1}, {"precision": "bfloat33"}, {"precision": ["float32"]}):  # of no version that there is
+        file.write_text(json.dumps(other))
+        assert choose_precision(toy, compute, tmp_path) == chosen and json.loads(file.read_text())["backbone"] == "toy"
 
 
 def test_both_precisions_are_timed(toy, compute):

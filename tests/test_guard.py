@@ -16,6 +16,7 @@ from lgm_core.reports import page as report_page
 from lgm_core.reports.markup import page as html_page
 from lgm_core.reports.site import write_site
 from lgm_core.runs.store import RunStore
+from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
 from tests.browser import expect, serve
 from tests.fake_runs import fake_distill
@@ -73,6 +74,12 @@ def test_other_origins_change_nothing_and_frame_nothing(address: str):
     )
     with pytest.raises(HTTPError, match="403"):
         urllib.request.urlopen(asked)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://evil", "", "//"])
+def test_an_origin_that_is_another_or_no_address_is_refused(origin: str):
+    client = TestClient(Guard(Starlette(routes=ROUTES)), raise_server_exceptions=False)
+    assert client.post("/api/runs", headers={"origin": origin}).status_code == 403
 
 
 def test_reports_are_served_apart(store: RunStore, monkeypatch: pytest.MonkeyPatch):

@@ -21,8 +21,10 @@ from lgm_core.engine import work
 from lgm_core.evaluation.seen import HeldOut, Seen
 from lgm_core.presets import change
 from lgm_core.reports.findings import tables
+from lgm_core.reports.page import run_report
 from lgm_core.runs.start import start
-from lgm_core.runs.store import RunFolder
+from lgm_core.runs.store import RunFolder, RunStore
+from tests.fake_findings import fake_card
 
 random = torch.Generator().manual_seed(0)
 
@@ -132,11 +134,30 @@ def test_a_spectrum_of_many_images_takes_no_copy_of_them_in_double_precision():
     assert step_memory(lambda: eigenvalues(features), torch.device("cpu")) < 40e6  # as doubles they are 102 MB
 
 
-def test_findings_that_lack_what_is_read_are_damage(looked, tmp_path):
-    run = RunFolder(tmp_path / "run")
-    run.path.mkdir()
-    write_json(run.findings_file, looked["layers"].findings() | {"points": [{"point": "block0.cls"}]})
+_JUDGE = {"top1": 0.5, "worst_group": 0.25, "per_group": [0.9, 0.25]}
+_JUDGES = dict.fromkeys(("probe", "nearest mean", "k-NN"), _JUDGE)
+_POINT = {"point": "stage0.pool", "features": 3, "top1": {"probe": 0.5}, "worst_group": {"probe": None},
+          "dimension": 1.0, "separation": 0.1}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [
+    {"judges": _JUDGES | {"probe": "fine"}}, {"judges": _JUDGES | {"k-NN": [0.5]}},
+    {"judges": _JUDGES | {"probe": _JUDGE | {"worst_group": 0.3}}}, {"judges": _JUDGES, "groups": ["day"]},
+    {"hardest": [{"pair": [4, 10], "counts": [3, 1], "images": [[4], [6]]}]},
+    {"hardest": [{"pair": [4, -1], "counts": [3, 1], "images": [[4], [6]]}]},
+    {"hardest": [{"pair": [4, 5], "counts": [3], "images": [[4]]}]}, {"cost": {"forward": 1.0}},
+    {"kind": "layers", "points": [{"point": "stage0.pool"}]},
+    {"kind": "layers", "points": [_POINT | {"point": "stage0"}]},
+    {"kind": "layers", "points": [_POINT, _POINT | {"top1": {"k-NN": 0.5}}]},
+    {"kind": "layers", "points": [_POINT | {"worst_group": {"probe": "low"}}]},
+])  # fmt: skip
+def test_findings_that_lack_what_is_read_are_damage(changes, tmp_path):
+    run = fake_card(RunStore(tmp_path / "runs"), "mobilenet_v2", thumbs="", name="card")
+    whole = run.findings()
+    assert tables(whole) and run.problems() == []
+    write_json(run.findings_file, whole | changes)
     assert run.findings() == {} and "findings.json" in run.problems()[0]
+    assert run_report(run)
 
 
 def test_networks_without_features_or_layers_are_refused(small_run, small_weights, here, capsys):

@@ -23,6 +23,7 @@ from lgm_core.runs import index, start
 from lgm_core.runs.identity import identity
 from lgm_core.runs.old_configs import read_config
 from lgm_core.runs.store import RunFolder, RunStore
+from tests.fake_runs import fake_distill
 
 
 @pytest.fixture
@@ -111,6 +112,15 @@ def test_what_only_writes_or_judges_is_in_nobody_s_way(store):
     run = store.create(RunConfig(name="one"), {})
     _edited(run, record={"films": 3}, live={"times": -1}, probe={"sieve": 1}, scratch={"x": 1}, study=4)
     assert run.why_not_resumed() == "" and len(run.notes()) == 5
+
+
+@pytest.mark.parametrize("names", [["later"], ["later", "converged"], []])
+def test_a_way_to_judge_of_another_version_is_named_and_the_run_is_shown(names, store, here, capsys):
+    run = _edited(fake_distill(store, name="judged", steps=20), protocol=names)
+    assert show_run("judged") == 0 and ("protocol = later is not" in capsys.readouterr().out) == ("later" in names)
+    assert ("later" in run_report(run)) == ("later" in names)
+    assert "converged" in run.config().protocol if "converged" in names else run.config().protocol
+    assert start.start(run.config(), here).id == run.id
 
 
 def test_an_unknown_setting_of_judging_is_in_the_way_where_judging_is_the_result(store):

@@ -13,7 +13,8 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.jobs.forking import frame_pictures
 from lgm_core.reports.film import write_film
 from lgm_core.reports.page import run_report
-from lgm_core.runs.shapes import THUMBS, misfits, what_misfits
+from lgm_core.runs.misfits import misfits
+from lgm_core.runs.shapes import THUMBS, what_misfits
 from lgm_core.runs.source_runs import open_source
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.fake_runs import fake_distill, fake_embed, write_lines

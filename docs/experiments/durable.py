@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from lgm_core.backbones.bank_files import create_bank
-from lgm_core.base.files import replacing, to_disk, write_json
+from lgm_core.base.files import append_line, replacing, to_disk, write_json
 from lgm_core.base.seals import require_whole, seal
 from lgm_core.base.tensor_files import save_tensors
 
@@ -41,6 +41,14 @@ def main() -> None:
             with replacing(folder / "plain.safetensors") as new:
                 save_file(state, new)
 
+        lines = [folder / f"{name}.jsonl" for name in ("metrics", "index", "trail", "details")]
+
+        def settle() -> None:
+            for file in lines:
+                append_line(file, {"step": 4, "loss": 0.4})
+            for path in (*lines, folder):
+                to_disk(path)
+
         rows = create_bank(folder / "bank", (5000, 1, 576))
         rows[:] = np.random.default_rng(0).random(rows.shape)
         rows.flush()
@@ -49,6 +57,7 @@ def main() -> None:
         for what, work in {
             "checkpoint, 8 MB, as before": plain,
             "checkpoint, sealed and on the disk": lambda: save_tensors(state, folder / "x.safetensors"),
+            "four files of lines and a folder, before each checkpoint": settle,
             "check of a checkpoint": lambda: require_whole(folder / "x.safetensors"),
             "report, as before": lambda: write_json(folder / "a.json", report),
             "report, sealed and on the disk": lambda: write_json(folder / "b.json", report, sealed=True),

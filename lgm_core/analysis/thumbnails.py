@@ -85,7 +85,7 @@ class Thumbnails:
             with FileLock(self._folder / "lock", timeout=0, fallback_to_soft=False):
                 pages = self._pages()
                 if not self._over.is_set():
-                    write_json(self.index_file, self._index(pages), indent=None)
+                    write_json(self.index_file, self._index(pages), indent=None, sealed=True)
         except Timeout:
             return  # another process is drawing
         except (UserError, OSError) as error:  # such as a full disk: a later run goes on

@@ -29,14 +29,20 @@ def choose_precision(backbone: Backbone, compute: Compute, folder: Path) -> str:
     """ "bfloat16" or "float32". The same answer for the same backbone, device and torch as long as `folder` is kept."""
     file = folder / f"precision-{_key(backbone, compute)}.json"
     set_aside_damaged(file)
-    if not read_json(file):
+    if not _known(file):
         seconds = {name: min(times[1:]) for name, times in _measure(backbone, compute).items()}
         faster = seconds["float32"] > _WORTH * seconds["bfloat16"]
         found = {"precision": "bfloat16" if faster else "float32", "backbone": backbone.name, "seconds": seconds}
-        if not read_json(file):  # another run may have been quicker
+        if not _known(file):  # another run may have been quicker
             folder.mkdir(parents=True, exist_ok=True)
             write_json(file, found)
-    return str(read_json(file)["precision"])
+    return _known(file)
+
+
+def _known(file: Path) -> str:
+    """The precision that a file names; "" where there is none, or one that this version does not choose."""
+    named = read_json(file).get("precision")
+    return named if named in ("float32", "bfloat16") else ""
 
 
 def forward_seconds(backbone: Backbone, compute: Compute) -> float:

@@ -8,6 +8,7 @@ pretrain_settings  those of pre-training by regression to a teacher's representa
 align_settings  those of a run that compares backbones
 look_settings  those of the instruments that look at one backbone, or at one set of images
 files       files replaced atomically; JSON on disk, replaced or appended to; what is damaged is named, and set aside
+json_text   JSON that can be counted with, walked and printed, whoever wrote it
 litter      what a killed writer has left half written is removed
 regular_files  no pipe, no device, no folder where a file belongs: they are refused, and nobody waits for them
 disk_room   room on the disk for what is written through a memory map

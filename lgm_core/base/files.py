@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lgm_core.base.errors import DamagedFile
+from lgm_core.base.json_text import object_of, text_of
 from lgm_core.base.regular_files import require_regular
 
 _SEAL = "sha256_of_the_rest"
@@ -87,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        values = _object(text)
+        values = object_of(text)
         seal = values.pop(_SEAL, None)
         if seal is not None and seal != _digest(values):
             raise ValueError("its values differ from those written")
@@ -105,9 +106,9 @@ def write_json(
     checks and leaves out: for what results depend on.
     """
     if sealed:
-        values = {**values, _SEAL: _digest(json.loads(json.dumps(values)))}
+        values = {**values, _SEAL: _digest(json.loads(text_of(values)))}
     with replacing(path, durable=durable or sealed) as new:
-        new.write_text(json.dumps(values, indent=indent))
+        new.write_text(text_of(values, indent))
 
 
 def readable_lines(path: Path, offset: int = 0) -> Lines:
@@ -137,11 +138,11 @@ def count_of_lines(damaged: int) -> str:
 def append_line(path: Path, values: dict[str, Any]) -> None:
     """Add one JSON line."""
     with _named(path), path.open("a") as file:
-        file.write(json.dumps(values) + "\n")
+        file.write(text_of(values) + "\n")
 
 
 def forget_from(path: Path, step: int) -> str:
-    """Keep only the lines before `step`, atomically. Where lines are damaged, the old file is set aside.
+    """Keep only the lines before `step`, atomically, on the disk. Where lines are damaged, the old file is set aside.
 
     Returns a sentence that says so, "" otherwise.
     """
@@ -153,8 +154,8 @@ def forget_from(path: Path, step: int) -> str:
         aside = _free_name(path)
         shutil.copyfile(path, aside)
         note = f"{path.name} had {count_of_lines(found.damaged)}, now left out; the original is kept as {aside.name}."
-    with replacing(path) as new:
-        new.write_text("".join(json.dumps(line) + "\n" for line in found.good if line["step"] < step))
+    with replacing(path, durable=True) as new:
+        new.write_text("".join(text_of(line) + "\n" for line in found.good if line["step"] < step))
     return note
 
 
@@ -206,22 +207,9 @@ def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _object(text: bytes) -> dict[str, Any]:
-    """Raises `ValueError`, in words, for anything but a JSON object in UTF-8."""
-    try:
-        values = json.loads(text.decode())
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8 text") from None
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON" if text.strip() else "empty") from None
-    if not isinstance(values, dict):
-        raise ValueError("JSON, but not an object")
-    return values
-
-
 def _line(text: bytes) -> dict[str, Any] | None:
     try:
-        values = _object(text)
+        values = object_of(text)
     except ValueError:
         return None
     step = values.get("step")

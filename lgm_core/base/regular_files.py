@@ -32,3 +32,10 @@ def require_regular(path: Path, *, or_folder: bool = False) -> None:
         return
     kind = next(words for fits, words in _KINDS if fits(mode))
     raise DamagedFile(f"{path} is {kind}, not a regular file; replace it by the file that belongs there")
+
+
+def require_own(folder: Path) -> None:
+    """Raise `DamagedFile` where anything in a folder is a link: whoever appends to it would write elsewhere."""
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise DamagedFile(f"{path} is a link, and would be written through; put a file or folder of its own there")

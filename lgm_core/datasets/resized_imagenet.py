@@ -96,13 +96,24 @@ def _map_rows(path: Path) -> np.ndarray:
         if member.file_size > _MOST_LABELS * 3 * _MOST_SIDE**2:
             raise ValueError(f"{member.file_size >> 30} GB of images")
         unpacked = path.with_suffix(".data.npy")
-        if not unpacked.exists():
+        if not _is_of(unpacked, path, member.file_size):
             try:
-                with archive.open(member) as source, replacing(unpacked) as new, new.open("wb") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
+                with archive.open(member) as source, replacing(unpacked) as new:
+                    with new.open("wb") as target:
+                        shutil.copyfileobj(source, target, 1 << 20)
+                    os.utime(new, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
             except OSError as error:
                 raise UserError(f"{path} is compressed and cannot be unpacked next to itself: {error}") from error
     return np.load(unpacked, mmap_mode="r", allow_pickle=False)
+
+
+def _is_of(unpacked: Path, archive: Path, size: int) -> bool:
+    """Was it unpacked from this archive: is it as large, and does it bear its time, within that of a file system?"""
+    return (
+        unpacked.exists()
+        and unpacked.stat().st_size == size
+        and abs(unpacked.stat().st_mtime - archive.stat().st_mtime) < 2
+    )
 
 
 def _map_member(path: Path, header: int) -> np.ndarray:

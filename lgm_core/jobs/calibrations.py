@@ -25,8 +25,13 @@ from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.jobs.slots import environment_of, try_slot, wanted_slots
 from lgm_core.methods.catalog import method_of, own_settings
+from lgm_core.runs.misfits import NUMBER, misfits
 
 _PATIENCE = 600  # seconds
+_MEASURED = {
+    "views": [NUMBER], "seconds": [NUMBER], "bytes": [NUMBER], "forward_seconds": NUMBER, "device": str,
+    "judges?": dict,
+}  # fmt: skip
 
 
 def measured_here(config: RunConfig, data: DataSize, places: Places) -> Measured | None:
@@ -34,7 +39,7 @@ def measured_here(config: RunConfig, data: DataSize, places: Places) -> Measured
     file = measurement_file(config, data, places)
     set_aside_damaged(file)
     found = read_json(file)
-    if "seconds" not in found:
+    if misfits(found, _MEASURED):
         return None
     return Measured(
         views=tuple(found["views"]), seconds=tuple(found["seconds"]), bytes=tuple(found["bytes"]),

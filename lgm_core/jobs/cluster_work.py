@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lgm_core.base.machine import WATCHED
 from lgm_core.base.places import Places, places, worker_environment
-from lgm_core.base.regular_files import require_regular
+from lgm_core.base.regular_files import require_own, require_regular
 from lgm_core.jobs.local import mark_queued
 from lgm_core.jobs.signals import soft_signals
 from lgm_core.jobs.slots import takes_all, wanted_slots
@@ -81,6 +81,7 @@ def _do(run: RunFolder, here: Places, stop: threading.Event) -> None:
 def _log_to(run: RunFolder) -> None:
     """What this process prints goes to the run's log, beside what the run itself says there."""
     logging.getLogger("lgm").setLevel(logging.INFO)
+    require_own(run.path)
     require_regular(run.log_file)
     sys.stdout.flush()
     with run.log_file.open("ab") as log:

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import Places, worker_environment
-from lgm_core.base.regular_files import require_regular
+from lgm_core.base.regular_files import require_own, require_regular
 from lgm_core.jobs.slots import takes_all, wanted_slots
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.store import RunFolder
@@ -124,6 +124,7 @@ def _start(run: RunFolder, places: Places, count: int, heart: Heart) -> list[sub
     names = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": _HERE, _FOLLOWS: "yes"}
     names |= {"MASTER_PORT": str(store.port)}
     command, others = [sys.executable, "-m", "lgm_core", "work", str(run.path)], []
+    require_own(run.path)
     require_regular(run.log_file)
     for rank in range(1, count):
         own = worker_environment(places) | names | {"RANK": str(rank), "LOCAL_RANK": str(rank)}

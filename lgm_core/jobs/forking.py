@@ -28,6 +28,7 @@ from lgm_core.config import RunConfig
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
+from lgm_core.runs.damage import named_step
 from lgm_core.runs.frames import open_frame, tiles_of
 from lgm_core.runs.start import start, with_further
 from lgm_core.runs.store import RunFolder
@@ -118,13 +119,16 @@ def _count(run: RunFolder, config: RunConfig) -> int:
     """The number of images in a run's checkpoint, for frames that do not say it. Raises `UserError` without one."""
     if not run.checkpoint.exists():
         raise UserError(f"the run {run.id!r} has no checkpoint yet; wait for it to write one")
+    require_whole(run.checkpoint)
     with safe_open(run.checkpoint, framework="numpy") as file:
-        name = next(name for name in file.keys() if name.startswith("synthetic."))  # noqa: SIM118 (not a dict)
-        return file.get_slice(name).get_shape()[0]
+        names = [name for name in file.keys() if name.startswith("synthetic.")]  # noqa: SIM118 (not a dict)
+        shape = file.get_slice(names[0]).get_shape() if names else []
+    if not shape:
+        raise UserError(f"the checkpoint of the run {run.id!r} holds no images; fork a frame that tells how many")
+    return shape[0]
 
 
 def _checkpoint_step(run: RunFolder) -> int | None:
     if not run.checkpoint.exists():
         return None
-    step = require_whole(run.checkpoint).get("next_step", "")
-    return int(step) if step.isdecimal() else None
+    return named_step(require_whole(run.checkpoint))

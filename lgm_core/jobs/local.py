@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from filelock import FileLock
+
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import Places, places, worker_environment
@@ -184,9 +186,13 @@ def has_worker(run: RunFolder) -> bool:
 def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
     """Put the run into the queue. `first`: before all that did not ask for this. Raises `UserError` if it is full."""
     require_place(here.queue)
-    ticket, device = new_ticket(here.queue, run, first=first), run.config().device.device
-    mark_queued(run, ticket.name)
-    write_ticket(ticket, run, wanted_slots(device), worker_environment(here), together=takes_all(device))
+    here.slots.mkdir(parents=True, exist_ok=True)
+    with FileLock(here.slots / "queue.lock", fallback_to_soft=False):
+        if has_worker(run):  # somebody else has just asked for it
+            return
+        ticket, device = new_ticket(here.queue, run, first=first), run.config().device.device
+        mark_queued(run, ticket.name)
+        write_ticket(ticket, run, wanted_slots(device), worker_environment(here), together=takes_all(device))
     attend(here)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from lgm_core.base.errors import DamagedFile, result_or_why
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.locks import is_held, take
+from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.runs.store import RunFolder
 
 KEPT = ("LGM_", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # what a run takes along from where it was asked for
@@ -150,11 +151,15 @@ def _read(file: Path) -> Ticket | None:
     """None for one that was taken meanwhile, or that nobody could use."""
     try:
         values = read_json(file)
+        run = Path(values["run"])
+        environment = {str(name): str(value) for name, value in values["environment"].items()}
+        if why_no_name(run.name, LONGEST_FILE_NAME) or "\0" in "".join((str(run), *environment, *environment.values())):
+            return None
         return Ticket(
             file=file,
-            run=RunFolder(Path(values["run"])),
+            run=RunFolder(run),
             wanted=tuple(map(str, values["wanted"])),
-            environment={str(name): str(value) for name, value in values["environment"].items()},
+            environment=environment,
             attended=bool(values["attended"]),
             together=bool(values.get("together")),
         )

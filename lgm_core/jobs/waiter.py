@@ -17,7 +17,7 @@ from typing import IO
 from lgm_core.base.errors import UserError
 from lgm_core.base.locks import is_held, take
 from lgm_core.base.places import Places, places
-from lgm_core.base.regular_files import require_regular
+from lgm_core.base.regular_files import require_own, require_regular
 from lgm_core.jobs import tickets
 from lgm_core.jobs.attendance import attending, waiter_lock
 from lgm_core.jobs.signals import soft_signals
@@ -100,6 +100,7 @@ def _as_asked_for(ticket: Ticket) -> Places:
     for name in [name for name in os.environ if name.startswith(tickets.KEPT)]:
         del os.environ[name]
     os.environ.update(ticket.environment)
+    require_own(ticket.run.path)
     require_regular(ticket.run.log_file)
     with ticket.run.log_file.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())

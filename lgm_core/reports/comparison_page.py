@@ -23,7 +23,8 @@ from lgm_core.reports.disagreement import (
 from lgm_core.reports.markup import section, table
 from lgm_core.reports.pictures import as_uri
 from lgm_core.runs.damage import read_or_empty
-from lgm_core.runs.shapes import THUMBS, misfits
+from lgm_core.runs.misfits import misfits
+from lgm_core.runs.shapes import THUMBS
 from lgm_core.runs.store import RunFolder
 
 _K, _GROUPS, _TILES, _SIDE = 10, 2, 12, 64  # neighbours; groups of each direction; images of a group; pixels

@@ -8,8 +8,9 @@ mobilenet_v3_small on imagenette, layer by layer: top-1 in % ['stage0.pool', '16
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lgm_core.runs.finding_shapes import JUDGES
+
 Listing = tuple[str, list[str], list[list[str]]]  # title, columns, rows
-_JUDGES = ("probe", "nearest mean", "k-NN")
 
 
 def tables(values: Mapping[str, Any]) -> list[Listing]:
@@ -29,7 +30,7 @@ def on_what(values: Mapping[str, Any]) -> str:
 
 
 def _layers(values: Mapping[str, Any]) -> list[Listing]:
-    judges = [name for name in _JUDGES if values["points"] and name in values["points"][0]["top1"]]
+    judges = [name for name in JUDGES if values["points"] and name in values["points"][0]["top1"]]
     grouped = any(row["worst_group"].get(name) is not None for row in values["points"] for name in judges)
     rows = [
         [row["point"] or "its own", str(row["features"]), *(percent(row["top1"][name]) for name in judges),
@@ -118,7 +119,7 @@ def points_of_curve(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def judges_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The judges of a sweep, in order."""
-    return [name for name in _JUDGES if rows and name in rows[0]["top1"]]
+    return [name for name in JUDGES if rows and name in rows[0]["top1"]]
 
 
 _TABLES = {"layers": _layers, "backbone": _card, "patches": _patches, "style": _style}

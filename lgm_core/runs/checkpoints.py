@@ -13,6 +13,7 @@ from lgm_core.base.errors import DamagedFile
 from lgm_core.base.files import set_aside
 from lgm_core.base.interfaces import State
 from lgm_core.base.tensor_files import load_with_metadata, save_tensors
+from lgm_core.runs.damage import named_step
 from lgm_core.runs.folder import RunFolder
 
 
@@ -44,7 +45,7 @@ def read_checkpoint(run: RunFolder) -> tuple[int, State, list[str]]:
 
 
 def _step(metadata: Mapping[str, str], path: object) -> int:
-    step = metadata.get("next_step", "")
-    if not step.isdecimal():
+    step = named_step(metadata)
+    if step is None:
         raise DamagedFile(f"{path} is damaged (it does not name its step)")
-    return int(step)
+    return step

@@ -4,7 +4,7 @@
 ['metrics.jsonl has 2 damaged lines, left out; the others are shown.']
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,11 @@ def set_aside_broken(path: Path) -> str:
 
 
 def reports_in(folder: Path) -> list[dict[str, Any]]:
-    """All evaluation reports in a folder, in the order of their file names, without the damaged."""
+    """All evaluation reports in a folder, in the order of their file names, without the damaged, and without links."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json")) if not folder.is_symlink() else ():
+        if path.is_symlink():
+            continue
         try:
             found.append(read_whole(path))
         except DamagedFile:
@@ -146,8 +148,14 @@ def _is_a_set(file: Any) -> bool:
     return bool(fits and kinds and (file.get_tensor("labels") >= -1).all())
 
 
+def named_step(metadata: Mapping[str, str]) -> int | None:
+    """The step that a checkpoint says it goes on with; None where it does not say one that a run can have."""
+    step = metadata.get("next_step", "")
+    return int(step) if step.isascii() and step.isdecimal() and len(step) < 10 else None
+
+
 def _names_its_step(file: Any) -> bool:
-    return (file.metadata() or {}).get("next_step", "").isdecimal()
+    return named_step(file.metadata() or {}) is not None
 
 
 def _are_neighbours(file: Any) -> bool:

@@ -127,11 +127,18 @@ class RunFolder:
         gone = sum(not (self.frames / line["file"]).exists() for line in self.frame_list())
         records = [self.status_file, self.choice, self.labels_file, self.weights_file, self.data_file, self.map_file]
         records.append(self.groups_file)
-        return problems_in(
+        found = problems_in(
             [*records, self.alignment_file, self.findings_file, self.marks_file, *reports],
-            [self.metrics_file, self.frame_index, self.trail_file, self.details_file],
+            self.line_files(),
             [self.synthetic, self.checkpoint, self.near_file, self.images_file],
-        ) + ([f"frames: {gone} of the pictures in index.jsonl are missing; the others are shown."] if gone else [])
+        )
+        links = [path for path in (self.frames, self.evals, *reports) if path.is_symlink()]
+        found += [f"{path.relative_to(self.path)} is a link, which may lead out of the run: left out" for path in links]
+        return found + ([f"frames: {gone} pictures of index.jsonl are missing; the others are shown."] if gone else [])
+
+    def line_files(self) -> list[Path]:
+        """The files that lines are appended to."""
+        return [self.metrics_file, self.frame_index, self.trail_file, self.details_file]
 
     def has_images(self) -> bool:
         """Is there a set of images that can be read: a result, not a frame?"""
@@ -200,7 +207,7 @@ class RunFolder:
 
     def frame_list(self) -> list[dict[str, Any]]:
         """Frames that exist: step, file, columns, rows, side in pixels."""
-        return lines_or_none(self.frame_index)
+        return [] if self.frames.is_symlink() else lines_or_none(self.frame_index)
 
     def eval_reports(self) -> list[dict[str, Any]]:
         """All evaluation reports in this run, in the order of their file names."""

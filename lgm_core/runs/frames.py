@@ -38,7 +38,10 @@ def add_frame(pictures: UInt8[np.ndarray, "n r r 3"], step: int, index: Path) ->
 
 
 def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, int]:
-    """Write N pictures row by row, as one WebP; returns columns, rows and the side of a tile in pixels."""
+    """Write N pictures row by row, as one WebP; returns columns, rows and the side of a tile in pixels.
+
+    The picture is on the disk when this returns.
+    """
     n, side = pictures.shape[:2]
     columns = min(n, 5) if n <= 25 else math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
@@ -49,7 +52,7 @@ def save_atlas(pictures: UInt8[np.ndarray, "n r r 3"], path: Path) -> dict[str, 
         if tile != side:
             picture = np.asarray(Image.fromarray(picture).resize((tile, tile), Image.Resampling.BOX))
         atlas[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile] = picture
-    with replacing(path) as new:
+    with replacing(path, durable=True) as new:
         Image.fromarray(atlas).save(new, format="WEBP", quality=82, method=1)
     return {"columns": columns, "rows": rows, "side": tile}
 
@@ -61,7 +64,7 @@ def open_frame(frames: Path, line: Mapping[str, Any]) -> Image.Image:
     """
     file = frames / line["file"]
     try:
-        if file.is_symlink():
+        if file.is_symlink() or frames.is_symlink():
             raise Unusable("is a link, which may lead out of the run")
         with open_image(file, ("WEBP",)) as picture:
             return picture.convert("RGB")

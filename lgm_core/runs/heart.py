@@ -19,6 +19,7 @@ from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.files import write_json
 from lgm_core.base.litter import sweep
 from lgm_core.base.locks import take
+from lgm_core.base.regular_files import require_own
 from lgm_core.methods.catalog import known_method
 from lgm_core.runs.lease import Claim, Occupied
 from lgm_core.runs.status import HEARTBEAT_SECONDS, LEASE_SECONDS, Status, set_aside_status
@@ -74,6 +75,7 @@ class Heart:
 
     def __enter__(self) -> "Heart":
         self.run.path.mkdir(parents=True, exist_ok=True)
+        require_own(self.run.path)
         for _ in range(5):
             lock = take(self.run.lock_file)
             if lock is not None:

@@ -46,7 +46,7 @@ def take_over(run: RunFolder, config: RunConfig) -> bool:
         before = written["environment"].get(_CHANGED)
         changes = [*([before] if before else []), *differences(made, now)]
         environment = written["environment"] | {_CHANGED: "; ".join(changes)}
-        write_json(run.config_file, {"config": to_dict(now), "environment": environment}, durable=True)
+        write_json(run.config_file, {"config": to_dict(now), "environment": environment}, sealed=True)
     return True
 
 

@@ -56,7 +56,7 @@ def mark(
             tags=tuple(tag for tag in tags if tag not in set(remove)),
         )
         set_aside_unusable(file)
-        write_json(file, asdict(after))
+        write_json(file, asdict(after), durable=True)
     return after
 
 

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,8 +16,14 @@ from lgm_core.base.knobs import read_dict
 from lgm_core.base.places import VERSION
 from lgm_core.base.settings import Kind
 from lgm_core.config import RunConfig, renamed
+from lgm_core.evaluation.catalog import HEADLINE, PROTOCOLS
 from lgm_core.methods.catalog import METHODS, known_method
 from lgm_core.runs.identity import without_effect
+
+_EDITED = (
+    "If it was edited: the settings of a run stay as they are; undo the edit, and give the new ones to "
+    "`lgm fork {run} STEP`, or to another run"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +56,11 @@ class FoundConfig:
 
 def open_config(path: Path) -> FoundConfig:
     """Read a config.json. Raises `UserError` where it is missing or damaged, or is of a kind of run not known here."""
-    remedy = "restore an intact config.json, or delete the folder"
-    found = read_json(path)
+    remedy = "restore an intact config.json, or move the folder away"
+    try:
+        found = read_json(path)
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}. {_EDITED.format(run=path.parent.name)}") from None
     if not found:
         raise UserError(f"{path} is missing or empty, so {path.parent} is not a run; {remedy}")
     values, environment = found.get("config"), found.get("environment")
@@ -67,4 +76,10 @@ def open_config(path: Path) -> FoundConfig:
 
 def read_config(values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, str]]:
     """A config of any version, as plain values, in today's terms; and notes on what could not be taken over."""
-    return read_dict(RunConfig, renamed(values))
+    config, notes = read_dict(RunConfig, renamed(values))
+    known = tuple(name for name in config.protocol if name in PROTOCOLS)
+    if known == config.protocol:
+        return config, notes
+    unknown = ", ".join(sorted({*config.protocol} - {*known}))
+    notes["protocol"] = f"protocol = {unknown} is not a protocol of this version: ignored"
+    return replace(config, protocol=known or HEADLINE), notes

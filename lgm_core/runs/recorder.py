@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.errors import UserError
-from lgm_core.base.files import append_line, forget_from, write_json
+from lgm_core.base.files import append_line, forget_from, to_disk, write_json
 from lgm_core.base.interfaces import LearnedSet, State
 from lgm_core.base.machine import idle_cores
 from lgm_core.base.regular_files import require_regular
@@ -29,7 +28,8 @@ from lgm_core.base.settings import RecordConfig
 from lgm_core.base.tensor_files import save_tensors
 from lgm_core.runs.checkpoints import read_checkpoint, write_checkpoint
 from lgm_core.runs.damage import set_aside_broken, set_aside_unusable
-from lgm_core.runs.frames import add_frame, frame_steps
+from lgm_core.runs.drawing import Drawing
+from lgm_core.runs.frames import frame_steps
 from lgm_core.runs.heart import STATE_OF_WISH, Heart, Listener, Stopped
 from lgm_core.runs.logged import logged_into
 from lgm_core.runs.source_runs import tensors_of
@@ -54,8 +54,7 @@ class Recorder:
         self._listener = listener or (lambda phase, done, total, values: None)
         self._values: dict[str, Any] = {}
         self._memory: Callable[[], int] = int
-        self._drawing = ThreadPoolExecutor(max_workers=1)
-        self._drawn: Future[None] = self._drawing.submit(lambda: None)
+        self._drawing = Drawing(run.frame_index)
         self._last_checkpoint = time.monotonic()
         self._frame_steps = frame_steps(steps, config.frames)
         self._log_every = max(math.ceil(steps / config.log_lines), 1)
@@ -71,7 +70,7 @@ class Recorder:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._drawing.shutdown(wait=True)
+        self._drawing.close()
         self.state = self._heart.end(error)
         if error is not None and self.state == "failed":
             logging.getLogger("lgm").error("".join(traceback.format_exception(error)))
@@ -139,29 +138,27 @@ class Recorder:
         self._append(self.run.metrics_file, step, values)
 
     def frame(self, step: int, images: Float[Tensor, "n 3 r r"]) -> None:
-        """Draw the set, images in [0, 1], as one atlas; encoding goes on beside the next step."""
+        """Draw the set, images in [0, 1], as one atlas, beside the next step; raises what the one before met."""
         self._heart.hold()
         pixels = (images.detach() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        self._drawn = self._drawing.submit(add_frame, pixels, step, self.run.frame_index)
+        self._drawing.add(pixels, step)
 
     def checkpoint(self, next_step: int, state: State) -> None:
-        """Replace the checkpoint by all that step number `next_step` depends on; the frames before it come first."""
-        self._drawn.result()
-        self._heart.hold()
+        """Replace the checkpoint by all that step `next_step` depends on; what was recorded before comes first."""
+        self._settle()
         write_checkpoint(self.run, next_step, state)
         self._last_checkpoint = time.monotonic()
 
     def restore(self) -> tuple[int, State]:
         """Next step and state of the checkpoint, (0, {}) without one; forgets what was logged after it."""
         next_step, state, notes = read_checkpoint(self.run)
-        files = (self.run.metrics_file, self.run.frame_index, self.run.trail_file, self.run.details_file)
-        for note in (*notes, *(forget_from(path, next_step) for path in files)):
+        for note in (*notes, *(forget_from(path, next_step) for path in self.run.line_files())):
             self.note(note)
         return next_step, state
 
     def result(self, learned: LearnedSet) -> None:
         """The set: images in [0, 1], labels, and what else the method has learned. A damaged one is set aside."""
-        self._heart.hold()
+        self._settle()
         self.note(set_aside_broken(self.run.synthetic))
         save_tensors(tensors_of(learned), self.run.synthetic)
         self.run.checkpoint_before.unlink(missing_ok=True)
@@ -234,6 +231,13 @@ class Recorder:
         """The report of one probe, under a name that tells its backbone and data set."""
         self.run.evals.mkdir(exist_ok=True)
         self._replace(self.run.evals / f"{name}.json", report)
+
+    def _settle(self) -> None:
+        """All frames and lines are on the disk: a checkpoint or result must not be ahead of them."""
+        self._drawing.wait()
+        self._heart.hold()
+        for path in filter(Path.exists, (*self.run.line_files(), self.run.frames)):
+            to_disk(path)
 
     def _replace(self, path: Path, values: dict[str, Any], indent: int | None = 1) -> None:
         """Replace a JSON file; a damaged one is set aside."""

@@ -11,6 +11,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from filelock import FileLock
+
 from lgm_core.analysis.catalog import INSTRUMENTS, OF_SETS
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
@@ -47,7 +49,11 @@ def start(config: RunConfig, places: Places) -> RunFolder:
     if run is None:
         require_here(config, places)
         require_room(store.root)
-        return store.create(config, environment(), copies(config, places))
+        copied = copies(config, places)
+        places.slots.mkdir(parents=True, exist_ok=True)
+        with FileLock(places.slots / "runs.lock", fallback_to_soft=False):
+            if (run := store.same(config)) is None:  # nobody else has made it meanwhile
+                return store.create(config, environment(), copied)
     there = run.config_to_work_on()
     known, asked = identity(there), identity(config)
     if config.kind == "baseline":  # how chosen images are judged does not change which are chosen

@@ -5,6 +5,7 @@
 ('running', 120, 0.41)
 """
 
+import math
 import os
 import platform
 import time
@@ -23,6 +24,7 @@ LEASE_SECONDS = 30.0
 """How long a writer on another machine holds its run after its last sign of life (`runs/lease.py`)."""
 PLANNER_SECONDS = 120.0
 """How long runs that wait on a cluster are taken to be waited for after their planner's last sign of life."""
+_MOST = {"pid": 2**31, "heartbeat": 1e11, "started": 1e11}  # more are no process, and no time
 STATES = ("queued", "running", "paused", "stopped", "failed", "finished", "lost")
 
 
@@ -99,7 +101,8 @@ def written_status(path: Path) -> Status:
     values: dict[str, Any] = {key: value for key, value in read_json(path).items() if key in known}
     for key, value in values.items():
         values[key] = value = tuple(value) if isinstance(value, list) else value
-        if not isinstance(value, int | float if isinstance(known[key], float) else type(known[key])):
+        fits = isinstance(value, int | float if isinstance(known[key], float) else type(known[key]))
+        if not fits or isinstance(value, int | float) and not 0 <= value < _MOST.get(key, math.inf):
             raise DamagedFile(f"{path} is damaged ({key} = {value!r}); move it away, and resume the run")
     status = Status(**values)
     if status.state not in STATES:

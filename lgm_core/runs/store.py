@@ -87,7 +87,7 @@ class RunStore:
             write_json(new.status_file, asdict(Status(steps=config.steps if config.kind == "distill" else 0)))
             if groups:
                 write_json(new.groups_file, groups, indent=None, sealed=True)
-            write_json(new.config_file, {"config": to_dict(config), "environment": environment}, durable=True)
+            write_json(new.config_file, {"config": to_dict(config), "environment": environment}, sealed=True)
             new.path.rename(run.path)  # also over an empty folder
             to_disk(self.root)
         except OSError as error:

@@ -74,20 +74,26 @@ class Trash:
             shutil.rmtree(self.root)
 
     def _folders(self) -> list[Path]:
-        groups = [self.root, *self.root.glob(".*/")]
+        groups = [self.root, *(path for path in self.root.glob(".*/") if _number(path) > 1)]
         return [path for group in groups for path in group.glob("[!.]*") if path.is_dir()]
 
     def _places(self, name: str) -> list[Path]:
         """Where runs of that name lie, the one that was put away last at the end."""
         found = [path for path in self._folders() if path.name == name]
-        return sorted(found, key=lambda path: int(path.parent.name[1:]) if path.parent != self.root else 1)
+        return sorted(found, key=lambda path: 1 if path.parent == self.root else _number(path.parent))
 
     def _free_place(self, name: str) -> Path:
         taken = self._places(name)
         if not taken:
             return self.root / name
         last = taken[-1].parent
-        return self.root / f".{1 + (int(last.name[1:]) if last != self.root else 1)}" / name
+        return self.root / f".{1 + (1 if last == self.root else _number(last))}" / name
+
+
+def _number(folder: Path) -> int:
+    """Of a folder such as `.2`; 0 for any other hidden one, which is none of the trash's."""
+    digits = folder.name[1:]
+    return int(digits) if digits.isdecimal() and len(digits) < 10 else 0
 
 
 def _is_under_way(run: RunFolder) -> bool:

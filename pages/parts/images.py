@@ -17,7 +17,8 @@ import streamlit as st
 from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
 from lgm_core.base.places import places
 from lgm_core.runs.damage import read_or_empty
-from lgm_core.runs.shapes import THUMBS, misfits
+from lgm_core.runs.misfits import misfits
+from lgm_core.runs.shapes import THUMBS
 from lgm_core.runs.store import RunFolder
 
 THUMBS_SCRIPT = Path(__file__).parent / "thumbs.js"  # shows thumbnails in a component; see `thumbs_for_script`

@@ -104,7 +104,7 @@ def _print_totals(done: dict[str, list[str]]) -> None:
 
 
 def _asked() -> argparse.Namespace:
-    kinds = ("distil", "baseline", "bank", "embed", "align", "rcig", "mkdt")
+    kinds = ("distil", "rarely", "baseline", "bank", "embed", "align", "rcig", "mkdt")
     folder = Path(tempfile.gettempdir()) / "lgm-crash-points"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds)

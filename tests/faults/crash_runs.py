@@ -66,6 +66,11 @@ def _distil(folder: Path) -> RunConfig:
     return change(RunConfig(dataset="digits"), _TINY, networks)
 
 
+def _rarely(folder: Path) -> RunConfig:
+    """No checkpoint before the last step: what is written meanwhile is asked for by nothing else."""
+    return change(_distil(folder), {"record": {"checkpoint_seconds": 1e6}})
+
+
 def _baseline(folder: Path) -> RunConfig:
     return change(_distil(folder), {"kind": "baseline", "baseline": {"choice": "centroids"}})
 
@@ -110,17 +115,17 @@ def _mkdt(folder: Path) -> RunConfig:
     )  # fmt: skip
 
 
-# "bank" is the run of "distil", disturbed in the features of the real images; that one in all the rest
+# "bank" is the run of "distil", disturbed in the features of the real images; that one, and "rarely", in all the rest
 KINDS: dict[str, Callable[[Path], RunConfig]] = {
-    "distil": _distil, "baseline": _baseline, "bank": _distil, "embed": _embed, "align": _align, "rcig": _rcig,
-    "mkdt": _mkdt,
+    "distil": _distil, "rarely": _rarely, "baseline": _baseline, "bank": _distil, "embed": _embed, "align": _align,
+    "rcig": _rcig, "mkdt": _mkdt,
 }  # fmt: skip
 
 
 def is_of(kind: str, path: str) -> bool:
     """Does a point of a kind lie at this path?"""
     in_bank = f"{os.sep}features{os.sep}" in path
-    return in_bank if kind == "bank" else not in_bank if kind == "distil" else True
+    return in_bank if kind == "bank" else not in_bank if kind in ("distil", "rarely") else True
 
 
 def forked(

@@ -11,7 +11,7 @@ import json
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,26 @@ def _of_another_type(name: str, content: bytes) -> bytes:
     return b"\x1f\x8b\x08\x00" + content
 
 
+def _odd(name: str, content: bytes, value: Any, of: type | None = None) -> bytes:
+    """JSON in which each value of a type, or a further one, is another; all other files as they are."""
+    if not name.endswith((".json", ".jsonl")):
+        return content
+    if name.endswith(".jsonl"):
+        *before, last = content.splitlines()
+        return b"".join(line + b"\n" for line in (*before, _odd(".json", last, value, of)))
+    values = json.loads(content)
+    values.pop("sha256_of_the_rest", None)
+    return json.dumps(values | {"further": value} if of is None else _with(values, value, of)).encode()
+
+
+def _with(values: Any, value: Any, of: type) -> Any:
+    if isinstance(values, dict):
+        return {name: _with(inner, value, of) for name, inner in values.items()} | {"further": value}
+    if isinstance(values, list):
+        return [_with(inner, value, of) for inner in values]
+    return value if type(values) is of else values
+
+
 def _turned(value: Any) -> Any:
     """Numbers become words, words lists, lists numbers, at every depth of objects."""
     if isinstance(value, Mapping):
@@ -102,6 +122,9 @@ HARMS: dict[str, Harm] = {
     "flipped": lambda name, content, share: _flipped(content, share),
     "garbage": lambda name, content, share: np.random.default_rng(7).bytes(500),
     "of another type": lambda name, content, share: _of_another_type(name, content),
+    "huge numbers": lambda name, content, share: _odd(name, content, 10**400, int),
+    "half letters": lambda name, content, share: _odd(name, content, "\ud800x", str),
+    "too deep": lambda name, content, share: _odd(name, content, reduce(lambda inner, _: [inner], range(700), [])),
     "not UTF-8": lambda name, content, share: content[: int(len(content) * share)] + b"\xff\xfe" + content[-20:],
 }
 

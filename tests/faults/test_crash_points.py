@@ -36,7 +36,8 @@ def tried(folder: Path, *options: str, **environment: str) -> subprocess.Complet
 
 @pytest.mark.skipif(not strace_points.is_here(), reason=strace_points.WITHOUT)
 @pytest.mark.parametrize(
-    ("kind", "most"), [("distil", 1), *(pytest.param(k, 6, marks=pytest.mark.slow) for k in ("embed", "rcig"))]
+    ("kind", "most"),
+    [("distil", 1), *(pytest.param(k, 6, marks=pytest.mark.slow) for k in ("rarely", "embed", "rcig"))],
 )
 def test_a_run_that_is_killed_or_refused_at_a_system_call_is_mended_by_the_same_command(kind, most, tmp_path):
     done = tried(tmp_path, "--kinds", kind, "--faults", "KILL", "ENOSPC", "--most", str(most))

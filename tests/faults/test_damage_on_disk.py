@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.presets import change
+from lgm_core.runs import drawing
 from lgm_core.runs import recorder as recorders
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.heart import Heart
@@ -136,6 +138,18 @@ def test_images_half_learned_do_not_go_on_with_other_weights_or_data(what: str, 
     assert run.status().state == "failed" and "changed since the run began" in run.status().error
 
 
+@pytest.mark.parametrize("old, new", [('"seed": 0', '"seed": 1'), ('"steps": 10', '"steps": 12')])
+def test_images_half_learned_do_not_go_on_with_other_settings(old: str, new: str, short, here: Places):
+    run = paused(short, here)
+    text = run.config_file.read_text()
+    assert old in text
+    run.config_file.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match="config.json is damaged .*undo the edit.*lgm fork"):
+        work(run, here)
+    run.config_file.write_text(text)
+    finished(run, here)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_where_it_begins(short, here: Places, monkeypatch):
     step = LinearGradientMatching.step
 
@@ -168,6 +182,31 @@ def test_a_disk_that_refuses_is_a_sentence_and_the_same_command_goes_on(
     said = run.status()
     assert said.state == "failed" and "checkpoint.safetensors" in said.error and "OSError" not in said.error
     assert finished(run, here).read_bytes() == wanted
+
+
+@pytest.mark.parametrize("step", [1, 9])
+def test_a_frame_that_cannot_be_written_ends_the_run_and_the_same_command_writes_it(
+    step: int, short, wanted: bytes, here: Places, monkeypatch
+):
+    """Also where no checkpoint asks for it before the last step, or, of a choice of real images, at all."""
+    learning = change(short, {"record": {"checkpoint_seconds": 1e6, "frames": 10}})
+    choosing = change(learning, {"kind": "baseline", "baseline": {"choice": "random"}})
+    for config, lost in ((learning, step), (choosing, 0)):
+        run, draw = start(config, here), drawing.add_frame
+
+        def refused(pictures: np.ndarray, number: int, index: Path, draw=draw, lost=lost) -> None:
+            if number == lost:
+                raise OSError(errno.ENOSPC, "No space left on device", str(index))
+            draw(pictures, number, index)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(drawing, "add_frame", refused)
+            with pytest.raises(OSError, match="No space left"):
+                work(run, here)
+        assert run.status().state == "failed" and not run.synthetic.exists()
+        finished(run, here)
+        assert lost in [frame["step"] for frame in run.frame_list()] and run.problems() == []
+        assert config.kind == "baseline" or run.synthetic.read_bytes() == wanted
 
 
 def test_the_heart_beats_on_after_a_refused_write(short, here: Places, monkeypatch):

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from lgm_core.base.errors import DamagedFile
 from lgm_core.base.regular_files import require_regular
 from lgm_core.methods.lgm.natural_colour import CORRELATION_ROOT
+from lgm_core.runs.damage import named_step
 from lgm_core.runs.store import RunFolder
 
 _PREFIX = "synthetic.level_"
@@ -29,7 +30,7 @@ def level_facts(run: RunFolder) -> tuple[int, list[int]]:
     try:
         require_regular(run.checkpoint)
         with safe_open(run.checkpoint, framework="numpy") as file:
-            return int((file.metadata() or {}).get("next_step", 0)), _sides(file)
+            return named_step(file.metadata() or {}) or 0, _sides(file)
     except (DamagedFile, OSError, SafetensorError):
         return 0, []
 

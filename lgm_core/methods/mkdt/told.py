@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from lgm_core.runs.shapes import NUMBER, misfits
+from lgm_core.runs.misfits import NUMBER, misfits
 
 DETAILS = {"step": int, "loss": NUMBER, "rate": NUMBER, "expert": int, "start": int}
 _PARTS = 4  # of a run

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from lgm_core.methods.rcig.config import RCIGSettings
-from lgm_core.runs.shapes import MAYBE, misfits
+from lgm_core.runs.misfits import MAYBE, misfits
 
 DETAILS = {
     "labels": [[MAYBE]], "label_rows": str, "temperature": MAYBE, "inner?": [MAYBE], "solve?": [MAYBE],

@@ -13,7 +13,9 @@ from typing import Any
 
 from lgm_core.base.places import VERSION
 from lgm_core.runs import shapes
+from lgm_core.runs.finding_shapes import FINDINGS
 from lgm_core.runs.marks import Marks
+from lgm_core.runs.misfits import NUMBER
 from lgm_core.runs.status import Status
 from pages.parts.maps.points import COLOURINGS, METHODS
 
@@ -94,7 +96,7 @@ def _get(path: str, summary: str, content: str, answer: Schema | None = None, *,
 _JSON, _WEBP, _HTML, _ANY = "application/json", "image/webp", "text/html", "*/*"
 _BYTES = "application/octet-stream"
 _LEVELS = schema({"step": int, "sides": [int]})
-_FINDINGS = {"anyOf": [schema({"kind": str} | dict(shape)) for shape in shapes.FINDINGS.values()]}
+_FINDINGS = {"anyOf": [schema({"kind": str} | dict(shape)) for shape in FINDINGS.values()]}
 _MAP = {"anyOf": [schema(shapes.MAP_OF_BACKBONE), schema(shapes.MAP_OF_RUN)]}
 _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/api/runs", "All runs, oldest first, and a sentence for each folder that is left out.", _JSON, _RUNS),
@@ -115,7 +117,7 @@ _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/app/static/reports/{file}", "A report that the dashboard shows.", _HTML, None),
 )
 _GROWING = {
-    "metrics": ("The lines of metrics", {"loss?": shapes.NUMBER}),
+    "metrics": ("The lines of metrics", {"loss?": NUMBER}),
     "frames": ("The frames that there are", shapes.FRAME),
     "trail": ("Where the synthetic images lay on the map", shapes.LINES["trail.jsonl"]),
 }

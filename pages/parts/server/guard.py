@@ -49,4 +49,7 @@ class Guard:
 
     def _is_own(self, headers: Headers) -> bool:
         origin = headers.get("origin")
-        return origin is None or origin in self.allowed or urlsplit(origin).netloc == headers.get("host")
+        try:
+            return origin is None or origin in self.allowed or urlsplit(origin).netloc == headers.get("host")
+        except ValueError:  # no address at all, such as "http://["
+            return False

@@ -39,7 +39,7 @@ _FACTS = ("kind", "dataset", "backbone", "method", "study", "source", "example")
 @endpoint
 def frame(request: Request) -> Response:
     """One frame of a run; it never changes."""
-    path = inside(_run(request).frames, request.path_params["file"])
+    path = inside(_run(request).path, "frames", request.path_params["file"])
     if path.suffix != ".webp":
         raise NotHere
     return FileResponse(path, media_type="image/webp", headers=FOR_EVER)
@@ -177,12 +177,13 @@ def lines_of(name: str) -> Callable[[Request], Response]:
 
     @endpoint
     def answer(request: Request) -> Response:
-        offset, path = int(request.query_params.get("offset", "0")), getattr(_run(request), name)
+        offset, run = int(request.query_params.get("offset", "0")), _run(request)
+        path = getattr(run, name)
         if not 0 <= offset < 2**63:
             raise ValueError("an offset is a number of bytes, at least 0")
         if not path.exists():
             return _json({"lines": [], "offset": 0, "reset": offset > 0, "damaged": 0})
-        inside(path.parent, path.name)
+        inside(run.path, *path.relative_to(run.path).parts)
         reset = not starts_line(path, offset)
         found = good_lines(path, 0 if reset else offset)
         return _json({"lines": found.good, "offset": found.end, "reset": reset, "damaged": found.damaged})
