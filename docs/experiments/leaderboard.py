@@ -30,6 +30,8 @@ RECORDS: dict[str, tuple[int, tuple[str, ...], int]] = {
     "minute-2026-11-26": (60, (M3,), 240),
     "joint-minute-2026-11-26": (60, (M3, R18), 150),
     "ten-minutes-2026-11-26": (600, (M3, R18), 300),
+    "minute-full": (60, (M3,), 400),
+    "ten-minutes-full": (600, (M3, R18), 1400),
 }
 OWN, UNSEEN = 0.85, 0.90
 
