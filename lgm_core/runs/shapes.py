@@ -40,8 +40,7 @@ REPORT: Mapping[str, Any] = {
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
     "group_confusion?": [[int]], "mistaken?": [{"true": _natural, "taken": _natural, "images": [_natural]}],
-    "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
-    "mark?": str,
+    "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE}, "mark?": str,
 }  # fmt: skip
 ALIGNMENT = {
     "backbones": [str], "images": int, "cka": [[MAYBE]], "cka_debiased?": [[MAYBE]], "mutual_knn": dict,
@@ -88,6 +87,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
         "backbones": [str], "thumbs?": str, "power": {"set": [NUMBER], "real": [NUMBER]}, "strengths": dict,
         "damage": dict, "lab": {"centres": [[NUMBER]], "set": [[NUMBER]], "real": [[NUMBER]]},
         "copies": [{"image": int, "label": int, "nearest": int, "cosine": NUMBER, "ssim": NUMBER}],
+        "diversity?": [{"backbone": str, "cosine": NUMBER, "coverage": NUMBER}],
     },
     "backbone": _COUNTS | {
         "backbone": str, "feature": str, "feature_size": int, "judges": dict, "spectrum": [NUMBER], "thumbs": str,
