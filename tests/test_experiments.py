@@ -29,6 +29,15 @@ def test_all_that_a_script_imports_exists(script: Path):
             assert not lost, f"{node.module} has no {lost}"
 
 
+def test_every_record_can_be_run_on_both_data_sets(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "experiments"))
+    board = importlib.import_module("leaderboard")
+    for _, backbones, steps in board.RECORDS.values():
+        for data, cut in board.CUTS.items():
+            validate(preset("preview", dataset=data, backbone="+".join(backbones), steps=steps, lgm=board.WHITE, **cut))
+    assert re.fullmatch(r"([0-9a-f]{7,}|unknown)( changed)?", board._commit())
+
+
 def test_every_row_of_the_table_of_held_out_backbones_can_be_run(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "experiments"))
     rows = importlib.import_module("held_out").PLAN
