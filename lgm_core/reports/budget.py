@@ -1,6 +1,6 @@
 """What a set of images cost, to stand beside what it is worth. Needs no torch.
 
->>> budget_of(run).words
+>>> budget_of(run, images=10).words
 '118 s of steps, 9,000 views seen, 2 backbones, all training labels'
 """
 
@@ -36,8 +36,8 @@ class Budget:
         return ", ".join([*told, self.labels])
 
 
-def budget_of(run: RunFolder) -> Budget:
-    """The budget of a run that made or chose images; seconds are those of the logged steps, taken for all steps."""
+def budget_of(run: RunFolder, images: int) -> Budget:
+    """The budget of a run that made or chose so many images; seconds are those of logged steps, taken for all steps."""
     config = run.config()
     networks = len(took_part(config))
     if config.kind != "distill":
@@ -45,7 +45,6 @@ def budget_of(run: RunFolder) -> Budget:
         labels = "all training labels" if whole else "only their own labels"
         return Budget(seconds=0.0, seen=0, networks=networks, labels=labels)
     steps, row = config.steps - config.fork_step, known_method(config)
-    images = max((report["train_images"] for report in run.eval_reports()), default=0)
     return Budget(
         seconds=steps * (_STEP_SECONDS.of(run.metrics_file) if run.metrics_file.exists() else 0.0),
         seen=round(steps * own_settings(config).views_of_a_step(images, len(config.networks()))) if row else 0,
@@ -54,9 +53,9 @@ def budget_of(run: RunFolder) -> Budget:
     )
 
 
-def budget_of_several(runs: Iterable[RunFolder]) -> Budget | None:
+def budget_of_several(runs: Iterable[RunFolder], images: int) -> Budget | None:
     """That of runs which differ in the seed alone, with the median of their seconds; None for no run."""
-    found = [budget_of(run) for run in runs]
+    found = [budget_of(run, images) for run in runs]
     return replace(found[0], seconds=median(one.seconds for one in found)) if found else None
 
 

@@ -87,7 +87,7 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
         cells = {name: _cell(found) for name, found in reports[label].items()}
         sets = _by_set(reports[label], judges, configs)
         unseen = worst_unseen(makers[label], sets.values(), [*judges.values()])
-        budget = budget_of_several(named[run] for run in sets if run in named)
+        budget = budget_of_several((named[run] for run in sets if run in named), images)
         rows.append(replace(origin[label], images=images, cells=cells, unseen=unseen, budget=budget))
     return Table(columns=columns, rows=tuple(rows))
 

@@ -92,5 +92,5 @@ def own_report(run: RunFolder) -> dict[str, Any] | None:
 
 UNSEEN_WORDS = (
     "Worst unseen: run by run the worst of the backbones that took no part in making or choosing the images (of N), "
-    "mean and spread over runs."
+    "by one protocol, the usual one where it judged; mean and spread over runs."
 )
