@@ -45,7 +45,7 @@ demo: setup
 		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol converged --seeds 1 --draws 3 --steps 150 \
 		--lgm.whiten full --lgm.objective cosine-per-class --probe.full-views 2
 
-# The current records of docs/leaderboard.md, three seeds each; some 25 minutes, and true seconds, on idle cores.
+# The current records of docs/leaderboard.md, three seeds each; some ninety minutes, and true seconds, on idle cores.
 race: setup
 	$(BIN)/lgm fetch resnet18 dinov2_vits14
 	$(BIN)/python docs/experiments/leaderboard.py run

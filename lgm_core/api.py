@@ -16,6 +16,7 @@ from lgm_core.cli.console import progress_bar
 from lgm_core.config import RunConfig
 from lgm_core.engine import images_of
 from lgm_core.evaluation.catalog import HEADLINE
+from lgm_core.jobs.effort import effort_changes
 from lgm_core.jobs.forking import prepare_forks
 from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
@@ -83,16 +84,30 @@ class Run:
         return f"Run({self.id!r}, {self.state})"
 
 
-def distill(dataset: str, backbone: str, *, preset: str = "standard", progress: bool = True, **settings: Any) -> Run:
+def distill(
+    dataset: str, backbone: str, *, preset: str = "", effort: str = "", progress: bool = True, **settings: Any
+) -> Run:
     """Distil a data set and wait for it; the same call again goes on with, or opens, the same run.
 
-    `settings` are those of `RunConfig`, groups as dicts. Raises `UserError` for wrong names and values.
+    `backbone`: "A+B" learns one set in both. `preset` (default "standard") or `effort` ("quick", "normal", "long") says
+    where to start from; `settings` are those of `RunConfig`, groups as dicts, and win over both. Raises `UserError` for
+    wrong names and values.
     """
-    return _do(preset_config(preset, dataset=dataset, backbone=backbone, **settings), progress)
+    if preset and effort:
+        raise UserError(f"effort={effort!r} and preset={preset!r} both say where to start from: give one of them")
+    config = preset_config(preset or "standard", dataset=dataset, backbone=backbone, **settings)
+    if effort:
+        config = change(config, effort_changes(config, effort), settings)
+    return _do(config, progress)
 
 
 def baseline(choice: str, dataset: str = "", backbone: str = "", *, progress: bool = True, **settings: Any) -> Run:
-    """Choose real images ("random", "centroids", "neighbours" of a `source` run, "full") and probe them.
+    """Choose real images, `images_per_class` of each, and judge them. `choice` is one of:
+
+    - "random"; by the features of a backbone, or of several, "A+B": "centroids", "herding", "k-centres", "best-random",
+      "greedy", "neighbours" of a `source` run; "high-loss", those hardest for networks that learn a teacher's targets
+    - "indices", of baseline={"indices": FILE}; "given" and "imported", those in baseline={"folder": PATH}; "full", all
+    - "none", which judges networks without pre-training
 
     Neighbours take data set and backbone from their source. Raises `UserError` where others are given, and where
     another choice is given none.

@@ -103,6 +103,7 @@ def validate(config: RunConfig) -> RunConfig:
     if config.kind in ("distill", "baseline", "evaluate"):
         check_students((*config.networks(), *config.evaluate_on, config.pretrain.teacher), config.scratch)
         check_protocols(config)
+        _check_named_once(config)
     row = method_of(config)
     if config.kind == "distill":
         if len(config.networks()) > 1 and not row.joint:
@@ -116,6 +117,13 @@ def validate(config: RunConfig) -> RunConfig:
             f"the fork begins at step {config.fork_step}, but the run ends at {config.steps}; raise steps above it"
         )
     return config
+
+
+def _check_named_once(config: RunConfig) -> None:
+    networks = config.networks()
+    twice = [name for place, name in enumerate(networks) if name in networks[:place]]
+    if twice:
+        raise ConfigError(f"{twice[0]} is named twice in {config.backbone}: name each backbone once")
 
 
 def is_contrast(config: SharedConfig) -> bool:

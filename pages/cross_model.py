@@ -7,6 +7,7 @@ from lgm_core.config import is_contrast
 from lgm_core.evaluation.protocol import column_of, judged_by, network_of, spread_over, what_is_unlike
 from lgm_core.reports.matrix import Matrix, View, config_of, fillings, study_matrix
 from lgm_core.reports.summary import LOWER_BOUND, Row
+from lgm_core.reports.unseen import UNSEEN_WORDS
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
 from pages.parts.maps.embedded import with_features
@@ -68,6 +69,7 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
     words = [NOTES[view]] + ([LOWER_BOUND] if full else [])
     words += [plain(what_is_unlike(map(config_of, runs), matrix.columns))]
     words += [f"Judged by {judged_by(matrix.columns)}; mean ± standard deviation over {spread_over(matrix.columns)}."]
+    words += [UNSEEN_WORDS] if view == "raw" and matrix.tells_unseen else []
     words += ["Click a cell to open it."]
     st.caption(
         f"{' '.join(filter(None, words))} Cells: {', '.join(f'{count} {state}' for state, count in counts.items())}."

@@ -53,13 +53,19 @@ with form:
         fine = show_backbones(backbones, dataset) and fine
         sets = pick_sets(method, backbones)  # what each of the sets is learned in
     base = replace(given, dataset=dataset, backbone=sets[0] if sets else "")
-    if name in efforts_of(method) and sets:
-        base = with_effort(base, name)
-        name = f"{name}_{base.steps}_{base.lgm.views}_{base.synthetic.resolution}"  # other values are other inputs
-    first_fields = ("steps", "images_per_class", "seed")
+    by_rules = name in efforts_of(method) and bool(sets)
+    base = with_effort(base, name, sets) if by_rules else base
     more_fields = ("normalisation",) if method.networks == "frozen" else ()
-    start = linked(base, (*first_fields, *more_fields, "protocol", *method.tabs))
-    changes = draw_fields(base, f"run_{name}", names=first_fields, start=start)
+    shown = ("steps", "images_per_class", "seed", *more_fields, "protocol", *method.tabs)
+    start, slots, changes = linked(base, shown), st.columns(3, vertical_alignment="bottom"), {}
+    for slot, field in zip(slots[1:], ("images_per_class", "seed"), strict=True):  # the rules look at the first
+        with slot:
+            changes |= draw_fields(base, f"run_{name}", names=(field,), columns=1, start=start)
+    if by_rules:
+        base = with_effort(change(base, changes), name, sets)
+        start, name = linked(base, shown), f"{name}_{base.steps}_{base.lgm.views}_{base.synthetic.resolution}"
+    with slots[0]:  # other values are other inputs
+        changes |= draw_fields(base, f"run_{name}", names=("steps",), columns=1, start=start)
     further = pick_backbones(
         key="evaluate", default=judges, label=f"Additional {method.noun}s to evaluate on", help=method.judged,
         among=judges_of(method),
@@ -78,7 +84,9 @@ with form:
     )  # fmt: skip
     study = ""
     if wanted or several:
-        flags = replace(flags, **draw_fields(flags, "study", names=("seeds", "draws", "baselines")))
+        asked = ["seeds", "draws", "baselines", *(["rivals"] if method.networks == "frozen" else [])]
+        asked += ["ablate"] if method.ablations else []
+        flags = replace(flags, **draw_fields(flags, "study", names=asked))
         made = f"{file_name(dataset, keep='')}-{time.strftime('%m%d-%H%M')}"
         study = st.text_input("Name of the study", value=made, key="study_name").strip()
 

@@ -97,3 +97,34 @@ def test_nothing_is_said_of_time_that_is_not_known(page: Open):
         assert not [
             words for words in row.preset_words.values() if "minute" in words.lower() or "hour" in words.lower()
         ]
+
+
+def test_each_alone_and_one_set_for_all_make_one_study_with_rivals_and_parts(page: Open):
+    link = {"dataset": "scenes", "preset": "preview", "backbones": ["mobilenet_v2", "mobilenet_v3_small"]}
+    joint = "mobilenet_v2+mobilenet_v3_small"
+    assert "--distil-with mobilenet_v2 mobilenet_v3_small" in command(page("launch", **link))
+    assert f" distill scenes {joint} " in command(page("launch", sets="together", **link))
+    test = page("launch", sets="both", **link)
+    words = command(test)
+    assert f"--distil-with mobilenet_v2 mobilenet_v3_small {joint}" in words and "--rivals" not in words
+    plain = next(head.value for head in test.subheader if head.value.endswith("runs"))
+    for label in ("Rivals", "Ablate"):
+        next(toggle for toggle in test.toggle if toggle.label == label).set_value(True)
+    test.run()
+    assert not test.exception and "--rivals" in command(test) and "--ablate" in command(test)
+    more = next(head.value for head in test.subheader if head.value.endswith("runs"))
+    assert int(more.split()[0]) > int(plain.split()[0]) + 3 * 3 * 8  # three sets of three seeds, nearly all parts
+    offered = {toggle.label for toggle in page("launch", method="rcig", as_study="true").toggle}
+    assert "Baselines" in offered and not offered & {"Rivals", "Ablate"}
+
+
+def test_an_effort_looks_at_the_images_of_a_class_and_the_sets(page: Open):
+    link = {"dataset": "imagenette", "preset": "normal", "backbones": ["mobilenet_v2", "mobilenet_v3_small"]}
+    assert "--steps 1200" in command(page("launch", sets="both", **link))
+    assert "--steps 600" in command(page("launch", sets="each", **link))
+    test = page("launch", sets="together", **link)
+    box(test, "Images per class").set_value(50)
+    words = command(test.run())
+    assert (
+        not test.exception and "--steps 3000" in words and "--lgm.views 2" in words and "--images-per-class 50" in words
+    )

@@ -105,7 +105,9 @@ def test_the_style_of_a_set_stands_beside_real_images(store):
         "lab": {"centres": thirds, "set": thirds, "real": thirds}, "strengths": {"noise": [0.0, 0.1]},
         "damage": {"noise": {BACKBONES[0]: [0.8, 0.4]}},
         "copies": [{"image": 0, "label": 0, "nearest": 3, "cosine": 0.81, "ssim": 0.2}],
+        "diversity": [{"backbone": BACKBONES[0], "cosine": 0.643, "coverage": 0.871}],
     })  # fmt: skip
     page = open_page("backbones", dataset="imagenette", backbones=[BACKBONES[0]], view="style", run=source.id)
     assert not page.exception and len(page.get("plotly_chart")) == 5
+    assert page.table[0].value.iloc[0].tolist()[1:] == ["0.643", "87.1"]
     assert "cosine 0.81" in said(page) and "test images stay as" in said(page)

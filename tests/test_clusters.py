@@ -7,7 +7,7 @@ import torch
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError, UserError
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, validate
 from lgm_core.engine import images_of, start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm.clusters import parts_of_classes
@@ -55,5 +55,10 @@ def test_a_study_takes_away_one_part_of_the_method_at_a_time():
     assert not apart["no augmentation"].augment.crop and apart["one view"].lgm.views == 1
     assert row_label(apart["not whitened"]) == "distilled with mobilenet_v2 (preview), not whitened"
     assert len({row_label(config) for config in plan}) == len(plan) / 2
+    for side in (64, 256):
+        small = preset("preview", name="parts", dataset="scenes", synthetic={"resolution": side})
+        found = {config.variant: config for config in plan_study(small, StudyFlags(seeds=1, ablate=True))}
+        assert validate(found["pyramid at full size"]).pyramid.start == side
+    assert [validate(config) for config in plan_study(preset("paper", name="parts"), StudyFlags(ablate=True))]
     with pytest.raises(ConfigError, match="RCIG has no ablations; leave --ablate out"):
         plan_study(preset("rcig_digits", name="none"), StudyFlags(ablate=True))

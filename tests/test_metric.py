@@ -18,6 +18,8 @@ from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
+from lgm_core.runs.store import RunStore
+from tests.fake_runs import fake_distill
 
 CLASSES, WIDTH = 3, 5
 CPU = torch.device("cpu")
@@ -104,14 +106,52 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
         ),
         (
             {"whiten": "none", "whiten_beta_end": 0.1},
-            "lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full",
+            "lgm.whiten-beta-end changes nothing without a metric: leave it out, or add --lgm.whiten full",
         ),
+        ({"whiten": "none", "whiten_beta": 3.0}, "lgm.whiten-beta changes nothing without a metric"),
+        ({"whiten": "none", "whiten_power": 1.0}, "lgm.whiten-power changes nothing without a metric"),
+        (
+            {"objective": "ridge", "whiten_beta_end": 0.1},
+            "lgm.whiten-beta-end changes nothing without the metric that lgm.objective ridge has not: leave it out, or "
+            "choose another objective",
+        ),
+        ({"target": "batch", "whiten_beta_end": 0.1}, "without the metric that lgm.target batch has not"),
+        ({"head_std": 0.1}, "lgm.head-std changes nothing without the random heads that lgm.target mean has not"),
+        ({"objective": "ridge", "head_std": 0.1, "target": "bank"}, "lgm.target changes nothing without the real grad"),
+        ({"ridge_lambda": 0.1}, "lgm.ridge-lambda changes nothing without the ridge that another objective has not"),
+        ({"source_weights": (3,)}, "lgm.source-weights changes nothing without several backbones, A.B: leave it out"),
+        ({"joint": "all"}, "lgm.joint changes nothing without several backbones"),
         ({"source_views": (3, 2)}, "lgm.source-views has 2 values for 1 backbone: give one for each, in their order"),
     ],
 )
 def test_settings_that_make_no_sense_together_are_refused_by_name(lgm: dict, words: str):
     with pytest.raises(ConfigError, match=words):
         validate(preset("preview", lgm=lgm))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "lgm"),
+    [
+        ("mobilenet_v2+resnet18", {"joint": "all", "source_weights": (1, 2)}),
+        ("mobilenet_v2", {"target": "bank", "head_std": 0.1, "whiten_beta": 3.0, "whiten_power": 1.0}),
+        ("mobilenet_v2", {"target": "batch", "head_std": 0.1}),
+        ("mobilenet_v2", {"objective": "ridge", "ridge_lambda": 0.1, "ridge_temperature": 1.0}),
+    ],
+)
+def test_settings_that_change_something_are_taken(backbone: str, lgm: dict):
+    validate(preset("preview", backbone=backbone, lgm=lgm))
+
+
+def test_a_run_of_before_with_such_settings_still_opens(store: RunStore):
+    run = fake_distill(store, name="idle", backbone="mobilenet_v2", lgm={"joint": "all", "ridge_lambda": 0.1})
+    assert run.config().lgm.joint == "all" and run.notes() == [] and run.why_not_resumed() == ""
+    validate(change(run.config(), {"kind": "evaluate", "source": run.id, "evaluate_on": ("resnet18",)}))
+
+
+def test_one_backbone_is_not_named_twice():
+    for kind in ("distill", "baseline"):
+        with pytest.raises(ConfigError, match="mobilenet_v2 is named twice in mobilenet_v2.resnet18.mobilenet_v2"):
+            validate(preset("preview", kind=kind, backbone="mobilenet_v2+resnet18+mobilenet_v2"))
 
 
 @pytest.mark.parametrize(("images", "kind"), [(3, False), (30, True)])

@@ -20,18 +20,22 @@ from lgm_core.base.interfaces import generator
 from lgm_core.base.places import Places
 from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.base.settings import AugmentConfig, joined
+from lgm_core.cli.flags import parse_with
 from lgm_core.config import RunConfig, validate
+from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.engine import start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
+from lgm_core.methods.lgm.gradients import LinearHead
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.objectives.ridge import RidgeHead, ridge_head
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.source import Source
-from lgm_core.methods.lgm.step import LinearGradientMatching, turns
-from lgm_core.methods.lgm.targets import MeanTarget
+from lgm_core.methods.lgm.step import LinearGradientMatching, next_turn, turns
+from lgm_core.methods.lgm.targets import BatchTarget, MeanTarget
 from lgm_core.presets import change, preset
-from lgm_core.reports.summary import own_report, row_label
+from lgm_core.reports.summary import row_label
+from lgm_core.reports.unseen import own_report
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.recorder import Recorder
 from lgm_core.runs.store import RunStore
@@ -106,6 +110,30 @@ def test_a_resumed_joint_run_goes_on_with_the_same_bits(settings: dict, toy, com
     for name, tensor in whole.state().items():
         assert torch.equal(tensor, second.state()[name]), name
     assert torch.equal(whole.export().images, second.export().images)
+
+
+def test_seeking_flat_minima_the_loss_is_that_of_the_images_themselves(toy, compute):
+    flat, plain = (_distiller(toy, compute, flat_radius=radius) for radius in (0.5, 0.0))
+    assert flat.step(0).loss == plain.step(0).loss
+    assert not torch.equal(flat.synthetic.images(), plain.synthetic.images())
+
+
+def test_a_fresh_batch_is_read_ahead_for_the_next_turn_and_once(toy, compute, monkeypatch):
+    images = ArrayImages(
+        name="toy", shards=[np.zeros((40, 16, 16, 3), np.uint8)], labels=[n % C for n in range(40)], classes="abcd"
+    )
+    augment, read = Augment(AugmentConfig(), side=16, seed=0, device="cpu"), []
+    target = BatchTarget(
+        images, toy, augment, compute, batch=8, resize=16, balanced=True, seed=0,
+        next_step=lambda step: next_turn(step, 0, (1, 2)),
+    )  # fmt: skip
+    whole = target._read
+    monkeypatch.setattr(target, "_read", lambda step, mine: read.append(step) or whole(step, mine))
+    head = LinearHead.draw(classes=C, features=toy.feature_size, std=0.1, random=generator("cpu", 0))
+    for step in (1, 1, 4, 4):  # twice each, as flat minima need
+        target.gradient(head, step)
+    target._reader.shutdown()
+    assert read == [1, 4, 7]
 
 
 def test_the_average_is_that_of_the_last_images(toy, compute):
@@ -187,6 +215,13 @@ def test_a_study_has_a_joint_set_its_own_centroids_and_its_rivals():
     choices = {(config.baseline.choice, config.backbone) for config in plan.values() if config.kind == "baseline"}
     joint = "mobilenet_v2+resnet18"
     assert {("centroids", joint), ("greedy", joint), ("best-random", joint), ("greedy", "mobilenet_v2")} <= choices
+    twice = plan_study(base, replace(flags, seeds=2))
+    seeds = [config.seed for config in twice if (config.baseline.choice, config.backbone) == ("greedy", joint)]
+    words = "both scenes --distil-with mobilenet_v2 mobilenet_v2+resnet18 --lgm.joint all --lgm.source-views 3 2"
+    config, own = parse_with(words.split(), prog="lgm study", positional=("name", "dataset"), extra=StudyFlags())
+    made = [validate(one).lgm for one in plan_study(config, StudyFlags(**own)) if one.kind == "distill"]
+    assert [(one.joint, one.source_views) for one in made] == [("turn", ())] * 3 + [("all", (3, 2))] * 3
+    assert seeds == [0, 1] and len({config.name for config in twice}) == len(twice)
     assert ("neighbours", joint) in choices and ("greedy", "resnet18") not in choices
 
 

@@ -10,7 +10,8 @@ from lgm_core.config import RunConfig, validate
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import preset
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.summary import own_report, row_label
+from lgm_core.reports.summary import row_label
+from lgm_core.reports.unseen import own_report
 from lgm_core.runs.start import require_here
 from lgm_core.runs.store import RunStore
 from tests.fake_runs import fake_distill

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from lgm_core.analysis.style_measures import STRENGTHS, damaged, lab_histograms, most_alike, radial_power
+from lgm_core.analysis.style_measures import (
+    STRENGTHS,
+    coverage,
+    damaged,
+    lab_histograms,
+    most_alike,
+    nearest_of_own,
+    radial_power,
+)
 from lgm_core.base.files import read_json
 from lgm_core.engine import work
 from lgm_core.presets import change
@@ -46,11 +54,30 @@ def test_a_copy_is_told_from_another_image():
     assert float(most_alike(images, torch.rand(2, 3, 32, 32, generator=random)).max()) < 0.5
 
 
+def test_copies_of_each_other_have_cosine_one_and_cover_as_much_as_one_image():
+    labels = torch.tensor([0, 0, 1, 1])
+    axes = torch.eye(4)
+    apart, copies = axes[[0, 1, 2, 3]], axes[[0, 0, 2, 2]]
+    assert nearest_of_own(apart, labels) == 0 and nearest_of_own(copies, labels) == 1
+    real, of = axes.repeat(5, 1), torch.tensor([0, 0, 1, 1]).repeat(5)
+    assert coverage(apart, labels, real, of) == pytest.approx(1)
+    assert coverage(copies, labels, real, of) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="class 1 has 1 image"):
+        nearest_of_own(apart[:3], labels[:3])
+
+
+def test_coverage_is_the_effective_share_of_images_that_are_nearest_to_real_ones():
+    labels, real = torch.zeros(4, dtype=torch.int64), torch.eye(4)[[0, 0, 0, 1]]
+    expected = math.exp(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25))) / 4
+    assert coverage(3 * torch.eye(4), labels, real, labels) == pytest.approx(expected)
+
+
 def test_a_run_finds_the_real_images_that_a_set_copies(small_run, small_weights, here, monkeypatch):
     monkeypatch.setitem(STRENGTHS, "JPEG quality", (100.0, 10.0))
     for kind in ("blur, px", "noise", "side, px"):
         monkeypatch.delitem(STRENGTHS, kind)
     chosen = {"kind": "baseline", "baseline": {"choice": "random"}, "evaluate_on": [], "name": "real"}
+    chosen["images_per_class"] = 2
     copied = change(small_run, chosen)
     made = start(copied, here)
     assert work(made, here) == "finished"
@@ -63,6 +90,9 @@ def test_a_run_finds_the_real_images_that_a_set_copies(small_run, small_weights,
     ((accuracies,),) = [list(rows.values()) for rows in found["damage"].values()]
     assert len(accuracies) == 2 and all(0 <= value <= 1 for value in accuracies)
     assert read_json(here.thumbs / found["thumbs"] / "index.json")["split"] == "train"
+    (diversity,) = found["diversity"]
+    assert -1 <= diversity["cosine"] < 1 and 0.5 <= diversity["coverage"] <= 1  # of three real images a class, two
+    assert "coverage of the class's real images, %" in str(tables(found)[-1])
     assert run.problems() == [] and [title.split(":")[0] for title, _, _ in tables(found)][0] == "real"
 
 

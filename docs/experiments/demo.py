@@ -1,4 +1,4 @@
-"""`make demo` over three seeds: the set that is distilled beats every real pick of as many images in its own backbone.
+"""`make demo` over three seeds: the set that is distilled beats its real picks of as many images in its own backbone.
 
     python docs/experiments/demo.py
 

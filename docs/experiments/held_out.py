@@ -2,8 +2,8 @@
 
 `all-but-X` leaves one of five backbones out, and is matched by the other four in turn.
 
-    python docs/experiments/held_out.py run [NAME ...]   # what is not there yet, one run after another
-    python docs/experiments/held_out.py table            # Markdown, of what is there
+    python docs/experiments/held_out.py run [NAME ...] [--seeds 0 1]     # what is not there yet, one run after another
+    python docs/experiments/held_out.py table [NAME ...] [--seeds 0 1]   # Markdown, of what is there
 
 Imagenette, 100 training photographs per class, one image per class, three views a step, one view per photograph in the
 banks, judged by the nearest class mean on 1,200 test photographs (`nearest-mean`) and by the paper's probe (`paper`).
@@ -12,11 +12,12 @@ folder; a run that is there is not made again. Seconds are those of the steps al
 did. Needs Imagenette and CIFAR-10 ($LGM_DATASETS) and the weights of the five backbones ($LGM_WEIGHTS).
 """
 
+import argparse
 import statistics
-import sys
 from typing import Any
 
 import lgm_core
+from lgm_core.base.names import require_known
 from lgm_core.base.places import places
 from lgm_core.runs.store import RunStore
 
@@ -24,8 +25,9 @@ M3, LITE, M2, R18, DINO = "mobilenet_v3_small", "tf_efficientnet_lite0", "mobile
 ALL = (M3, LITE, M2, R18, DINO)
 SHORT = {M3: "MobileNetV3-small", LITE: "EfficientNet-Lite0", M2: "MobileNetV2", R18: "ResNet-18", DINO: "DINOv2 ViT-S"}
 QUIET = {"live": {"times": 0}, "record": {"frames": 12, "map_images": 0, "thumbnails": False}}
-PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # `preview` as it was before 2026-11-26
+PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # the paper's objective at `preview`'s rate
 WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
+HALF = {**WHITE, "joint": "all"}  # each step in all backbones: half as many steps at equal time
 PHASE, JITTER = {"synthetic": {"parameterisation": "phase"}}, {"augment": {"colour_jitter": 0.4}}
 SEEDS = range(3)
 
@@ -34,12 +36,22 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "preview": ("imagenette", (M3,), 250, PLAIN),
     "whitened": ("imagenette", (M3,), 250, WHITE),
     "turn-m3-r18": ("imagenette", (M3, R18), 300, WHITE),
+    "joint-all": ("imagenette", (M3, R18), 150, HALF),
+    "turn-m3-dino": ("imagenette", (M3, DINO), 150, WHITE),
     "turn-m3-r18-dino": ("imagenette", (M3, R18, DINO), 300, WHITE),
     "all-but-m3": ("imagenette", (LITE, M2, R18, DINO), 240, WHITE),
     "all-but-lite": ("imagenette", (M3, M2, R18, DINO), 240, WHITE),
     "all-but-m2": ("imagenette", (M3, LITE, R18, DINO), 240, WHITE),
     "all-but-r18": ("imagenette", (M3, LITE, M2, DINO), 240, WHITE),
     "all-but-dino": ("imagenette", (M3, LITE, M2, R18), 240, WHITE),
+    "whitened-slow": ("imagenette", (M3,), 250, {**WHITE, "learning_rate": 2e-2}),  # the rate of `preview`
+    "whiten-diagonal": ("imagenette", (M3,), 250, {**WHITE, "whiten": "diagonal"}),
+    "whiten-power-1": ("imagenette", (M3,), 250, {**WHITE, "whiten_power": 1.0}),
+    "beta-lowered": ("imagenette", (M3,), 250, {**WHITE, "whiten_beta": 10.0, "whiten_beta_end": 0.1}),
+    "objective-mse": ("imagenette", (M3,), 250, {**WHITE, "objective": "mse"}),
+    "objective-ridge": ("imagenette", (M3,), 250, {**WHITE, "objective": "ridge", "whiten": "none"}),
+    "average": ("imagenette", (M3,), 250, {**WHITE, "average": 0.25}),
+    "flat-radius": ("imagenette", (M3,), 125, {**WHITE, "flat_radius": 0.02}),  # a step costs twice: at equal time
     "whitened-lite": ("imagenette", (LITE,), 150, WHITE),
     "whitened-m2": ("imagenette", (M2,), 150, WHITE),
     "whitened-r18": ("imagenette", (R18,), 150, WHITE),
@@ -70,12 +82,12 @@ PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def run(names: list[str]) -> None:
+def run(names: list[str], seeds: list[int]) -> None:
     shared: dict[str, Any] = {
         "preset": "preview", "evaluate_on": list(ALL), "protocol": ["nearest-mean", "paper"], "study": "held-out",
         "progress": False, **QUIET,
     }  # fmt: skip
-    for seed in SEEDS:
+    for seed in seeds:
         for name in names or [*PICKS, *PLAN]:
             if _of(name, seed) is not None:
                 continue
@@ -100,11 +112,11 @@ def _of(name: str, seed: int) -> Any:
     return found if len(found.eval_reports()) == 2 * len(ALL) else None
 
 
-def table() -> None:
+def table(names: list[str], seeds: list[int]) -> None:
     print(f"| set | seeds | steps | s | {' | '.join(SHORT[name] for name in ALL)} | worst unseen |")
     print("|---" * (5 + len(ALL)) + "|")
-    for name in (*PICKS, *PLAN):
-        runs = [one for seed in SEEDS if (one := _of(name, seed)) is not None]
+    for name in names or [*PICKS, *PLAN]:
+        runs = [one for seed in seeds if (one := _of(name, seed)) is not None]
         if not runs:
             continue
         sources, steps = (PICKS[name][2], 0) if name in PICKS else PLAN[name][1:3]
@@ -127,9 +139,11 @@ def _told(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        run(sys.argv[2:])
-    elif sys.argv[1:] == ["table"]:
-        table()
-    else:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("do", choices=("run", "table"))
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    asked = parser.parse_args()
+    for name in asked.names:
+        require_known(name, (*PICKS, *PLAN), "row")
+    run(asked.names, asked.seeds) if asked.do == "run" else table(asked.names, asked.seeds)

@@ -1,23 +1,30 @@
 """What further images of a class are worth: distilled ones, each a cluster of its class, beside real picks.
 
-    python docs/experiments/per_class.py run [SEEDS]    # what is not there yet, one run after another; default 1
-    python docs/experiments/per_class.py table          # Markdown, of what is there
+    python docs/experiments/per_class.py run [--seeds 1] [--counts 1 5 50]   # what is not there yet, one after another
+    python docs/experiments/per_class.py table [--counts 1 5 50]             # Markdown, of what is there
 
 Imagenette, 100 training photographs per class, distilled with MobileNetV3-small, 150 steps of one view an image, judged
-by the nearest class mean on 60 test photographs per class in three backbones. Needs Imagenette ($LGM_DATASETS) and the
+by the nearest class mean on 60 test photographs per class in three backbones. The second table tells how different the
+images of a class are in MobileNetV3-small: cosine of each to the nearest of its own class / how evenly they cover the
+class's training photographs, in % (`lgm style`, without its damages). Needs Imagenette ($LGM_DATASETS) and the
 weights that `make setup` fetches.
 """
 
+import argparse
 import statistics
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import lgm_core
+from lgm_core.analysis.style_measures import STRENGTHS
 from lgm_core.base.places import places
-from lgm_core.runs.store import RunStore
+from lgm_core.engine import work
+from lgm_core.presets import change
+from lgm_core.runs.start import is_done, start
+from lgm_core.runs.store import RunFolder, RunStore
 
 OWN, JUDGES = "mobilenet_v3_small", ("mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2")
-COUNTS = (1, 2, 5, 10, 20)
+COUNTS = (1, 2, 5, 10, 20, 50)
 WAYS = ("distilled", "whole-class", "random", "centroids", "k-centres")
 SHARED: dict[str, Any] = {
     "preset": "preview", "evaluate_on": list(JUDGES), "study": "per-class", "progress": False, "live": {"times": 0},
@@ -26,12 +33,14 @@ SHARED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(seeds: int) -> None:
+def run(counts: list[int], seeds: int) -> None:
     for seed in range(seeds):
-        for count in COUNTS:
+        for count in counts:
             for way in WAYS:
                 if _of(way, count, seed) is None:
                     _make(way, count, seed)
+                if count > 1 and (made := _of(way, count, seed)) is not None:
+                    _look(made)
 
 
 def _make(way: str, count: int, seed: int) -> None:
@@ -43,34 +52,62 @@ def _make(way: str, count: int, seed: int) -> None:
         lgm_core.distill("imagenette", OWN, steps=150, lgm=lgm, **named)
 
 
-def table() -> None:
+def _look(made: RunFolder) -> None:
+    """The style of a set, in the network that distilled: how different the images of a class are."""
+    STRENGTHS.clear()  # damages are not asked for here
+    asked = {"kind": "style", "source": made.id, "evaluate_on": (OWN,), "name": f"{made.id}-style"}
+    found = start(change(made.config(), asked), places())
+    if not is_done(found):
+        work(found, places())
+
+
+def table(counts: list[int]) -> None:
+    _table(counts, lambda found: " / ".join(_told(judge, found) for judge in JUDGES))
+    print()
+    _table([count for count in counts if count > 1], _diversity)
+
+
+def _table(counts: list[int], told: Callable[[list[RunFolder]], str]) -> None:
     print(f"| images per class | {' | '.join(WAYS)} |")
     print("|---" * (1 + len(WAYS)) + "|")
-    for count in COUNTS:
+    for count in counts:
         cells = []
         for way in WAYS:
             found = [one for seed in range(10) if (one := _of(way, count, seed)) is not None]
-            cells.append(" / ".join(_told(judge, found) for judge in JUDGES) if found else "")
+            cells.append(told(found) if found else "")
         print(f"| {count} | {' | '.join(cells)} |")
 
 
-def _told(judge: str, found: list[Any]) -> str:
+def _diversity(found: list[RunFolder]) -> str:
+    looks = [RunStore(places().runs).open(f"{one.id}-style") for one in found if _is_there(f"{one.id}-style")]
+    rows = [row for look in looks for row in look.findings().get("diversity", [])]
+    if not rows:
+        return ""
+    cosine, coverage = (statistics.fmean(row[name] for row in rows) for name in ("cosine", "coverage"))
+    return f"{cosine:.2f} / {100 * coverage:.0f}"
+
+
+def _is_there(name: str) -> bool:
+    return (places().runs / name / "config.json").exists()
+
+
+def _told(judge: str, found: list[RunFolder]) -> str:
     values = [100 * report["top1"] for one in found for report in one.eval_reports() if report["backbone"] == judge]
     return f"{statistics.fmean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def _of(way: str, count: int, seed: int) -> Any:
+def _of(way: str, count: int, seed: int) -> RunFolder | None:
     """The finished run of a cell; None before it is there."""
-    if not (places().runs / f"{way}-{count}-s{seed}" / "config.json").exists():
+    if not _is_there(f"{way}-{count}-s{seed}"):
         return None
     found = RunStore(places().runs).open(f"{way}-{count}-s{seed}")
     return found if len(found.eval_reports()) == len(JUDGES) else None
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        run(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
-    elif sys.argv[1:] == ["table"]:
-        table()
-    else:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("do", choices=("run", "table"))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
+    asked = parser.parse_args()
+    run(asked.counts, asked.seeds) if asked.do == "run" else table(asked.counts)

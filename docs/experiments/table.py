@@ -6,7 +6,7 @@ python docs/experiments/table.py STUDY
 import sys
 
 from lgm_core.base.places import places
-from lgm_core.reports.summary import result_table
+from lgm_core.reports.summary import result_table, unseen_words
 from lgm_core.runs.store import RunStore
 
 
@@ -14,11 +14,12 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     table = result_table(RunStore(places().runs).study(sys.argv[1]))
-    print(f"| images that the heads were trained on | how many | {' | '.join(table.columns)} |")
-    print(f"|---|---|{'---|' * len(table.columns)}")
+    print(f"| judged images | how many | {' | '.join(table.columns)} | worst unseen | budget |")
+    print(f"|---|---|{'---|' * (len(table.columns) + 2)}")
     for row in table.rows:
         cells = [row.cells.get(name) for name in table.columns]
         shown = [f"{100 * cell.mean:.1f} ± {100 * cell.spread:.1f}" if cell else "-" for cell in cells]
+        shown += [unseen_words(row.unseen), row.budget.words if row.budget else ""]
         print(f"| {row.label} | {row.images} | {' | '.join(shown)} |")
 
 

@@ -2,6 +2,7 @@
 
 Robustness: the *set's own images* are damaged before the nearest class means are taken from them; the test images stay
 as they are. Copies: each image beside the real training image that is nearest in the backbone, by cosine and by SSIM.
+Diversity, of several images per class: how near they are to each other, and how evenly they cover the real ones.
 Legend: N images of the set, R their side, K real images.
 
 >>> look_at_style(bench, config, recorder)  # findings.json
@@ -15,7 +16,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lgm_core.analysis.neighbours import nearest
-from lgm_core.analysis.style_measures import STRENGTHS, bin_centres, damaged, lab_histograms, most_alike, radial_power
+from lgm_core.analysis.style_measures import (
+    STRENGTHS,
+    bin_centres,
+    coverage,
+    damaged,
+    lab_histograms,
+    most_alike,
+    nearest_of_own,
+    radial_power,
+)
 from lgm_core.analysis.thumbnails import Thumbnails, drawing
 from lgm_core.backbones.abstract_bench import VIEW_AUGMENT, Bench
 from lgm_core.backbones.features import view_features
@@ -65,6 +75,8 @@ def _look(
                 values["damage"][kind][name].append(_accuracy(bench, config, name, worse, labels))
             recorder.findings(values)
     values["copies"] = _copies(bench, names[0], images, labels)
+    if int(labels.unique(return_counts=True)[1].min()) > 1:
+        values["diversity"] = [_diversity(bench, name, images, labels) for name in names]
     recorder.findings(values)
 
 
@@ -96,6 +108,15 @@ def _copies(
          "ssim": round(float(alike[i]), 4)}
         for i in range(len(images))
     ]  # fmt: skip
+
+
+def _diversity(bench: Bench, name: str, images: Float[Tensor, "n 3 r r"], labels: Int[Tensor, "n"]) -> dict[str, Any]:
+    """How different the images of a class are in a backbone: `nearest_of_own` and `coverage`."""
+    bench.phase(f"diversity in {name}")
+    backbone = bench.backbone(name)
+    features, real = bench.seen_clean(images, backbone).cpu(), bench.clean_bank(bench.train, backbone)
+    covered = coverage(features, labels, real.features[:, 0], real.labels)
+    return {"backbone": name, "cosine": round(nearest_of_own(features, labels), 4), "coverage": round(covered, 4)}
 
 
 def _rounded(values: Tensor) -> Any:

@@ -1,6 +1,6 @@
-"""What images look like, apart from what they show: spectrum, colours, and how near they are to a copy.
+"""What images look like, apart from what they show: spectrum, colours, how near they are to a copy or to each other.
 
-Legend: N images in [0, 1], R side, B bins, M real images.
+Legend: N images in [0, 1], R side, B bins, M real images, D features.
 
 >>> radial_power(images)  # [R // 2]: mean log10 power of the luminance per spatial frequency, in cycles per image
 >>> lab_histograms(images).shape  # lightness, green to red, blue to yellow
@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import kornia
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 
 BINS = 32
 _RANGES = ((0.0, 100.0), (-80.0, 80.0), (-80.0, 80.0))  # of L, a, b
@@ -64,6 +64,37 @@ def damaged(images: Float[Tensor, "n 3 r r"], kind: str, strength: float, random
 def most_alike(images: Float[Tensor, "n 3 r r"], real: Float[Tensor, "n 3 r r"]) -> Float[Tensor, "n"]:
     """Structural similarity of each image to the one beside it, 1 for a copy; window of 11 px, by kornia."""
     return kornia.metrics.ssim(images, real, window_size=11).mean(dim=(1, 2, 3))
+
+
+def nearest_of_own(features: Float[Tensor, "n d"], labels: Int[Tensor, "n"]) -> float:
+    """Mean cosine of each image to the nearest other one of its class: 1 where a class has copies of one image.
+
+    Raises `ValueError` where a class has a single image.
+    """
+    found = []
+    for label in labels.unique().tolist():
+        own = normalize(features[labels == label].float())
+        if len(own) < 2:
+            raise ValueError(f"class {label} has {len(own)} image, and so none that is nearest to it")
+        found.append((own @ own.T).fill_diagonal_(-2).amax(dim=1))
+    return float(torch.cat(found).mean())
+
+
+def coverage(
+    features: Float[Tensor, "n d"], labels: Int[Tensor, "n"], real: Float[Tensor, "m d"], real_labels: Int[Tensor, "m"]
+) -> float:
+    """How evenly the images of a class share its real images, each of which goes to the nearest by cosine.
+
+    The effective number of images, exp of the entropy of their shares, over their number; mean over classes. From 1 / K
+    where one of a class's K images is nearest to all real ones, to 1 where each is nearest to as many.
+    """
+    found = []
+    for label in labels.unique().tolist():
+        own, members = (normalize(rows[at == label].float()) for rows, at in ((features, labels), (real, real_labels)))
+        if len(members):
+            counts = torch.bincount((members @ own.T).argmax(dim=1), minlength=len(own))
+            found.append(torch.special.entr(counts / counts.sum()).sum().exp() / len(own))
+    return float(torch.stack(found).mean())
 
 
 def _jpeg(images: Tensor, quality: float, random: torch.Generator) -> Tensor:

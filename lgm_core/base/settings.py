@@ -236,6 +236,14 @@ class MethodSettings(ABC):
         """
         return ()
 
+    def views_of_a_step(self, images: int, networks: int) -> float:
+        """Views of so many learned images that a step looks at, on average, in all networks; 0: it has no views."""
+        return 0.0
+
+    def of_one_network(self) -> dict[str, Any]:
+        """Changes of settings, groups as dicts, that leave out what says how several networks are joined."""
+        return {}
+
     def from_picture(self) -> dict[str, Any]:
         """Changes of settings, groups as dicts, with which a run goes on from finished images."""
         return {}

@@ -24,8 +24,9 @@ from lgm_core.reports.disagreement import (
 )
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.summary import Table, column_heading, percent
+from lgm_core.reports.summary import Table, column_heading, percent, unseen_words
 from lgm_core.reports.transfer import transfer_table
+from lgm_core.reports.unseen import UNSEEN_WORDS
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -64,17 +65,24 @@ def _complete(bar: tqdm) -> None:
 
 def print_table(table: Table, title: str) -> None:
     """Top-1 in per cent, mean and spread; best of the rows with one image per class per column in bold."""
-    width = max(100, *(18 * (len(table.columns) + 3),))
+    width = max(100, *(18 * (len(table.columns) + 5),))
     console = Console(width=None if Console().is_terminal else width)
     view = RichTable(title=title, title_justify="left", title_style="bold")
     view.add_column("judged images")
     view.add_column("how many", justify="right")
     for name in table.columns:
         view.add_column(f"on {column_heading(table.rows, name)}", justify="right")
+    told = any(row.unseen for row in table.rows)
+    if told:
+        view.add_column("worst unseen", justify="right")
+    view.add_column("budget")
     for row in table.rows:
         cells = [_percent(row.cells[name]) if name in row.cells else "-" for name in table.columns]
-        view.add_row(row.label, str(row.images), *cells)
+        cells += [unseen_words(row.unseen)] if told else []
+        view.add_row(row.label, str(row.images), *cells, row.budget.words if row.budget else "")
     console.print(view)
+    if told:
+        console.print(UNSEEN_WORDS)
     grouped = [
         (row.label, name, cell)
         for row in table.rows

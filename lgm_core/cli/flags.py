@@ -9,7 +9,6 @@
 import dataclasses
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 
@@ -47,8 +46,7 @@ def parse_with(
         raise ConfigError(f"--effort {effort} and --preset {chosen} both say where to start from: give one of them")
     if effort and not {"-h", "--help"} & set(rest):
         asked, own = _parse(rest, prog, positional, extra, to_dict(base), shown)
-        networks = own.get("distil_with") or (asked.backbone,)
-        base = change(base, effort_changes(replace(asked, backbone="+".join(networks)), effort))
+        base = change(base, effort_changes(asked, effort, own.get("distil_with", ())))
     return _parse(rest, prog, positional, extra, to_dict(base), shown)
 
 
@@ -84,7 +82,9 @@ def _parse(
     )
     changed = dataclasses.asdict(parsed)
     own = {name: changed.pop(name) for name in more}
-    config = validate(from_dict(RunConfig, {**values, **changed}))
+    config = from_dict(RunConfig, {**values, **changed})
+    if not own.get("distil_with"):  # the runs of a study are checked one by one, with their own networks
+        config = validate(config)
     _refuse_foreign(arguments, config)
     return config, own
 

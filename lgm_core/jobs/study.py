@@ -9,6 +9,7 @@ are planned for frozen backbones only, random images and all of them always.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
@@ -18,7 +19,7 @@ from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
 from lgm_core.jobs.sending import ClusterFlags
-from lgm_core.methods.catalog import method_of
+from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
 
 
@@ -40,9 +41,10 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
 
     One distillation per backbone and seed, `draws` random choices, each frozen evaluating backbone's centroids, the
-    neighbours of each distilled set, and the full data. Everything is evaluated on `base.evaluate_on` (default: all of
-    `distil_with`). The neighbours are those in the backbone that the set was distilled with, or, of a set that a
-    network was trained on from scratch, those in each frozen evaluating backbone.
+    rivals of each seed, the neighbours of each distilled set, and the full data. Everything is evaluated on
+    `base.evaluate_on` (default: all of `distil_with`). The neighbours are those in the backbone that the set was
+    distilled with, or, of a set that a network was trained on from scratch, those in each frozen evaluating backbone.
+    Settings that say how several networks are joined are left out for the sets of one.
     """
     flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
     if not study:
@@ -50,16 +52,13 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     distil_with = flags.distil_with or (base.backbone,)
     each = dict.fromkeys(name for given in distil_with for name in replace(base, backbone=given).networks())
     base = replace(base, study=study, evaluate_on=base.evaluate_on or tuple(each))
-    plan = [
-        replace(
-            base,
-            backbone=backbone,
-            seed=base.seed + seed,
-            name=_name(study, base.method, backbone, f"s{base.seed + seed}"),
-        )
-        for backbone in distil_with
-        for seed in range(flags.seeds)
-    ]
+    mixed = len({len(taken_apart(backbone)) for backbone in distil_with}) > 1
+    plan = []
+    for backbone, seed in product(distil_with, range(base.seed, base.seed + flags.seeds)):
+        name = _name(study, base.method, backbone, f"s{seed}")
+        config = replace(base, backbone=backbone, seed=seed, name=name)
+        alone = mixed and len(config.networks()) == 1
+        plan.append(change(config, own_settings(config).of_one_network()) if alone else config)
     ablated = [made for config in plan for made in ablations(config)] if flags.ablate else []
     return plan + ablated + (_baselines(base, flags, plan) if flags.baselines else [])
 
@@ -70,6 +69,7 @@ def ablations(config: RunConfig) -> list[RunConfig]:
     if not row.ablations:
         raise ConfigError(f"{row.title} has no ablations; leave --ablate out")
     for words, changes in row.ablations.items():
+        changes = changes(own_settings(config)) if callable(changes) else changes
         varied = change(config, dict(changes), {"variant": words, "name": f"{config.name}-{file_name(words)}"})
         if to_dict(varied) | {"variant": "", "name": ""} != to_dict(config) | {"variant": "", "name": ""}:
             made.append(varied)
@@ -89,11 +89,12 @@ def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -
     together = [name for name in dict.fromkeys(config.backbone for config in distilled) if not is_student(name)]
     for backbone in (name for name in together if len(taken_apart(name)) > 1):
         plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
-    for backbone in together if flags.rivals else ():
-        for choice in ("best-random", "greedy"):
-            plan.append(_baseline(chosen, choice, backbone=backbone, name=_name(study, choice, backbone)))
+    seeds = range(base.seed, base.seed + flags.seeds)
+    for backbone, choice, seed in product(together if flags.rivals else (), ("best-random", "greedy"), seeds):
+        name = _name(study, choice, backbone, *_further(seed, base))
+        plan.append(_baseline(chosen, choice, backbone=backbone, seed=seed, name=name))
     for config in distilled:
-        trained, seed = is_student(config.backbone), [] if config.seed == base.seed else [f"s{config.seed}"]
+        trained, seed = is_student(config.backbone), _further(config.seed, base)
         if trained and seed:  # a row of the table names the run whose neighbours it holds
             continue
         for backbone in frozen if trained else (config.backbone,):
@@ -107,6 +108,11 @@ def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -
 
 def _baseline(base: RunConfig, choice: str, **values: object) -> RunConfig:
     return replace(base, baseline=BaselineConfig(choice=choice), **values)  # type: ignore[arg-type]
+
+
+def _further(seed: int, base: RunConfig) -> list[str]:
+    """The seed as a part of a name; nothing for the study's first, which bears the name of studies without seeds."""
+    return [] if seed == base.seed else [f"s{seed}"]
 
 
 def _name(*parts: str) -> str:

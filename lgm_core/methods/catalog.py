@@ -6,7 +6,7 @@
 >>> distiller = load(row.assemble)(own_settings(config), config, bench)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_type_hints
 
@@ -39,8 +39,8 @@ class Method:
 
     settings       class of the groups of settings that it reads; those that no other method has become part of a config
     distils_by     further settings, of groups that judging shares, on which its images depend: "scratch.width"
-    presets        by name, what each changes against the defaults; `preset_words` says what each is for
-    ablations      by name, what a study of its parts changes; `effort`: module with the rules of --effort (no torch)
+    presets        by name, what each changes against the defaults; `preset_words`: what each is for
+    ablations      of a study, by name: changes, or own settings -> changes; `effort`: module of the rules (no torch)
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
     joint          may it learn one set in several networks at once?
@@ -69,7 +69,7 @@ class Method:
     preset_words: Mapping[str, str]
     default_preset: str
     effort: str = ""
-    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ablations: Mapping[str, Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
     networks: Literal["frozen", "student"]
     noun: str = "backbone"
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"

@@ -1,6 +1,7 @@
 """Reports, tables, films and exports of runs. Needs no torch.
 
 summary   results of many runs as one table
+unseen    the worst judge that took no part; `budget`: what the images cost
 matrix    a study as a matrix, with every cell's state
 disagreement  where backbones disagree, as an align run found it
 comparison_page  the same as sections of a report
@@ -8,6 +9,7 @@ allegiance  whose meaning of a contrast set each judge finds
 transfer  whether transfer follows alignment: r over all ordered pairs, with its interval
 draws     how much a set's accuracy changes with its seed
 confusion which classes a report finds hard, and what they are taken for
+result_tables  the results of a study as HTML
 page      one run or study as a single HTML file
 origin    what is needed to do a run again, as part of its report
 used_weights  which weights runs worked with

@@ -11,6 +11,7 @@ from typing import Any
 from lgm_core.runs.finding_shapes import JUDGES
 
 Listing = tuple[str, list[str], list[list[str]]]  # title, columns, rows
+DIVERSITY = ("cosine to the nearest of its own class", "coverage of the class's real images, %")
 
 
 def tables(values: Mapping[str, Any]) -> list[Listing]:
@@ -93,6 +94,9 @@ def _style(values: Mapping[str, Any]) -> list[Listing]:
         rows += [["cosine", f"{_mean(copies, 'cosine'):.3f}", f"{max(one['cosine'] for one in copies):.3f}"]]
         title = f"To the nearest real training image in {values['backbones'][0]}; 1 is a copy"
         found.append((title, ["", "mean", "highest"], rows))
+    if diversity := values.get("diversity"):
+        rows = [[one["backbone"], f"{one['cosine']:.3f}", percent(one["coverage"])] for one in diversity]
+        found.append(("Several images per class", ["backbone", *DIVERSITY], rows))
     return found
 
 

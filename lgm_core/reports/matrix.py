@@ -43,6 +43,11 @@ class Matrix:
     columns: tuple[str, ...]
     slots: dict[tuple[str, str], Slot] = field(default_factory=dict)  # by row label and column
 
+    @property
+    def tells_unseen(self) -> bool:
+        """Is there a row whose worst judge that took no part is known?"""
+        return any(row.unseen for row in self.rows)
+
     def slot(self, row: Row, column: str) -> Slot:
         return self.slots.get((row.label, column), Slot(state="missing"))
 

@@ -22,19 +22,9 @@ from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
-from lgm_core.reports.summary import (
-    LOWER_BOUND,
-    choice_of,
-    column_heading,
-    judge_words,
-    loss_words,
-    own_report,
-    percent,
-    result_table,
-    row_label,
-    tested_on,
-    top1_words,
-)
+from lgm_core.reports.result_tables import result_tables
+from lgm_core.reports.summary import LOWER_BOUND, choice_of, judge_words, loss_words, row_label, tested_on, top1_words
+from lgm_core.reports.unseen import own_report
 from lgm_core.runs.example import WORDS
 from lgm_core.runs.store import RunFolder
 
@@ -57,7 +47,7 @@ def run_report(run: RunFolder, others: Sequence[RunFolder] = (), *, home: str = 
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
     body = _head(name, f"a study of {len(runs)} runs", runs) + section(
-        "Distilled with, evaluated on", _problems(runs) + _matrix(runs), _note(runs)
+        "Distilled with, evaluated on", _problems(runs) + result_tables(runs), _note(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
     for run in distilled[:_MOST_STUDY_RUNS]:
@@ -223,26 +213,3 @@ def _found(runs: Sequence[RunFolder]) -> str:
     """What instruments say, of a backbone or of a set."""
     found = (listing for run in runs for listing in tables(run.findings()))
     return "".join(section(title, table(columns, rows)) for title, columns, rows in found)
-
-
-def _matrix(runs: Sequence[RunFolder]) -> str:
-    found = result_table(runs)
-    full = next((row for row in found.rows if row.label == "all real images"), None)
-    parts = []
-    for relative in (False, True) if full else (False,):
-        rows = []
-        for row in found.rows:
-            cells: list[tuple[float | None, str]] = []
-            for name in found.columns:
-                cell, base = row.cells.get(name), full.cells.get(name) if full else None
-                if cell is None or (relative and (base is None or not base.mean)):
-                    cells.append((None, "–"))
-                elif relative and base:
-                    cells.append((cell.mean / base.mean, f"{100 * cell.mean / base.mean:.1f}"))
-                else:
-                    cells.append((cell.mean, percent(cell.mean, cell.spread, cell.count)))
-            rows.append((f"{row.label} ({row.images})", cells))
-        head = ["relative to all real images, %" if relative else "top-1, %"]
-        head += [column_heading(found.rows, name) for name in found.columns]
-        parts.append(heat_table(head, rows))
-    return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'

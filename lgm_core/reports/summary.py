@@ -15,6 +15,8 @@ from lgm_core.config import RunConfig, is_contrast
 from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
 from lgm_core.methods.catalog import METHODS
+from lgm_core.reports.budget import Budget, budget_of_several
+from lgm_core.reports.unseen import Unseen, comparable_judges, worst_unseen
 from lgm_core.runs.store import RunFolder
 
 
@@ -41,6 +43,8 @@ class Row:
     judged: str = ""  # how judging departs from the settings of the run that made the images, in words
     choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given, imported
     backbone: str = ""  # the network with which the images were made or chosen
+    unseen: Unseen | None = None  # in the worst judge that took no part
+    budget: Budget | None = None  # what the images cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +63,11 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     runs = list(runs)
     known = dict(sources or {})
     configs = known | {run.id: known.get(run.id) or run.config() for run in runs}
+    named = {run.id: run for run in runs}
     reports: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
     order: dict[str, tuple[int, str]] = {}
     origin: dict[str, Row] = {}
+    makers: dict[str, RunConfig] = {}
     for run in runs:
         config = configs[run.id]
         for report in run.eval_reports():
@@ -69,16 +75,35 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
             row = row_of(config, configs, key)
             order.setdefault(row.label, (CHOICES.index(row.choice), row.label))
             origin.setdefault(row.label, row)
+            makers.setdefault(row.label, configs.get(config.source, config) if config.kind == "evaluate" else config)
             reports.setdefault(row.label, {}).setdefault(key.column, []).append((run.id, report))
     columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
     found = {name for cells in reports.values() for name in cells}
     columns += tuple(sorted(found - set(columns)))
-    rows = []
+    columns, rows = tuple(name for name in columns if name in found), []
+    judges = comparable_judges(columns)
     for label in sorted(reports, key=lambda label: order[label]):
         images = max(report["train_images"] for cell in reports[label].values() for _, report in cell)
         cells = {name: _cell(found) for name, found in reports[label].items()}
-        rows.append(replace(origin[label], images=images, cells=cells))
-    return Table(columns=tuple(name for name in columns if name in found), rows=tuple(rows))
+        sets = _by_set(reports[label], judges, configs)
+        unseen = worst_unseen(makers[label], sets.values(), [*judges.values()])
+        budget = budget_of_several((named[run] for run in sets if run in named), images)
+        rows.append(replace(origin[label], images=images, cells=cells, unseen=unseen, budget=budget))
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def _by_set(
+    cells: Mapping[str, list[tuple[str, dict[str, Any]]]], judges: Mapping[str, str], configs: Mapping[str, RunConfig]
+) -> dict[str, dict[str, float]]:
+    """The accuracies of a row by the run that made the images, then by judge; `judges`: columns and their networks."""
+    found: dict[str, dict[str, float]] = {}
+    for column, reports in cells.items():
+        for run, report in reports:
+            made = configs[run].source if configs[run].kind == "evaluate" else run
+            of_set = found.setdefault(made, {})
+            if column in judges:
+                of_set[judges[column]] = report["top1"]
+    return found
 
 
 def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key) -> Row:
@@ -158,26 +183,21 @@ LOWER_BOUND = (
     "Networks on all real images are trained for as few steps as on a small set, not to convergence: a lower bound."
 )
 CHOICES = (
-    "distill",
-    "random",
-    "centroids",
-    "neighbours",
-    "herding",
-    "k-centres",
-    "best-random",
-    "greedy",
-    "high-loss",
-    "indices",
-    "given",
-    "imported",
-    "full",
-    "none",
-)  # in the order of rows
+    "distill", "random", "centroids", "neighbours", "herding", "k-centres", "best-random", "greedy", "high-loss",
+    "indices", "given", "imported", "full", "none",
+)  # fmt: skip  # in the order of rows
 
 
 def percent(mean: float, spread: float, count: int) -> str:
     """Such as "63.9 ± 1.2"; without the spread where there is a single value."""
     return f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if count > 1 else "")
+
+
+def unseen_words(unseen: Unseen | None) -> str:
+    """Such as "93.9 ± 0.5 (of 3)"; a dash where there is none."""
+    if unseen is None:
+        return "-"
+    return f"{percent(unseen.mean, unseen.spread, unseen.count)} (of {len(unseen.judges)})"
 
 
 def top1_words(report: Mapping[str, Any]) -> str:
@@ -213,24 +233,6 @@ def column_heading(rows: Iterable[Row], column: str) -> str:
     """A column's name with that note in brackets."""
     note = column_note(rows, column)
     return f"{column} ({note})" if note else column
-
-
-def own_report(run: RunFolder) -> dict[str, Any] | None:
-    """The report that a run is known by; None without any.
-
-    That of the network that it was made with, else its first one. A set learned in several networks is known by the
-    worst of those that took no part, where there are any.
-    """
-    reports = run.eval_reports()
-    if not reports:
-        return None
-    names = run.config().networks()
-    if len(names) > 1:
-        usual = [report for report in reports if column_of(report) == report["backbone"]] or reports
-        held_out = [report for report in usual if report["backbone"] not in names]
-        return min(held_out or usual, key=lambda report: report["top1"])
-    own = [report for report in reports if report["backbone"] in names] or reports
-    return next((report for report in own if column_of(report) in names), own[0])  # the headline, where it is there
 
 
 def _cell(reports: list[tuple[str, dict[str, Any]]]) -> Cell:

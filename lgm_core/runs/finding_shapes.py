@@ -76,6 +76,7 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
         "backbones": [str], "thumbs?": str, "power": {"set": [NUMBER], "real": [NUMBER]}, "strengths": _lines,
         "damage": dict, "lab": {"centres": [[NUMBER]], "set": [[NUMBER]], "real": [[NUMBER]]},
         "copies": [{"image": int, "label": int, "nearest": int, "cosine": NUMBER, "ssim": NUMBER}],
+        "diversity?": [{"backbone": str, "cosine": NUMBER, "coverage": NUMBER}],
     },
     "backbone": _COUNTS | {
         "backbone": str, "feature": str, "feature_size": int, "judges": _judges, "spectrum": [NUMBER], "thumbs": str,

@@ -25,7 +25,7 @@ from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
-from lgm_core.methods.lgm.step import LinearGradientMatching
+from lgm_core.methods.lgm.step import LinearGradientMatching, next_turn
 from lgm_core.methods.lgm.targets import BankTarget, BatchTarget, MeanTarget, RealTarget
 
 _PHOTOGRAPHS = 256  # real images whose spectra are averaged, for `synthetic.parameterisation phase`
@@ -56,7 +56,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
     side = Side(
         config=own.lgm,
         bank=lambda: real_bank(own, shared, bench, backbone),
-        target=lambda: real_target(own, shared, bench, backbone, views),
+        target=lambda: real_target(own, shared, bench, backbone, place),
         rows=bench.classes * own.clusters_per_class(shared.images_per_class),
         width=backbone.feature_size,
         steps=shared.steps,
@@ -87,19 +87,20 @@ def fitting(views: int, bench: Bench, backbone: Backbone) -> int:
     return chunk
 
 
-def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, views: int) -> RealTarget:
-    """The real side of the matching, which `lgm.target` chooses."""
-    lgm, compute = own.lgm, bench.compute
+def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, place: int) -> RealTarget:
+    """The real side of the matching, which `lgm.target` chooses, for the backbone at a place of the list."""
+    lgm, compute, weights = own.lgm, bench.compute, own.lgm.weights(len(shared.networks()))
     if lgm.target == "batch":
         return BatchTarget(
             bench.train,
             backbone,
             bench.augment(own.augment, backbone),
             compute,
-            batch=views * shared.images_per_class * bench.classes,
+            batch=lgm.views_in(place) * shared.images_per_class * bench.classes,
             resize=shared.data.resize,
             balanced=lgm.balance,
             seed=shared.seed,
+            next_step=lambda step: next_turn(step, place, weights) if lgm.joint == "turn" else step + 1,
         )
     bank = real_bank(own, shared, bench, backbone)
     if lgm.target == "mean":

@@ -3,7 +3,7 @@
 The rules are measured ones (docs/log.md, 2026-11-20 and 2026-11-26): what counts is the rate and how often an image is
 seen in all, hardly how many views a step has; detail finer than 128 px is read by the distilling backbone alone.
 
->>> settings("quick", classes=10, side=224)["steps"]
+>>> settings("quick", own_settings(config), images_per_class=1, classes=10, side=224, sources=1)["steps"]
 150
 """
 
@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from lgm_core.base.names import require_known
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 
-RULES = 1  # the version of what follows: another number where the same words would mean other settings
+Changes = dict[str, Any]  # of settings, groups as dicts
+
+RULES = 2  # the version of what follows: another number where the same words would mean other settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """`seen`: views of each image in all; `views`: of these in a step, at most; `bank`: views of a real image kept."""
+    """`seen`: views of each image in all, in each backbone; `views`: of these in a step, at most.
+
+    `bank`: views of a real image that are kept.
+    """
 
     seen: int
     views: int
@@ -36,17 +42,23 @@ WORDS: dict[str, str] = {
     "normal": "**Normal effort**: each image is seen 3,000 times; for results.",
     "long": "**Long effort**: each image is seen 18,000 times; for the last points.",
 }
-VIEWS_IN_A_STEP = 1000  # of all classes together: memory and the time of a step stay bounded, steps are more instead
+VIEWS_IN_A_STEP = 1000  # of all images together, or one of each: time and memory stay bounded, steps are more instead
+PHOTOGRAPHS_PER_IMAGE = 5  # of its class, at least: each of several images learns a part of it
 
 
-def settings(name: str, *, classes: int, side: int) -> dict[str, Any]:
-    """What an effort changes against the defaults. `side`: of the smallest input among the backbones, in pixels."""
+def settings(name: str, own: LGMSettings, *, images_per_class: int, classes: int, side: int, sources: int) -> Changes:
+    """What an effort changes against the defaults; `own` says what is asked for by name.
+
+    `side`: of the smallest input among the backbones, in pixels. `sources`: backbones that a set is learned in; where
+    they take turns, each of them has as many steps as a single one would have.
+    """
     require_known(name, EFFORTS, "effort")
     effort = EFFORTS[name]
-    views = max(min(effort.views, VIEWS_IN_A_STEP // classes), 1)
+    views = max(min(effort.views, VIEWS_IN_A_STEP // (classes * images_per_class)), 1)
+    least = PHOTOGRAPHS_PER_IMAGE * images_per_class
     return {
-        "steps": effort.seen // views,
-        "data": {"train_per_class": effort.train_per_class},
+        "steps": effort.seen // views * (sources if own.lgm.joint == "turn" else 1),
+        "data": {"train_per_class": max(effort.train_per_class, least) if effort.train_per_class else 0},
         "bank": {"views": effort.bank},
         "synthetic": {"resolution": min(effort.resolution, side)},
         "lgm": {"views": views, "learning_rate": 4e-2, "schedule": "cosine"},

@@ -21,14 +21,22 @@ _FEATURES = ("dataset", "backbone", "data", "bank", "normalisation", "seed")  # 
 
 def cost_of(own: LGMSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
     """The settings that must be equal for the cost of one run to predict that of another."""
-    device = shared.device
-    return shared.backbone, own.lgm.target == "batch", device.threads, device.precision, device.compile
+    lgm, device = own.lgm, shared.device
+    real = lgm.target, lgm.head_steps, lgm.bank_rows
+    return shared.backbone, *real, *_kind(own, shared), device.threads, device.precision, device.compile
 
 
 def measured_by(own: LGMSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
     """What measured steps depend on, besides network and device."""
     images = min(data.classes * shared.images_per_class, _MOST_MEASURED)
-    return [images, own.synthetic.resolution, shared.normalisation]
+    return [images, own.synthetic.resolution, shared.normalisation, *_kind(own, shared)]
+
+
+def _kind(own: LGMSettings, shared: SharedConfig) -> tuple[Any, ...]:
+    """What kind of step it is: the same views cost twice as much, or half, in another."""
+    lgm, several = own.lgm, len(shared.networks()) > 1
+    joint = (lgm.joint, lgm.source_weights, lgm.source_views) if several else ()
+    return lgm.objective, bool(lgm.flat_radius), *joint
 
 
 def from_past(own: LGMSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
@@ -47,7 +55,8 @@ def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found:
     """The cost, from steps with one and with three views that were measured on noise."""
     (few, many), (quick, slow), (small, large) = found.views, found.seconds, found.bytes
     per_view = max((slow - quick) / (many - few), 0.3 * slow / many)
-    seconds = max(quick + per_view * (_views(own, shared, data) - few), per_view)
+    each = _views(own, shared, data) / own.passes(len(shared.networks()))  # measured are whole steps
+    seconds = max(quick + per_view * (each - few), per_view)
     bytes_per_view = max(large - small, 0) / (many - few)
     if own.lgm.target == "batch":  # the real side is decoded and seen anew at every step
         seconds += _views(own, shared, data) * (found.forward_seconds + DECODE_SECONDS)
@@ -96,10 +105,11 @@ def _same_features(own: LGMSettings, shared: SharedConfig, other: Past) -> bool:
     return same and own.augment == other.own.augment and other.step > 0
 
 
-def _views(own: LGMSettings, shared: SharedConfig, data: DataSize) -> int:
-    return own.views_per_step(shared.images_per_class * data.classes)
+def _views(own: LGMSettings, shared: SharedConfig, data: DataSize) -> float:
+    """That a step looks at, on average over its backbones' turns; twice for flat minima."""
+    return own.views_of_a_step(shared.images_per_class * data.classes, len(shared.networks()))
 
 
 def _at_once(own: LGMSettings, shared: SharedConfig, data: DataSize) -> int:
-    views = _views(own, shared, data)
+    views = own.views_at_once(shared.images_per_class * data.classes)
     return min(own.lgm.chunk or views, views)

@@ -24,6 +24,10 @@ class LGMSettings(MethodSettings):
     def side(self) -> int:
         return self.synthetic.resolution
 
+    def of_one_network(self) -> dict[str, Any]:
+        """A single backbone has neither turns nor shares, and as many views as `lgm.views`."""
+        return {"lgm": {"joint": "turn", "source_weights": (), "source_views": ()}}
+
     def from_picture(self) -> dict[str, Any]:
         """All levels of the pyramid are there from the first step."""
         return {"pyramid": {"start": self.side}}
@@ -34,8 +38,19 @@ class LGMSettings(MethodSettings):
             return self.pyramid.grow_every
         return max(int(self.pyramid.grow_share * steps / max(self._levels_to_come(), 1)), 1)
 
-    def views_per_step(self, images: int) -> int:
-        """Views that one step looks at in one backbone, at most, of so many synthetic images."""
+    def views_of_a_step(self, images: int, networks: int) -> float:
+        """Views that a step looks at: of the backbone whose turn it is, on average, or of all of them."""
+        views = [self.lgm.views_in(place) for place in range(networks)]
+        counts = (1,) * networks if self.lgm.joint == "all" else self.lgm.weights(networks)
+        mean = sum(v * count for v, count in zip(views, counts, strict=True)) / sum(counts)
+        return images * mean * self.passes(networks)
+
+    def passes(self, networks: int) -> int:
+        """How often a step looks at its views: in all backbones at once, and twice to seek flat minima."""
+        return (networks if self.lgm.joint == "all" else 1) * (2 if self.lgm.flat_radius else 1)
+
+    def views_at_once(self, images: int) -> int:
+        """Views that a step looks at in one backbone, at most: what memory has to hold, unless in chunks."""
         return max(self.lgm.source_views or (self.lgm.views,)) * images
 
     def check(self, shared: SharedConfig) -> None:
@@ -104,7 +119,8 @@ class LGMSettings(MethodSettings):
 
     def _check_objective(self, sources: int) -> None:
         """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
-        lgm = self.lgm
+        lgm, usual = self.lgm, LGMConfig()
+        at = "objective ridge" if lgm.objective == "ridge" else f"target {lgm.target}"
         whitens = lgm.whiten in ("diagonal", "full")
         if lgm.target == "batch" and (whitens or lgm.objective == "ridge"):
             asked, instead = ("objective ridge", "cosine") if lgm.objective == "ridge" else ("whiten", "none")
@@ -118,18 +134,34 @@ class LGMSettings(MethodSettings):
                 "--lgm.whiten none"
             )
         if lgm.head_steps and (lgm.target != "bank" or lgm.objective == "ridge"):
-            at = "objective ridge" if lgm.objective == "ridge" else f"target {lgm.target}"
             raise ConfigError(
                 f"lgm.head-steps trains random heads on the bank, which lgm.{at} has not; add --lgm.target bank and an "
                 "objective that compares gradients, or --lgm.head-steps 0"
             )
-        if lgm.whiten_beta_end and lgm.whiten == "none":
-            raise ConfigError("lgm.whiten-beta-end changes nothing without a metric: add --lgm.whiten full")
         for name, given in (("views", lgm.source_views), ("weights", lgm.source_weights)):
             if given and len(given) != sources:
                 raise ConfigError(
                     f"lgm.source-{name} has {len(given)} value{'s' if len(given) > 1 else ''} for {sources} "
                     f"backbone{'s' if sources > 1 else ''}: give one for each, in their order"
+                )
+        ridge = lgm.objective == "ridge"
+        metric = lgm.whiten != "none" and not ridge and lgm.target != "batch"
+        whole = ("a metric", "add --lgm.whiten full")
+        if ridge or lgm.target == "batch":
+            whole = (f"the metric that lgm.{at} has not", f"choose another {at.split()[0]}")
+        read = {
+            **dict.fromkeys(("joint", "source_weights"), (sources > 1, "several backbones, A+B", "name several")),
+            "target": (not ridge, "the real gradient that lgm.objective ridge has not", "choose another objective"),
+            "head_std": (lgm.target != "mean" and not ridge, f"the random heads that lgm.{at} has not",
+                         "add --lgm.target bank"),
+            **dict.fromkeys(("whiten_power", "whiten_beta", "whiten_beta_end"), (metric, *whole)),
+            **dict.fromkeys(("ridge_lambda", "ridge_temperature"),
+                            (ridge, "the ridge that another objective has not", "add --lgm.objective ridge")),
+        }  # fmt: skip
+        for name, (is_read, without, instead) in read.items():
+            if not is_read and getattr(lgm, name) != getattr(usual, name):
+                raise ConfigError(
+                    f"lgm.{name.replace('_', '-')} changes nothing without {without}: leave it out, or {instead}"
                 )
 
     def levels_left_out(self, steps: int) -> int:

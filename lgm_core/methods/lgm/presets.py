@@ -4,7 +4,10 @@
 100
 """
 
+from collections.abc import Callable
 from typing import Any
+
+from lgm_core.methods.lgm.lgm_settings import LGMSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     "standard": {},
@@ -39,16 +42,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-# what a study takes away, one after another, to see what each is good for: `lgm study NAME DATA --ablate`
-ABLATIONS: dict[str, dict[str, Any]] = {
+# what a study takes away, one after another, to see what each is good for: `lgm study NAME DATA --ablate`; steps stay
+ABLATIONS: dict[str, dict[str, Any] | Callable[[LGMSettings], dict[str, Any]]] = {
     "no augmentation": {"augment": {"crop": False, "flip": False, "noise_std": 0.0}},
     "one view": {"lgm": {"views": 1}},
     "no noise": {"augment": {"noise_std": 0.0}},
     "no pyramid": {"synthetic": {"parameterisation": "pixels"}},
-    "pyramid at full size": {"pyramid": {"start": 128}},
+    "pyramid at full size": LGMSettings.from_picture,
     "no colour decorrelation": {"synthetic": {"decorrelate_colour": False}},
     "from a real image": {"synthetic": {"initial": "real"}},
-    "not whitened": {"lgm": {"whiten": "none"}},
+    "not whitened": {"lgm": {"whiten": "none", "whiten_power": 0.5, "whiten_beta": 1.0, "whiten_beta_end": 0.0}},
     "cosine of the whole": {"lgm": {"objective": "cosine"}},
 }
 

@@ -55,10 +55,12 @@ class LinearGradientMatching(Distiller):
             group["lr"] = rate * relative
         self._optimiser.zero_grad()
         images = self.synthetic.images()
-        gradient, notes = self._gradient(images, step)
+        gradient, losses, notes = self._gradient(images, step)
+        for place, loss in losses.items():
+            self._losses[place] = loss
         if self.config.flat_radius:  # of the loss a little uphill, as sharpness-aware minimisation has it
             uphill = gradient / gradient.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
-            gradient, more = self._gradient(images.detach() + self.config.flat_radius * uphill, step)
+            gradient, _, more = self._gradient(images.detach() + self.config.flat_radius * uphill, step)
             notes += more
         images.backward(gradient)
         self._optimiser.step()
@@ -68,21 +70,20 @@ class LinearGradientMatching(Distiller):
 
     def _gradient(
         self, images: Float[Tensor, "n 3 r r"], step: int
-    ) -> tuple[Float[Tensor, "n 3 r r"], tuple[str, ...]]:
-        """In the images, of this step's backbone or of all of them, each with its share."""
+    ) -> tuple[Float[Tensor, "n 3 r r"], dict[int, Float[Tensor, ""]], tuple[str, ...]]:
+        """In the images, of this step's backbone or of all of them, each with its share; their losses by place."""
         if self.config.joint == "turn" or len(self.sources) == 1:
             due = {self._turns[step % len(self._turns)]: 1.0}
         else:
             whole = sum(source.weight for source in self.sources)
             due = {place: source.weight / whole for place, source in enumerate(self.sources)}
-        total, told = None, tuple[str, ...]()
+        total, losses, told = None, dict[int, Float[Tensor, ""]](), tuple[str, ...]()
         for place, share in due.items():
-            loss, gradient, notes = self.sources[place].gradient(images, self.rows, step)
-            self._losses[place] = loss
+            losses[place], gradient, notes = self.sources[place].gradient(images, self.rows, step)
             gradient = gradient if share == 1 else share * gradient
             total, told = gradient if total is None else total + gradient, told + notes
         assert total is not None
-        return total, told
+        return total, losses, told
 
     def _loss(self) -> float:
         """The mean, by weight, of the losses of all backbones that had a turn, each as it was when last seen."""
@@ -166,3 +167,13 @@ def turns(weights: Sequence[int]) -> list[int]:
         credit[place] -= sum(weights)
         order.append(place)
     return order
+
+
+def next_turn(step: int, place: int, weights: Sequence[int]) -> int:
+    """The first step after this one in which it is a place's turn.
+
+    >>> next_turn(0, 0, [1, 2]), next_turn(1, 0, [1, 2])
+    (1, 4)
+    """
+    order = turns(weights)
+    return next(at for at in range(step + 1, step + 1 + len(order)) if order[at % len(order)] == place)

@@ -8,6 +8,7 @@ LGM specification, sections 1 and 3. Legend: N images, V views, D features, C cl
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -94,7 +95,7 @@ class BankTarget(RealTarget):
 class BatchTarget(RealTarget):
     """A fresh batch each step, one view of each image; every epoch is a new shuffle of the whole set.
 
-    The next step's images are read and decoded while this step computes.
+    The images of the next step that is its own are read and decoded while this one computes.
     """
 
     zero_head = False
@@ -110,7 +111,10 @@ class BatchTarget(RealTarget):
         resize: int,
         balanced: bool,
         seed: int,
+        next_step: Callable[[int], int] = lambda step: step + 1,
     ) -> None:
+        """`next_step`: the one after a step in which it is asked again, where backbones take turns."""
+        self._next_step = next_step
         self._images, self._backbone, self._augment, self._compute = images, backbone, augment, compute
         self._batch, self._resize, self._balanced, self._seed = min(batch, len(images)), resize, balanced, seed
         self._reader, self._coming = ThreadPoolExecutor(max_workers=1), dict[int, Future[Tensor]]()
@@ -119,8 +123,9 @@ class BatchTarget(RealTarget):
     def gradient(self, head: LinearHead, step: int) -> Float[Tensor, "c d1"]:
         indices = self._indices(step)
         m, mine = len(indices), share(len(indices))
-        squares = self._coming.pop(step, None) or self._reader.submit(self._read, step, mine)
-        self._coming = {step + 1: self._reader.submit(self._read, step + 1, mine)}
+        wanted = (step, self._next_step(step))  # a step may ask twice
+        self._coming = {at: self._coming.get(at) or self._reader.submit(self._read, at, mine) for at in wanted}
+        squares = self._coming[step]
         pictures = as_images(squares.result(), self._compute.device)
         choices = self._augment.draw(m, views=1, random=generator("cpu", self._seed, step, 0x7265616C))[mine]
         choices = replace(choices, image=choices.image - mine.start)

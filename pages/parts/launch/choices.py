@@ -62,20 +62,21 @@ def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def pick_sets(method: Method, networks: Sequence[str], key: str = "sets") -> list[str]:
-    """What each set is learned in: one network for each, or all of them together, where the method can."""
+    """What each set is learned in: one network for each, all of them together, or both, where the method can."""
     if not method.joint or len(networks) < 2:
         return list(networks)
-    ways = {"each": "A set for each, as a study", "together": "One set for all of them"}
+    ways = {"each": "A set for each, as a study", "together": "One set for all of them", "both": "Both, as a study"}
     take_from_url(key, ways)
     state = state_key(key)
     chosen = st.segmented_control(
         "What to make of them", list(ways), default=None if state in st.session_state else "each", key=state,
         required=True, format_func=ways.__getitem__,
-        help="One set for all is learned in one backbone after the other, a step in each, for as many steps as one "
-        "backbone alone would take. It is read better by backbones that took no part",
+        help="One set for all is learned in one backbone after the other, a step in each. It is read better by "
+        "backbones that took no part. Both, as a study, shows by how much",
     )  # fmt: skip
     put_into_url(key, [chosen or "each"])
-    return [joined(networks)] if chosen == "together" else list(networks)
+    alone = [] if chosen == "together" else list(networks)
+    return [*alone, joined(networks)] if chosen in ("together", "both") else alone
 
 
 def pick_protocols(base: RunConfig, start: RunConfig) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets.groups import LOOKING
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.jobs.local import waits_on_cluster
-from lgm_core.reports.summary import own_report
+from lgm_core.reports.unseen import own_report
 from lgm_core.runs.marks import read_marks
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url

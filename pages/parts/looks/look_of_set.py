@@ -3,12 +3,13 @@
 >>> show_style(run, source)  # a style run with findings
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from lgm_core.reports.findings import DIVERSITY
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.images import real_image_html, thumb_index, tiles_html
@@ -41,6 +42,8 @@ def show_style(run: RunFolder, source: RunFolder) -> None:
     for column, kind in zip(st.columns(len(found["strengths"])), found["strengths"], strict=True):
         with column:
             _damage(found, kind)
+    if found.get("diversity"):
+        _diversity(found["diversity"])
     if found["copies"]:
         _copies(found, source)
 
@@ -64,6 +67,17 @@ def _damage(found: Mapping[str, Any], kind: str) -> None:
         )  # fmt: skip
     figure.update_xaxes(title=kind, type="category").update_yaxes(title="Top-1", tickformat=".0%", rangemode="tozero")
     charts.show(figure, key=f"style_{kind}", height=260)
+
+
+def _diversity(rows: Sequence[Mapping[str, Any]]) -> None:
+    st.subheader("Several images per class", anchor=False)
+    st.caption(
+        "Cosine: of an image to the nearest other one of its class in the set, 1 where they are copies of each other. "
+        "Coverage: each real training image goes to the nearest image of its class; how many of those share them "
+        "evenly, as a share of all: 100 % where each is nearest to as many."
+    )
+    shown = [[title_of(one["backbone"]), f"{one['cosine']:.3f}", f"{100 * one['coverage']:.1f}"] for one in rows]
+    st.table([dict(zip(("Backbone", *DIVERSITY), row, strict=True)) for row in shown])
 
 
 def _copies(found: Mapping[str, Any], source: RunFolder) -> None:

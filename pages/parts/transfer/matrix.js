@@ -33,9 +33,9 @@ export default function ({ data, parentElement, setStateValue }) {
         if (cell.heat < 0) button.classList.add("below");
       }
       const key = data.keys[y][x];
-      button.setAttribute("aria-pressed", key === data.chosen);
+      button.setAttribute("aria-pressed", Boolean(key) && key === data.chosen);
       button.onclick = () => setStateValue("cell", key === data.chosen ? "" : key);
-      button.disabled = !data.opens;
+      button.disabled = !data.opens || !key;
     });
   });
 }

@@ -35,10 +35,14 @@ def transfer_matrix(matrix: Matrix, view: View, *, key: str = "cell") -> str:
     state = st.session_state.get(f"matrix_{key}") or {}
     chosen = state.get("cell") if "cell" in state else st.query_params.get(key, "")
     titles = [_title(name, column_note(matrix.rows, name)) for name in matrix.columns]
+    keys = [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows]
+    if view == "raw" and matrix.tells_unseen:
+        titles = [*titles, {"name": "worst unseen", "note": "took no part", "colour": ""}]
+        cells = [[*line, _unseen(row, limits)] for row, line in zip(matrix.rows, cells, strict=True)]
+        keys = [[*line, ""] for line in keys]  # nothing to open
     data = {
-        "corner": "Images made with ↓   Evaluated on →", "columns": titles,
+        "corner": "Images made with ↓   Evaluated on →", "columns": titles, "keys": keys,
         "rows": [_row_title(row) for row in matrix.rows], "cells": cells, "chosen": chosen,
-        "keys": [[f"{row.label}|{column}" for column in matrix.columns] for row in matrix.rows],
         "opens": True, "small": False,
     }  # fmt: skip
     _component(key=f"matrix_{key}", data=data, default={"cell": chosen}, on_cell_change=lambda: None)
@@ -100,6 +104,18 @@ def _cell(matrix: Matrix, row: Row, column: str, view: View, limits: tuple[float
     }  # fmt: skip
 
 
+def _unseen(row: Row, limits: tuple[float, float]) -> dict[str, Any]:
+    found, (low, high) = row.unseen, limits
+    if found is None:
+        return {"state": "none", "text": "–", "spread": "", "heat": None, "title": "not judged by all of them yet"}
+    spread = f"± {100 * found.spread:.1f}" if found.count > 1 else "1 run"
+    return {
+        "state": "done", "text": f"{100 * found.mean:.1f}", "spread": f"{spread} · of {len(found.judges)}",
+        "heat": (found.mean - low) / (high - low) if high > low else 0.5,
+        "title": f"{row.label}: {title_of(found.worst)} is the worst of {', '.join(map(title_of, found.judges))}",
+    }  # fmt: skip
+
+
 def _spread(cell: Cell, view: View) -> str:
     """That of the accuracy itself; of a ratio or a difference it would be another."""
     return "" if view != "raw" else f"± {100 * cell.spread:.1f}" if cell.count > 1 else "1 run"
@@ -128,5 +144,6 @@ def _row_title(row: Row) -> dict[str, str]:
     for name in taken_apart(row.backbone) if row.backbone else ():
         named = named.replace(name, _title(name)["name"], 1)
     words = {"random": "random real images", "full": "all real images"}.get(row.choice, named)
+    told = [f"{row.images} images" if row.images else "", row.budget.words if row.budget else ""]
     colour = backbone_colour(taken_apart(row.backbone)[0]) if row.choice not in ("random", "full") else ""
-    return {"name": words, "note": f"{row.images} images" if row.images else "", "colour": colour}
+    return {"name": words, "note": " · ".join(filter(None, told)), "colour": colour}

@@ -1,0 +1,67 @@
+"""What a set of images cost, to stand beside what it is worth. Needs no torch.
+
+>>> budget_of(run, images=10).words
+'118 s of steps, 9,000 views seen, 2 backbones, all training labels'
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+
+from lgm_core.base.real_settings import WITHOUT_IMAGES
+from lgm_core.base.remembered import Remembered
+from lgm_core.methods.catalog import known_method, own_settings
+from lgm_core.reports.unseen import took_part
+from lgm_core.runs.store import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """`seconds`: of the steps alone; `seen`: views of the learned images; 0 where there are none, or not known.
+
+    `networks`: that were looked through; `labels`: whose labels were used, in words.
+    """
+
+    seconds: float
+    seen: int
+    networks: int
+    labels: str
+
+    @property
+    def words(self) -> str:
+        told = [f"{self.seconds:,.0f} s of steps"] if self.seconds else []
+        told += [f"{self.seen:,} views seen"] if self.seen else []
+        told += [f"{self.networks} backbone{'s' if self.networks > 1 else ''}"] if self.networks else []
+        return ", ".join([*told, self.labels])
+
+
+def budget_of(run: RunFolder, images: int) -> Budget:
+    """The budget of a run that made or chose so many images; seconds are those of logged steps, taken for all steps."""
+    config = run.config()
+    networks = len(took_part(config))
+    if config.kind != "distill":
+        whole = bool(networks) or config.baseline.choice in WITHOUT_IMAGES
+        labels = "all training labels" if whole else "only their own labels"
+        return Budget(seconds=0.0, seen=0, networks=networks, labels=labels)
+    steps, row = config.steps - config.fork_step, known_method(config)
+    return Budget(
+        seconds=steps * (_STEP_SECONDS.of(run.metrics_file) if run.metrics_file.exists() else 0.0),
+        seen=round(steps * own_settings(config).views_of_a_step(images, len(config.networks()))) if row else 0,
+        networks=networks,
+        labels="all training labels",
+    )
+
+
+def budget_of_several(runs: Iterable[RunFolder], images: int) -> Budget | None:
+    """That of runs which differ in the seed alone, with the median of their seconds; None for no run."""
+    found = [budget_of(run, images) for run in runs]
+    return replace(found[0], seconds=median(one.seconds for one in found)) if found else None
+
+
+def _mean_step(path: Path) -> float:
+    seconds = [line["step_seconds"] for line in RunFolder(path.parent).metrics() if "step_seconds" in line]
+    return fmean(seconds) if seconds else 0.0
+
+
+_STEP_SECONDS = Remembered(_mean_step)

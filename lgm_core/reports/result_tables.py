@@ -1,0 +1,41 @@
+"""The results of a study as HTML: as they are, then relative to all real images.
+
+>>> result_tables(store.study("demo"))
+'<div class="wide"><table class="matrix">...'
+"""
+
+from collections.abc import Sequence
+
+from lgm_core.reports.markup import heat_table
+from lgm_core.reports.summary import column_heading, percent, result_table, unseen_words
+from lgm_core.reports.unseen import UNSEEN_WORDS
+from lgm_core.runs.store import RunFolder
+
+
+def result_tables(runs: Sequence[RunFolder]) -> str:
+    """Accuracies, the worst judge that took no part, and the budget of each row; a sentence where there is none yet."""
+    found = result_table(runs)
+    full = next((row for row in found.rows if row.label == "all real images"), None)
+    parts, told = [], any(row.unseen for row in found.rows)
+    for relative in (False, True) if full else (False,):
+        rows = []
+        for row in found.rows:
+            cells: list[tuple[float | None, str]] = []
+            for name in found.columns:
+                cell, base = row.cells.get(name), full.cells.get(name) if full else None
+                if cell is None or (relative and (base is None or not base.mean)):
+                    cells.append((None, "–"))
+                elif relative and base:
+                    cells.append((cell.mean / base.mean, f"{100 * cell.mean / base.mean:.1f}"))
+                else:
+                    cells.append((cell.mean, percent(cell.mean, cell.spread, cell.count)))
+            if not relative:
+                cells += [(row.unseen.mean if row.unseen else None, unseen_words(row.unseen))] if told else []
+                cells.append((None, row.budget.words if row.budget else ""))
+            rows.append((f"{row.label} ({row.images})", cells))
+        head = ["relative to all real images, %" if relative else "top-1, %"]
+        head += [column_heading(found.rows, name) for name in found.columns]
+        head += [] if relative else [*(["worst unseen"] if told else []), "budget"]
+        parts.append(heat_table(head, rows))
+    parts += [f'<p class="note">{UNSEEN_WORDS}</p>'] if told else []
+    return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'
