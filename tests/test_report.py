@@ -51,7 +51,8 @@ def test_a_report_tells_what_instruments_found(store, run):
     copies = [{"image": 0, "label": 0, "nearest": 3, "cosine": 0.71, "ssim": 0.2}]
     found = {"source": "one", "strengths": {"blur": [0, 2]}, "damage": {"blur": {BACKBONES[0]: [0.8, 0.55]}}}
     found |= {"images": 10, "side": 32, "real_images": 400, "backbones": [BACKBONES[0]], "copies": copies}
-    found |= {"power": {"set": [], "real": []}, "lab": {"centres": [], "set": [], "real": []}}
+    thirds = [[0.2, 0.5, 0.3]] * 3
+    found |= {"power": {"set": [], "real": []}, "lab": {"centres": thirds, "set": thirds, "real": thirds}}
     fake_look(store, "style", BACKBONES[0], found, source="one")
     told = run_report(run, store.looking_at("one"))
     assert "one: top-1 in % by blur of its own images" in told and "<td>55.0</td>" in told and "<td>0.710</td>" in told
