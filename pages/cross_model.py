@@ -83,8 +83,9 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
 @st.fragment(run_every=_EVERY)
 @panel("Whose side the others take")
 def sided(chosen: str) -> None:
-    """The sets that mean different classes to two backbones, read anew every few seconds."""
-    show_sides(members(chosen))
+    """The sets that mean different classes to two backbones, read anew every few seconds; a click opens the run."""
+    if opened := show_sides(members(chosen)):
+        st.switch_page("pages/watch.py", query_params={"run": opened[0]})
 
 
 def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:

@@ -24,7 +24,7 @@ from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
-from lgm_core.reports.allegiance import Side, followed, side_table, taken_sides
+from lgm_core.reports.allegiance import taken_sides
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.page import run_report
 from lgm_core.reports.summary import row_label
@@ -149,21 +149,3 @@ def test_a_study_of_pairs_has_every_ordered_pair_and_seed():
     assert all(config.evaluate_on == ("a", "b", "c") and config.study == "s" for config in plan)
     with pytest.raises(ConfigError, match="two backbones or more"):
         plan_pairs(preset("preview", name="s"), PairFlags(backbones=("a",)))
-
-
-def _side(first: str, second: str, judge: str, share: float) -> Side:
-    return Side(first=first, second=second, judge=judge, top1=share, other=1 - share, share=share, runs=("r",))
-
-
-def test_who_is_alike_sides_alike_whatever_the_order_of_a_pair():
-    place = {"a": 0.0, "b": 1.0, "c": 0.3, "d": 0.8}
-    values = {(one, two): 1 - abs(place[one] - place[two]) for one in place for two in place}
-    triples = [(a, b, c) for a in place for b in place for c in place if len({a, b, c}) == 3]
-    near = [_side(a, b, c, 0.5 + 0.4 * (values[c, a] - values[c, b])) for a, b, c in triples]
-    one, back = followed(near, values), followed(near[::-1], values)
-    assert one and back and one.points == 12 and one.r == pytest.approx(1) == back.r and one.backbones == 4
-    away = followed([_side(s.first, s.second, s.judge, 1 - s.share) for s in near if s.share is not None], values)
-    assert away and away.r == pytest.approx(-1) and away.interval
-    always_first = followed([_side(a, b, c, 0.9) for a, b, c in triples], values)
-    assert always_first is None  # the first named wins in both orders: nothing that the others would have sided by
-    assert side_table(near[:1])[1][0][-1] == f"{100 * (near[0].share or 0):.1f}"

@@ -41,7 +41,7 @@ def test_the_table_of_sides_fills_while_the_study_runs(store: RunStore):
     assert not test.exception
     table = next(one.value for one in test.dataframe if "A" in one.value.columns)
     assert len(table) == 6 and table["CLIP ViT-B/16"].notna().sum() == 2
-    assert table["A: own, other's"].iloc[0] == "88.2, 1.8 %" and table["A: own, other's"].iloc[5] == ""
+    assert table["A: own, other's"].iloc[0] == "88.2, 1.8 % ✓" and table["A: own, other's"].iloc[5] == ""
     told = " ".join(caption.value for caption in test.caption).replace("\\", "")
     assert "5 finished" in told and "1 running" in told and "Linear CKA: r" in told
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from tqdm import tqdm
 
-from lgm_core.reports.allegiance import alignments, followed, followed_words, side_table, taken_sides
+from lgm_core.reports.allegiance import aim_words, side_table, taken_sides
 from lgm_core.reports.disagreement import (
     HEADINGS,
     Disagreement,
@@ -22,6 +22,7 @@ from lgm_core.reports.disagreement import (
     newest_comparison,
     shown_rows,
 )
+from lgm_core.reports.foretold import followed_words, foretold
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.summary import Table, column_heading, percent, unseen_words
@@ -123,11 +124,11 @@ def print_sides(runs: Sequence[RunFolder], store: RunStore) -> None:
         return
     print("\nWhose side do the others take? Share of the test images that are called by each meaning:")
     print_rows(*side_table(sides))
-    names = dict.fromkeys(name for one in sides for name in (one.first, one.second, one.judge))
-    config, every = runs[0].config(), [run for run, _ in store.listed()]
-    known = alignments(every, config.dataset, names)
-    for sentence in followed_words({name: followed(sides, values) for name, values in known.items()}):
-        print(f"sides against alignment, {sentence}")
+    if aim := aim_words(sides):
+        print(aim)
+    every = [run for run, _ in store.listed()]
+    for sentence in followed_words(foretold(every, runs[0].config().dataset, sides)):
+        print(f"sides foretold by {sentence}")
 
 
 def print_transfer(runs: Sequence[RunFolder], store: RunStore) -> None:

@@ -6,6 +6,7 @@ matrix    a study as a matrix, with every cell's state
 disagreement  where backbones disagree, as an align run found it
 comparison_page  the same as sections of a report
 allegiance  whose meaning of a contrast set each judge finds
+foretold  whether alignment or transfer foretells it
 transfer  whether transfer follows alignment: r over all ordered pairs, with its interval
 draws     how much a set's accuracy changes with its seed
 confusion which classes a report finds hard, and what they are taken for
