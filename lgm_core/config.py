@@ -74,7 +74,7 @@ def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _objective_of_today(lgm: Any) -> None:
-    """`lgm.whiten` was the metric's floor, 0 for none, and `lgm.distance` is `lgm.objective` now."""
+    """`lgm.whiten` was the metric's floor, 0 for none; `lgm.distance` is `lgm.objective`; class numbers are text."""
     if not isinstance(lgm, dict):
         return
     floor = lgm.get("whiten")
@@ -82,6 +82,8 @@ def _objective_of_today(lgm: Any) -> None:
         lgm["whiten"] = "full" if floor else "none"
         if floor:
             lgm.setdefault("whiten_beta", floor)
+    if isinstance(given := lgm.get("contrast_classes"), list | tuple):
+        lgm["contrast_classes"] = [str(one) if type(one) is int else one for one in given]
     if (distance := lgm.pop("distance", "")) in ("whole", "per_class"):
         lgm.setdefault("objective", "cosine" if distance == "whole" else "cosine-per-class")
 

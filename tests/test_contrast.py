@@ -7,17 +7,20 @@ import torch
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank
-from lgm_core.base.errors import ConfigError
+from lgm_core.base.errors import ConfigError, UnknownName
 from lgm_core.base.files import read_json
-from lgm_core.base.interfaces import generator
+from lgm_core.base.interfaces import HardSet, generator
 from lgm_core.base.settings import AugmentConfig
+from lgm_core.base.tensor_files import save_tensors
 from lgm_core.cli.console import print_sides
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import start, work
 from lgm_core.evaluation.contrast import sides
 from lgm_core.jobs.pairs import PairFlags, plan_pairs
 from lgm_core.methods.catalog import own_settings
+from lgm_core.methods.lgm import assembly
 from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
+from lgm_core.methods.lgm.confused import swapped_pairs
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.source import Source
@@ -28,6 +31,7 @@ from lgm_core.reports.allegiance import taken_sides
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.page import run_report
 from lgm_core.reports.summary import row_label
+from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.start import is_done
 from lgm_core.runs.store import RunStore
 from tests.conftest import QUICK_NETWORK, ToyBackbone
@@ -107,8 +111,8 @@ def test_the_second_network_alone_is_matched_to_other_classes(small_run: RunConf
         ({"images_per_class": 2}, "--no-lgm.clusters"),
         ({"lgm": {"contrast": "listed"}}, "belong together"),
         ({"lgm": {"contrast_classes": (1, 0)}}, "belong together"),
-        ({"lgm": {"contrast": "listed", "contrast_classes": (1, 1)}}, "exchange some of the classes 0 to 1"),
-        ({"lgm": {"contrast": "listed", "contrast_classes": (0, 1)}}, "exchange some of the classes 0 to 1"),
+        ({"lgm": {"contrast": "listed", "contrast_classes": (1, 1)}}, "two classes or more, each once; 1, 1 was given"),
+        ({"lgm": {"contrast": "listed", "contrast_classes": ("church",)}}, "two classes or more"),
     ],
 )
 def test_what_is_no_contrast_is_refused_by_name(settings: dict, words: str):
@@ -117,11 +121,53 @@ def test_what_is_no_contrast_is_refused_by_name(settings: dict, words: str):
         validate(change(base, settings))
 
 
-def test_listed_classes_have_to_be_those_of_the_data_set():
-    base = preset("preview", backbone="a+b", lgm={"contrast": "listed", "contrast_classes": (1, 0, 2)})
-    assert own_settings(base).other_meaning(3) == (1, 0, 2)
-    with pytest.raises(ConfigError, match="lists 3 classes, but the data set has 4"):
-        own_settings(base).other_meaning(4)
+def test_listed_classes_are_named_or_numbered_and_two_are_exchanged():
+    def meaning(*given: str | int) -> tuple[int, ...]:
+        base = preset("preview", backbone="a+b", lgm={"contrast": "listed", "contrast_classes": given})
+        return own_settings(base).other_meaning(("church", "golf ball", "7"))
+
+    assert meaning(1, 0, 2) == meaning("golf ball", "church", "7") == (1, 0, 2)
+    assert meaning("7", "church") == meaning(2, 0) == (2, 1, 0)  # these two alone
+    with pytest.raises(ConfigError, match="two classes to exchange, or for each of the 3 classes"):
+        meaning(0, 1, 2)
+    with pytest.raises(UnknownName, match="unknown class 'curch'; did you mean 'church'"):
+        meaning("curch", 1)
+
+
+def test_classes_that_are_taken_for_each_other_are_exchanged():
+    """0 is taken for 1, though more alike to 3; 3 and 4 are mixed with none, and alike; 2 is left over."""
+    centres = torch.tensor([[5.0, 0, 0], [0, 5, 0], [-5, -5, 5], [4, 0, -3], [0, 3, -4]])
+    features = centres.repeat_interleave(30, 0) + 0.05 * torch.randn(150, 3, generator=generator("cpu", 2))
+    features[:6] = centres[1]
+    labels = torch.arange(5).repeat_interleave(30)
+    assert swapped_pairs(Bank(features[:, None], labels, 5)) == (1, 0, 2, 4, 3)
+
+
+def test_a_swapped_set_says_what_its_images_mean(small_run: RunConfig, other_network: str, here, monkeypatch):
+    asked: list[int] = []
+    monkeypatch.setattr(
+        assembly, "swapped_pairs", lambda bank: asked.append(bank.features.shape[2]) or swapped_pairs(bank)
+    )
+    both = {"backbone": f"{small_run.backbone}+{other_network}", "lgm": {"contrast": "swapped"}}
+    run = start(validate(change(small_run, both)), here)
+    assert work(run, here) == "finished"
+    learned = read_set(run)
+    assert isinstance(learned, HardSet) and learned.other is not None
+    assert asked == [24 * 2 * 2]  # by what the first one sees
+    classes = run.eval_reports()[0]["contrast"]["classes"]
+    assert classes == learned.other.tolist() and [classes[other] for other in classes] == list(range(10)) != classes
+    assert any("takes these for each other" in note for note in run.status().notes)
+    again = start(change(run.config(), {"kind": "evaluate", "source": run.id, "evaluate_on": [other_network]}), here)
+    assert work(again, here) == "finished" and again.eval_reports()[0]["contrast"]["classes"] == classes
+
+
+def test_a_set_of_an_earlier_version_means_what_its_settings_say(small_run: RunConfig, other_network: str, here):
+    both = {"backbone": f"{small_run.backbone}+{other_network}", "lgm": {"contrast": "rolled"}, "evaluate_on": ()}
+    run = start(validate(change(small_run, both)), here)
+    run.status_file.parent.mkdir(exist_ok=True)
+    save_tensors({"images": torch.rand(10, 3, 8, 8), "labels": torch.arange(10)}, run.synthetic)
+    learned = read_set(run)
+    assert isinstance(learned, HardSet) and learned.other is not None and learned.other.tolist() == [*range(1, 10), 0]
 
 
 def test_a_study_of_pairs_goes_on_where_it_stopped(small_run: RunConfig, other_network: str, here, capsys):
@@ -149,3 +195,5 @@ def test_a_study_of_pairs_has_every_ordered_pair_and_seed():
     assert all(config.evaluate_on == ("a", "b", "c") and config.study == "s" for config in plan)
     with pytest.raises(ConfigError, match="two backbones or more"):
         plan_pairs(preset("preview", name="s"), PairFlags(backbones=("a",)))
+    with pytest.raises(ConfigError, match="RCIG makes no sets that mean different classes"):
+        plan_pairs(preset("rcig_digits", name="s"), PairFlags(backbones=("a", "b")))

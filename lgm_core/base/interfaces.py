@@ -113,10 +113,14 @@ class SyntheticSet(ABC, nn.Module):
 
 @dataclass(frozen=True)
 class HardSet:
-    """Images in [0, 1] and the number of each one's class: what chosen images are, and what most methods learn."""
+    """Images in [0, 1] and the number of each one's class: what chosen images are, and what most methods learn.
+
+    other  the class that each image means to the second backbone of a contrast set; None in other sets
+    """
 
     images: Float[Tensor, "n 3 r r"]
     labels: Int[Tensor, "n"]
+    other: Int[Tensor, "n"] | None = None
 
 
 @dataclass(frozen=True)

@@ -229,10 +229,11 @@ class MethodSettings(ABC):
         """Do the images mean different classes to the two networks that they are learned in?"""
         return False
 
-    def other_meaning(self, classes: int) -> tuple[int, ...]:
-        """For each class, by number, the class that its images mean to the second of two networks; () where the same.
+    def other_meaning(self, classes: Sequence[str]) -> tuple[int, ...]:
+        """For each class, by number, the class that its images mean to the second of two networks; () where the same,
+        or where that is chosen from the real images. `classes`: their names.
 
-        Raises `ConfigError` where the settings do not fit so many classes.
+        Raises `ConfigError` where the settings do not fit these classes.
         """
         return ()
 

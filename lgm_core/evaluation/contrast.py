@@ -10,14 +10,15 @@ class p, B's meaning of that is class `meaning[p]`. So both are read off one con
 from collections.abc import Sequence
 from typing import Any
 
-from lgm_core.base.settings import SharedConfig
-from lgm_core.config import is_contrast
-from lgm_core.methods.catalog import own_settings
+from lgm_core.base.interfaces import HardSet, LearnedSet
 
 
-def other_meaning(made: SharedConfig, classes: int) -> tuple[int, ...]:
-    """The class that images of each class mean to the second network of the run that made them; () where the same."""
-    return own_settings(made).other_meaning(classes) if is_contrast(made) else ()
+def other_meaning(learned: LearnedSet | None, classes: int) -> tuple[int, ...]:
+    """The class that images of each class mean to the second network that a set was made with; () where the same."""
+    if not isinstance(learned, HardSet) or learned.other is None:
+        return ()
+    told = dict(zip(learned.labels.tolist(), learned.other.tolist(), strict=True))
+    return tuple(told.get(place, place) for place in range(classes))
 
 
 def sides(confusion: Sequence[Sequence[int]], meaning: Sequence[int]) -> dict[str, Any]:

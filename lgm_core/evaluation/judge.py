@@ -59,7 +59,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
     began = time.perf_counter()
     _require_classes(judged, key)
     measured = load(PROTOCOLS[key.protocol].judge)(bench, config, judged, key)
-    meaning = () if transfers(key.protocol) else other_meaning(judged.made, bench.classes)
+    meaning = () if transfers(key.protocol) else other_meaning(judged.images, bench.classes)
     return {
         **key.facts(),
         "classes": list(bench.test.classes),

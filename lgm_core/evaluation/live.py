@@ -45,7 +45,6 @@ class LiveJudges:
         self._steps = {round(k * (steps - 1) / live.times) for k in range(1, live.times + 1)} if live.times else set()
         others = [name for name in config.evaluate_on if not is_student(name)]
         self._names = tuple(dict.fromkeys([*self._own, *others]))
-        self._meaning = other_meaning(config, bench.classes)
         self._judges: dict[str, _Judge] = {}
         self._began, self._spent = time.perf_counter(), 0.0
 
@@ -83,7 +82,8 @@ class LiveJudges:
         if is_student(name):
             return {f"live:{name}": self._of_student(learned, name)}
         report = self._of_means(learned, name)
-        other = {f"live_other:{name}": sides(report["confusion"], self._meaning)["top1_other"]} if self._meaning else {}
+        meaning = other_meaning(learned, self._bench.classes)
+        other = {f"live_other:{name}": sides(report["confusion"], meaning)["top1_other"]} if meaning else {}
         return {f"live:{name}": report["top1"], **other}
 
     def _open(self, name: str) -> None:

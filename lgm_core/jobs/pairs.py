@@ -14,6 +14,7 @@ from lgm_core.base.names import file_name
 from lgm_core.base.settings import joined
 from lgm_core.config import RunConfig, is_contrast
 from lgm_core.jobs.sending import ClusterFlags
+from lgm_core.methods.catalog import method_of
 from lgm_core.presets import change
 
 
@@ -28,8 +29,9 @@ class PairFlags(ClusterFlags):
 def plan_pairs(base: RunConfig, flags: PairFlags) -> list[RunConfig]:
     """The runs, all pairs of one seed before the next seed, so that the whole table has figures early.
 
-    Both orders of a pair are there: exchanged, they control for what each backbone can be told at all. Classes are
-    rolled, unless `base` lists others. Further judges may be in `base.evaluate_on`.
+    Both orders of a pair are there: exchanged, they control for what each backbone can be told at all. The classes are
+    assigned as `base` says, or else as the method does it. Further judges may be in `base.evaluate_on`. Raises
+    `ConfigError` where a method makes no such sets.
     """
     flags, names = from_dict(PairFlags, to_dict(flags)), tuple(dict.fromkeys(flags.backbones))
     if not base.name or len(names) < 2:
@@ -37,8 +39,11 @@ def plan_pairs(base: RunConfig, flags: PairFlags) -> list[RunConfig]:
             "a study of pairs needs a name and two backbones or more: lgm allegiance NAME DATASET BACKBONE BACKBONE "
             "[BACKBONE ...]"
         )
+    row = method_of(base)
+    if not row.contrast:
+        raise ConfigError(f"{row.title} makes no sets that mean different classes to two networks")
     if not is_contrast(base):
-        base = change(base, {"lgm": {"contrast": "rolled"}})
+        base = change(base, dict(row.contrast))
     judges = tuple(dict.fromkeys([*names, *base.evaluate_on]))
     return [
         replace(

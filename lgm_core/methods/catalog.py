@@ -43,7 +43,7 @@ class Method:
     ablations      of a study, by name: changes, or own settings -> changes; `effort`: module of the rules (no torch)
     networks       what it distils with: "frozen" backbones, or a "student" that is trained from scratch
     exports        what it learns: "images", images with "labels", or images with "targets"
-    joint          may it learn one set in several networks at once?
+    joint          may it learn one set in several networks? `contrast`: settings for two different meanings to two
     opens          settings that name further networks whose features its runs use: "pretrain.teacher"
     high_loss      (own settings, shared settings, bench) -> the real images that are hardest for it, as rows
     assemble       (own settings, shared settings, bench) -> a distiller that is ready to step
@@ -75,6 +75,7 @@ class Method:
     judged: str = "Linear heads are trained on the images in each of these, and tested on real images"
     exports: Literal["images", "labels", "targets"] = "images"
     joint: bool = False
+    contrast: Mapping[str, Any] = field(default_factory=dict)
     opens: tuple[str, ...] = ()
     high_loss: str = ""
     assemble: str
@@ -105,8 +106,7 @@ _LGM = Method(
     default_preset="standard",
     effort="lgm_core.methods.lgm.efforts",
     ablations=lgm_presets.ABLATIONS,
-    networks="frozen",
-    joint=True,
+    networks="frozen", joint=True, contrast={"lgm": {"contrast": "rolled"}},
     assemble="lgm_core.methods.lgm.assembly:assemble",
     measure="lgm_core.methods.lgm.measure:measure",
     estimate="lgm_core.methods.lgm.estimate",

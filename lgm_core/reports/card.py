@@ -19,7 +19,7 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import file_name
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, is_contrast
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.methods.catalog import known_method
@@ -104,6 +104,7 @@ def card(run: RunFolder, evaluations: Sequence[RunFolder] = ()) -> str:
             "## Files",
             "",
             f"- `{run.synthetic.name}`: `images` [N, 3, R, R], float32 in [0, 1], RGB; `labels` [N], int64",
+            *(["  `other_labels` [N], what each image means to the second backbone"] if is_contrast(config) else ()),
             *(row.card_words if (row := known_method(config)) else ()),
             "- `images/<number>_<class>/<index>.png`: the same as 8-bit pictures",
             "- `config.json`: every setting, the versions, the names of the classes",

@@ -7,12 +7,14 @@ The type of a set follows from the method that made it (methods/catalog.py), not
 (torch.Size([10, 3, 256, 256]), torch.Size([10]))
 """
 
+import torch
 from torch import Tensor
 
 from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.interfaces import HardSet, LearnedSet, SoftSet, State, TargetSet
 from lgm_core.base.tensor_files import load_tensors
-from lgm_core.methods.catalog import exported
+from lgm_core.config import RunConfig, is_contrast
+from lgm_core.methods.catalog import exported, own_settings
 from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -37,7 +39,14 @@ def read_set(run: RunFolder) -> LearnedSet:
         return SoftSet(images, labels, tensors["pixels"], tensors["targets"], tensors["log_temperature"])
     if kind == "targets":
         return TargetSet(images, labels, tensors["pixels"], tensors["targets"], tensors.get("rate"))
-    return HardSet(images, labels)
+    return HardSet(images, labels, tensors.get("other_labels", _told_by_settings(run.config(), labels)))
+
+
+def _told_by_settings(config: RunConfig, labels: Tensor) -> Tensor | None:
+    """What the images of a contrast set of an earlier version, whose file does not say so, mean to the second one."""
+    classes = [str(label) for label in range(int(labels.max()) + 1 if len(labels) else 0)]
+    told = own_settings(config).other_meaning(classes) if is_contrast(config) else ()
+    return torch.tensor(told)[labels] if told else None
 
 
 def images_of(run: RunFolder) -> tuple[Tensor, Tensor]:
@@ -54,5 +63,7 @@ def tensors_of(learned: LearnedSet) -> State:
     if isinstance(learned, TargetSet):
         tensors = {"pixels": learned.values, "targets": learned.targets}
         tensors |= {} if learned.rate is None else {"rate": learned.rate}
+    if isinstance(learned, HardSet) and learned.other is not None:
+        tensors = {"other_labels": learned.other}
     tensors |= {"images": learned.images.float(), "labels": learned.labels}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -8,6 +8,7 @@ objectives    what the loss is (a package, a file each)
 gradients     the head's gradient in closed form, and the distance between two
 metric        directions in which a class varies in itself count less in a gradient
 targets       the real data's gradient, three ways: from class means, the whole bank, a fresh batch
+confused      pairs of classes that a backbone takes for each other, for a contrast set
 clusters      parts of a class, one for each of its images
 learned_images  what a step needs of the images; implemented by
 pyramid       the images as a sum of levels; `pixels`: as plain pixels; `phases`: under a fixed spectrum

@@ -4,6 +4,7 @@
 """
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from lgm_core.backbones.abstract_bench import Bench
@@ -18,6 +19,7 @@ from lgm_core.datasets.baselines import choose_random
 from lgm_core.datasets.spread import spread
 from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.colour import Colour
+from lgm_core.methods.lgm.confused import swapped_pairs
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
@@ -74,8 +76,22 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
         weight=own.lgm.weights(len(names))[place],
         chunk=own.lgm.chunk or fitting(own_views.stop - own_views.start, bench, backbone),
         place=place,
-        meaning=torch.tensor(other) if place == 1 and (other := own.other_meaning(bench.classes)) else None,
+        meaning=other_meaning(own, shared, bench) if place == 1 else None,
     )
+
+
+def other_meaning(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "c"] | None:
+    """The second backbone's class for each of the first one's, in a contrast run; None in others."""
+    if own.lgm.contrast != "swapped":
+        told = own.other_meaning(bench.train.classes)
+        return torch.tensor(told) if told else None
+    names, classes = shared.networks(), bench.train.classes
+    meaning = swapped_pairs(real_bank(own, shared, bench, bench.backbone(names[0])))
+    pairs = [f"{classes[a]} and {classes[b]}" for a, b in enumerate(meaning) if a < b]
+    more = f", and {len(pairs) - 10} pairs more" if len(pairs) > 10 else ""
+    told = ", ".join(pairs[:10]) + more
+    bench.note(f"{names[0]} takes these for each other; to {names[1]} they are exchanged: {told}")
+    return torch.tensor(meaning)
 
 
 def fitting(views: int, bench: Bench, backbone: Backbone) -> int:

@@ -78,13 +78,15 @@ class LGMConfig:
     source_weights: tuple[int, ...] = knob(
         (), "turns, or shares of the loss, of each of several backbones; none: all alike", low=1
     )
-    contrast: Literal["none", "rolled", "listed"] = knob(
+    contrast: Literal["none", "rolled", "swapped", "listed"] = knob(
         "none",
-        "two backbones A+B: the images mean their class to A, and to B the next one (rolled), or as contrast_classes "
-        "lists; none: the same to both",
+        "two backbones A+B: the images mean their class to A, and to B the next one (rolled), the one that A takes it "
+        "for most (swapped, in pairs), or as contrast_classes lists; none: the same to both",
     )
-    contrast_classes: tuple[int, ...] = knob(
-        (), "for each class, by number from 0, the class that its images mean to the second backbone", low=0
+    contrast_classes: tuple[str, ...] = knob(
+        (),
+        "two classes that are exchanged, or for each class the one that its images mean to the second backbone; names, "
+        "or numbers from 0",
     )
     average: float = knob(0.0, "share of the steps, the last ones, over which the images are averaged", low=0, high=1)
     flat_radius: float = knob(

@@ -3,10 +3,12 @@
 >>> LGMSettings(lgm=LGMConfig(), augment=AugmentConfig(), synthetic=SyntheticConfig(), pyramid=PyramidConfig())
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.names import require_known
 from lgm_core.base.settings import AugmentConfig, MethodSettings, SharedConfig
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 
@@ -85,27 +87,34 @@ class LGMSettings(MethodSettings):
     def is_contrast(self) -> bool:
         return self.lgm.contrast != "none"
 
-    def other_meaning(self, classes: int) -> tuple[int, ...]:
-        """The second backbone's class for each of the first one's, in a contrast run."""
-        lgm = self.lgm
+    def other_meaning(self, classes: Sequence[str]) -> tuple[int, ...]:
+        """The second backbone's class for each of the first one's, in a contrast run; () for `swapped`."""
+        lgm, same = self.lgm, list(range(len(classes)))
         if lgm.contrast == "rolled":
-            return tuple((place + 1) % classes for place in range(classes))
-        if lgm.contrast == "listed" and len(lgm.contrast_classes) != classes:
+            return tuple([*same[1:], *same[:1]])
+        if lgm.contrast != "listed":
+            return ()
+        given = [_number_of(name, classes) for name in lgm.contrast_classes]
+        if len(given) == 2:
+            meaning = [given[1 - given.index(place)] if place in given else place for place in same]
+        else:
+            meaning = given
+        if sorted(meaning) != same or meaning == same:
             raise ConfigError(
-                f"lgm.contrast-classes lists {len(lgm.contrast_classes)} classes, but the data set has {classes}: give "
-                "one for each, in their order"
+                f"lgm.contrast-classes must name two classes to exchange, or for each of the {len(classes)} classes of "
+                "the data set, in their order, the one that it means to the second backbone, each once; "
+                f"{', '.join(lgm.contrast_classes)} was given"
             )
-        return lgm.contrast_classes
+        return tuple(meaning)
 
     def _check_contrast(self, shared: SharedConfig) -> None:
         """Raise `ConfigError` for a contrast that is not between two backbones, or whose classes are no exchange."""
         contrast, given = self.lgm.contrast, self.lgm.contrast_classes
         if (contrast == "listed") != bool(given):
             raise ConfigError("lgm.contrast listed and lgm.contrast-classes belong together: give both, or neither")
-        if given and (sorted(given) != list(range(len(given))) or list(given) == sorted(given)):
+        if len(set(given)) < len(given) or len(given) == 1:
             raise ConfigError(
-                f"lgm.contrast-classes must exchange some of the classes 0 to {len(given) - 1}, each named once; "
-                f"{' '.join(map(str, given))} was given"
+                f"lgm.contrast-classes must name two classes or more, each once; {', '.join(given)} was given"
             )
         if contrast != "none" and len(shared.networks()) != 2:
             raise ConfigError(
@@ -172,3 +181,11 @@ class LGMSettings(MethodSettings):
 
     def _levels_to_come(self) -> int:
         return (self.synthetic.resolution - 1).bit_length() - (self.pyramid.start - 1).bit_length()
+
+
+def _number_of(name: str, classes: Sequence[str]) -> int:
+    """The number of a class that is given by its name, or by its number. Raises `UnknownName`."""
+    if name not in classes and name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    require_known(name, classes, "class")
+    return list(classes).index(name)

@@ -123,7 +123,8 @@ class LinearGradientMatching(Distiller):
     @torch.no_grad()
     def export(self) -> HardSet:
         images = self.synthetic.images() if self._average is None else self._average
-        return HardSet(images, self.synthetic.labels)
+        labels, meaning = self.synthetic.labels, self.sources[-1].meaning
+        return HardSet(images, labels, None if meaning is None else meaning.to(labels.device)[labels])
 
     def state(self) -> State:
         state = {f"synthetic.{name}": tensor for name, tensor in self.synthetic.state().items()}

@@ -52,7 +52,9 @@ def input_of(hint: Any) -> Callable[[dataclasses.Field, Any, str], Any]:
     """The function that draws a type."""
     if get_origin(hint) is Literal:
         return lambda field, value, key: _choice(field, value, key, get_args(hint))
-    return {bool: _switch, int: _whole, float: _number, str: _text, tuple[int, ...]: _wholes}[hint]
+    return {bool: _switch, int: _whole, float: _number, str: _text, tuple[int, ...]: _wholes, tuple[str, ...]: _names}[
+        hint
+    ]
 
 
 def label(field: dataclasses.Field) -> str:
@@ -102,6 +104,12 @@ def _wholes(field: dataclasses.Field, value: tuple[int, ...], key: str) -> tuple
     for word in words:
         _told(field, int(word))
     return tuple(map(int, words))
+
+
+def _names(field: dataclasses.Field, value: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """Names with commas between them, since they may hold spaces."""
+    text = st.text_input(label(field), value=", ".join(value), key=key, help=field.metadata["help"])
+    return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
 def _step(value: float) -> float:
