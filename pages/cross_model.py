@@ -10,15 +10,18 @@ from lgm_core.reports.summary import LOWER_BOUND, Row
 from lgm_core.reports.unseen import UNSEEN_WORDS
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
+from pages.parts.address import forget
 from pages.parts.maps.embedded import with_features
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_study
 from pages.parts.status import panel, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
+from pages.parts.transfer.both_meanings import show_pair
 from pages.parts.transfer.matrix import transfer_matrix
 from pages.parts.transfer.opened import open_report
-from pages.parts.transfer.sided import show_sides
+from pages.parts.transfer.pair_study import WHAT_IS_A_STUDY, plan_sides
+from pages.parts.transfer.sided import pick_of_pair, show_sides
 from pages.parts.ways import pick_way
 
 VIEWS: dict[str, str] = {
@@ -83,9 +86,15 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
 @st.fragment(run_every=_EVERY)
 @panel("Whose side the others take")
 def sided(chosen: str) -> None:
-    """The sets that mean different classes to two backbones, read anew every few seconds; a click opens the run."""
-    if opened := show_sides(members(chosen)):
-        st.switch_page("pages/watch.py", query_params={"run": opened[0]})
+    """The sets that mean different classes to two backbones, read anew every few seconds; a click opens the images."""
+    opened = show_sides(members(chosen))
+    if (before := st.session_state.get("sides_open", ())) != opened:
+        st.session_state["sides_open"] = opened
+        forget("pair")
+        if opened:
+            st.query_params["pair"] = opened[0]
+        if before or opened:
+            st.rerun()  # the images are drawn outside, so that they do not flicker with every look
 
 
 def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
@@ -203,6 +212,15 @@ if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")
 if alignment and values:
     with panel("Transfer against alignment"):
         show_scatter(alignment, matrix, backbones, values)
-if any(is_contrast(config_of(run)) for run in runs):
+is_sided = any(is_contrast(config_of(run)) for run in runs)
+if is_sided or len(frozen) > 1:
     st.subheader("Whose side do the others take?", anchor=False)
-    sided(chosen)
+    if is_sided:
+        sided(chosen)
+    else:
+        st.caption(WHAT_IS_A_STUDY)
+    with panel("A study of pairs"):
+        plan_sides(runs, frozen, dataset)
+if is_sided and (pair := pick_of_pair(runs)):
+    with panel("The pair's images"):
+        show_pair(pair)

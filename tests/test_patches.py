@@ -8,6 +8,7 @@ from lgm_core.analysis.patch_colours import colours, fit_axes, turn_onto
 from lgm_core.analysis.patches import averaging_point
 from lgm_core.backbones.frozen import open_backbone
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.tensor_files import save_tensors
 from lgm_core.cli.main import main
 from lgm_core.engine import work
 from lgm_core.evaluation.converged import ConvergedHead
@@ -79,6 +80,28 @@ def test_a_run_shows_a_sets_images_beside_real_ones(small_run, small_weights, he
     assert 0 < second["fit"] < 1 and len(first["margins"]) == len(first["predicted"]) == 8
     assert run.problems() == [] and len(tables(found)[0][2]) == 2
     assert command_of_run(run).startswith(f"python -m lgm_core patches {made.id} ")
+
+
+def test_a_contrast_set_has_evidence_for_both_meanings(small_run, small_weights, here):
+    """What speaks for the other meaning of an image is what speaks for its class where that is its class."""
+    pictures = torch.rand(10, 3, 32, 32, generator=random)
+    both = {"backbone": f"{small_run.backbone}+{small_weights}", "lgm": {"contrast": "rolled"}, "name": "both"}
+    sets = [(pictures, both), (pictures.roll(1, 0), {"name": "other"})]
+    found = []
+    for images, settings in sets:
+        made = start(change(small_run, settings | {"evaluate_on": []}), here)
+        save_tensors({"images": images, "labels": torch.arange(10)}, made.synthetic)
+        asked = {"kind": "patches", "source": made.id, "evaluate_on": [small_weights]}
+        run = start(change(small_run, asked), here)
+        assert work(run, here) == "finished" and run.problems() == []
+        found.append(run.findings())
+    contrast, plain = found
+    assert contrast["other_labels"] == [*range(1, 10), 0] * 2 and "other_labels" not in plain
+    assert [one["what"] for one in contrast["atlases"]] == ["images", "colours", "evidence", "other"]
+    (seen,), (told,) = contrast["backbones"], plain["backbones"]
+    assert seen["other_margins"][:9] == pytest.approx(told["margins"][1:10], abs=2e-3)
+    assert seen["margins"][:10] != pytest.approx(seen["other_margins"][:10], abs=2e-3)
+    assert tables(contrast)[0][1][3] == "as the second backbone means them"
 
 
 def test_patches_need_a_run(small_run, here, capsys):

@@ -76,7 +76,12 @@ def _patches(values: Mapping[str, Any]) -> list[Listing]:
             one["backbone"], one["point"], f"{sum(made)} of {len(made)}", f"{sum(real)} of {len(real)}",
             " ".join(percent(share) for share in one["explained"]), f"{one['fit']:.2f}",
         ])  # fmt: skip
+        if "other_labels" in values:
+            seen = zip(one["predicted"], values["other_labels"][: values["set_images"]], strict=False)
+            rows[-1].insert(3, f"{sum(a == b for a, b in seen)} of {len(made)}")
     columns = ["backbone", "point", "set's images right", "real images right", "variance on three axes, %", "fit"]
+    if "other_labels" in values:
+        columns.insert(3, "as the second backbone means them")
     title = f"Patches of the images of {values['source']}; fit: of its axes to the first backbone's"
     return [(title, columns, rows)] if rows else []
 

@@ -67,7 +67,8 @@ FINDINGS: Mapping[str, Mapping[str, Any]] = {
     "patches": {
         "dataset": str, "source": str, "classes": [str], "labels": [int], "set_images": int, "real_indices": [int],
         "backbones": [{"backbone": str, "point": str, "fit": NUMBER, "explained": [NUMBER], "margins": [NUMBER],
-                       "predicted": [int]}],
+                       "predicted": [int], "other_margins?": [NUMBER]}],
+        "other_labels?": [int],
         "atlases": [{"backbone": str, "what": str, "file": file_name_in, "columns": count, "rows": count,
                      "side": count}],
     },

@@ -4,7 +4,7 @@
 >>> wait_for(runs, key="embed")  # their progress; the page is drawn anew when one of them is done
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,8 +19,11 @@ from pages.parts.status import attempt
 from pages.parts.theme import plain, state_words
 
 
-def launch(label: str, configs: Sequence[RunConfig], *, key: str, help: str = "", primary: bool = True) -> None:
-    """A button that starts these runs on this machine."""
+def launch(
+    label: str, configs: Sequence[RunConfig], *, key: str, help: str = "", primary: bool = True,
+    then: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """A button that starts these runs on this machine; `then`: what the page's address says once they are started."""
     kind = "primary" if primary else "secondary"
     pressed = st.button(
         label,
@@ -31,6 +34,8 @@ def launch(label: str, configs: Sequence[RunConfig], *, key: str, help: str = ""
         disabled=not may_launch(),
     )
     if pressed and all(attempt(partial(local.submit, config, places(), first=True)) for config in configs):
+        for name, value in (then or {}).items():
+            st.query_params[name] = value
         st.rerun()
 
 

@@ -78,6 +78,21 @@ def time_words(config: RunConfig) -> str:
     return f"{about(found.seconds_total).capitalize()} on this machine." if found else ""
 
 
+def time_of_plan(plan: Sequence[RunConfig], alike: Sequence[RunConfig] = ()) -> str:
+    """How long these distillations take on this machine, one after another, a sentence.
+
+    Where one is not known it is taken for the mean of those that are, `alike` among them.
+    """
+    found = [_look(replace(config, name="", study="", seed=0)) for config in plan]
+    known = [one.seconds_total for one in found if one]
+    others = [one for config in alike if (one := _look(replace(config, name="", study="", seed=0)))]
+    each = known + [one.seconds_total for one in others]
+    if not each:
+        return "How long they take is known once one of them has run here."
+    total = sum(known) + (len(plan) - len(known)) * sum(each) / len(each)
+    return f"{about(total).capitalize()} on this machine, one after another."
+
+
 def about(seconds: float) -> str:
     """A duration that is not known to the second."""
     grain = 60 if seconds >= 300 else 10 if seconds >= 60 else 1

@@ -16,7 +16,7 @@ from pages.parts.pickers import listed_runs
 from pages.parts.theme import plain
 from pages.parts.ways import pick_way
 
-_WAYS = {"colours": "Patches as colours", "evidence": "Evidence for the class"}
+_WAYS = {"colours": "Patches as colours", "evidence": "Evidence for the class", "other": "For the other meaning"}
 _WORDS = {
     "colours": "Patches on three principal axes, shown as red, green and blue: in one backbone, the same colour is the "
     "same kind of patch in all images, distilled and real. The axes of further backbones are turned onto the first "
@@ -24,6 +24,8 @@ _WORDS = {
     "evidence": "What each patch adds to the score of the image's class over the mean class, in a linear head on the "
     "mean of the patches, trained on the real training images: orange speaks for the class, blue against it. "
     "The patches add up to the margin exactly. Below an image: the class that the head sees, where it is another.",
+    "other": "As the evidence for the class, but for the class that images of this one mean to the second backbone of "
+    "the contrast set.",
 }
 _SIZE = 86
 
@@ -39,7 +41,8 @@ def set_run(kind: str, source: RunFolder, backbones: Sequence[str]) -> RunFolder
 def show_places(run: RunFolder, backbones: Sequence[str]) -> None:
     """Rows of pictures: the images themselves, then a row for each backbone; distilled images, then real ones."""
     found = run.findings()
-    way = pick_way("Show", _WAYS, key="what", hide_label=True)
+    ways = {way: words for way, words in _WAYS.items() if way != "other" or "other_labels" in found}
+    way = pick_way("Show", ways, key="what", hide_label=True)
     st.caption(_WORDS[way])
     atlases = {(one["backbone"], one["what"]): one for one in found["atlases"]}
     images = next((one for one in found["atlases"] if one["what"] == "images"), None)
@@ -72,5 +75,6 @@ def _under(found: Mapping[str, Any], one: Mapping[str, Any], way: str) -> list[s
     """Below each picture: the margin, and the class that the head sees where it is wrong."""
     if way == "colours":
         return [""] * len(found["labels"])
-    seen = zip(one["margins"], one["predicted"], found["labels"], strict=True)
+    margins, meant = ("margins", "labels") if way == "evidence" else ("other_margins", "other_labels")
+    seen = zip(one[margins], one["predicted"], found[meant], strict=True)
     return [f"{margin:+.1f}" + ("" if a == b else f" {found['classes'][a]}") for margin, a, b in seen]

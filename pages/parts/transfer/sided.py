@@ -78,6 +78,18 @@ def show_sides(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     return lines[picked["cells"][0][0]].runs if picked["cells"] else ()
 
 
+def pick_of_pair(runs: Sequence[RunFolder]) -> RunFolder | None:
+    """The set that the address names, or another one of its pair, where there are several; None where it names none."""
+    made = {run.id: run for run in runs if is_contrast(config_of(run))}
+    named = st.query_params.get("pair", "")
+    if named not in made:
+        return None
+    alike = [name for name, run in made.items() if config_of(run).networks() == config_of(made[named]).networks()]
+    if len(alike) > 1:
+        named = st.segmented_control("Set", alike, default=named, key=f"set_{named}", format_func=plain) or named
+    return made[named]
+
+
 def _lines(made: Sequence[RunFolder], sides: Sequence[Side]) -> list[_Line]:
     found = []
     for pair in dict.fromkeys(config_of(run).networks() for run in made):
