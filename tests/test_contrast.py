@@ -27,7 +27,7 @@ from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
-from lgm_core.reports.allegiance import taken_sides
+from lgm_core.reports.allegiance import taken_sides, with_first
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.page import run_report
 from lgm_core.reports.summary import row_label
@@ -170,8 +170,11 @@ def test_a_set_of_an_earlier_version_means_what_its_settings_say(small_run: RunC
     assert isinstance(learned, HardSet) and learned.other is not None and learned.other.tolist() == [*range(1, 10), 0]
 
 
-def test_a_study_of_pairs_goes_on_where_it_stopped(small_run: RunConfig, other_network: str, here, capsys):
-    base = change(small_run, {"name": "sides", "steps": 16, "live": {"times": 0}})
+def test_a_study_of_pairs_goes_on_where_it_stopped(
+    small_run: RunConfig, other_network: str, small_weights: str, here, capsys
+):  # fmt: skip
+    layer = f"{small_weights}@stage2.pool"
+    base = change(small_run, {"name": "sides", "steps": 16, "live": {"times": 0}, "evaluate_on": (layer,)})
     plan = plan_pairs(base, PairFlags(backbones=(small_run.backbone, other_network)))
     assert [config.networks() for config in plan] == [
         (small_run.backbone, other_network), (other_network, small_run.backbone)
@@ -181,8 +184,9 @@ def test_a_study_of_pairs_goes_on_where_it_stopped(small_run: RunConfig, other_n
     assert [is_done(start(config, here)) for config in plan] == [True, False]
     found = taken_sides(RunStore(here.runs).study("sides"))
     assert [(one.first, one.judge, one.is_third) for one in found] == [
-        (small_run.backbone, name, False) for name in (small_run.backbone, other_network)
+        (small_run.backbone, name, name == layer) for name in (layer, small_run.backbone, other_network)
     ]  # fmt: skip
+    assert found[0].share and with_first(found[0]) == f"{100 * found[0].share.mean:.1f}"
     print_sides(runs, RunStore(here.runs))
     assert "Whose side do the others take?" in capsys.readouterr().out
 
