@@ -68,9 +68,15 @@ def test_sets_of_several_seeds_are_one_row_with_its_spread(store: RunStore):
 def test_sets_of_another_assignment_are_not_pooled(store: RunStore):
     exchanged = (4, 1, 2, 3, 0, 5, 6, 7, 8, 9)
     runs = [_pair(store, "s0", 0, 0.18), _pair(store, "s1", 1, 0.36, exchanged)]
+    (file,) = runs[1].evals.glob("*.json")
+    confusion = [[50 * (row == column) for column in range(10)] for row in range(10)]
+    confusion[0][0] = confusion[4][4] = 25
+    confusion[0][4], confusion[4][0], confusion[0][7], confusion[4][7] = 4, 6, 21, 19
+    write_json(file, read_json(file) | {"confusion": confusion})
     sides = taken_sides(runs)
     headings, rows = side_table(sides)
     assert [(one.runs, one.top1.spread) for one in sides] == [(("s0",), 0), (("s1",), 0)]
+    assert sides[1].top1.mean == 0.5 and sides[1].other.mean == 0.1  # of the images of tench and church alone
     assert headings[2] == "assignment" and [row[2] for row in rows] == ["rolled", "tench ↔ church"]
 
 

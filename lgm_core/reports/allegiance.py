@@ -5,7 +5,7 @@
 >>> print(aim_words(sides))
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Any
@@ -40,7 +40,7 @@ class Side:
     """What one judge sees in the sets of one ordered pair and one assignment, over the sets that `runs` made.
 
     classes  for each class, by number, the one that its images mean to B; `assignment`: that in words
-    top1     of the test images that are called by A's meaning, and `other`, by B's
+    top1     of the test images of exchanged classes that are called by A's meaning, and `other`, by B's
     share    with A, of those that are called by one of the two; None where there are none
     """
 
@@ -98,10 +98,25 @@ def _side(first: str, second: str, judge: str, classes: tuple[int, ...], reports
     shares = [one["contrast"]["allegiance"] for one in told if one["contrast"]["allegiance"] is not None]
     return Side(
         first=first, second=second, judge=judge, classes=classes,
-        assignment=assignment_words(classes, told[0]["classes"]), top1=_spread([one["top1"] for one in told]),
-        other=_spread([one["contrast"]["top1_other"] for one in told]), share=_spread(shares) if shares else None,
+        assignment=assignment_words(classes, told[0]["classes"]), top1=_spread([_called(one)[0] for one in told]),
+        other=_spread([_called(one)[1] for one in told]), share=_spread(shares) if shares else None,
         runs=tuple(reports),
     )  # fmt: skip
+
+
+def _called(report: Mapping[str, Any]) -> tuple[float, float]:
+    """The shares of the test images that are called by A's and by B's meaning, of classes whose meanings differ.
+
+    With some that keep theirs the shares are those of the first of several heads, as the confusion is.
+    """
+    meaning, confusion = report["contrast"]["classes"], report["confusion"]
+    moved = [place for place, meant in enumerate(meaning) if place != meant]
+    if len(moved) == len(meaning):
+        return report["top1"], report["contrast"]["top1_other"]
+    images = sum(sum(confusion[place]) for place in moved)
+    own = sum(confusion[place][place] for place in moved)
+    other = sum(confusion[meaning[place]][place] for place in moved)
+    return own / images, other / images
 
 
 def _spread(values: Sequence[float]) -> Spread:
