@@ -130,7 +130,7 @@ def test_several_sets_of_a_pair_have_their_spread_and_their_number(store: RunSto
             write_json(file, read_json(file) | {"top1": 0.5, "contrast": found})
     test = open_page("cross_model", study="sides")
     table = next(one.value for one in test.dataframe if "A" in one.value.columns)
-    assert not test.exception and list(table["Sets"]) == [2, 1, 1, 1, 1, 1] and "Assignment" not in table.columns
+    assert not test.exception and list(table["Sets"]) == [2, 1, 1, 1, 1, 0] and "Assignment" not in table.columns
     assert table["A: own, other's"].iloc[0] == "69.1 ± 19.1, 10.9 ± 9.1 %"
 
 
@@ -142,7 +142,8 @@ def test_a_study_of_pairs_starts_from_the_page(store: RunStore, monkeypatch: pyt
     assert not test.exception and "with whom do the others side?" in _captions(test)
     assert not [one for one in test.button if "set" in one.label]
     test = next(one for one in test.toggle if one.label == "Start a study of pairs").set_value(True).run()
-    assert "2 of the 2 sets" in _captions(test) and "on this machine, one after another." not in _captions(test)
+    assert "2 of the 2 sets" in _captions(test) and "Choose a third one" in _captions(test)
+    assert "on this machine, one after another." not in _captions(test)
     button(test, "Launch 2 sets").click().run()
     assert [config.networks() for config in asked] == list(permutations(BACKBONES[:2], 2))
     assert all(config.study == "sides" and config.lgm.contrast == "rolled" for config in asked)

@@ -49,9 +49,11 @@ def plan_sides(runs: Sequence[RunFolder], backbones: Sequence[str], dataset: str
     if not missing:
         st.caption(f"All {len(plan)} sets of these {len(backbones)} backbones have been launched.")
         return
+    judges = len(missing[0].evaluate_on)
+    alone = " Choose a third one above: it takes the sides." if judges < 3 else ""
     st.caption(
         f"{len(missing)} of the {len(plan)} sets, one for each ordered pair{' and seed' if seeds > 1 else ''}, are "
-        f"missing; each is judged by all {len(missing[0].evaluate_on)} backbones. "
+        f"missing; each is judged by all {judges} backbones.{alone} "
         + time_of_plan(missing, [one for one in plan if one not in missing])
     )
     sets = f"{len(missing)} set{'s' if len(missing) > 1 else ''}"

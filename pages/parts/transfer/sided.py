@@ -119,7 +119,7 @@ def _row(line: _Line, judges: Sequence[str]) -> dict[str, str | float | None]:
         "A: own, other's": _both(a.top1, a.other, a) + reached if a else "",
         "B: own, other's": _both(b.other, b.top1, b) + reached if b else "",
         **{title_of(name): 100 * shares[name] if name in shares else None for name in judges},
-        "Sets": len(line.runs),
+        "Sets": len(line.runs) if line.sides else 0,
     }  # fmt: skip
 
 
