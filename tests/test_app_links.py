@@ -139,3 +139,11 @@ def test_order_and_page_of_a_gallery_stand_in_the_link(page: Open, store: RunSto
         assert test.query_params["page"] == "2" and test.number_input(key="page_page").value == 2
     test.number_input(key="page_page").set_value(1).run()
     assert "page" not in test.query_params
+
+
+def test_names_of_classes_may_hold_spaces():
+    test = open_whole("launch", preset="preview", set=['lgm.contrast_classes:["church", "golf ball"]'])
+    box = next(one for one in test.text_input if one.label == "Contrast classes")
+    assert box.value == "church, golf ball"
+    box.set_value("French horn,  gas pump,").run()
+    assert given(test, "set") == ['lgm.contrast_classes:["French horn", "gas pump"]']
