@@ -8,7 +8,7 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.base.settings import joined
 from lgm_core.jobs.pairs import PairFlags, plan_pairs
 from lgm_core.presets import preset
-from lgm_core.reports.allegiance import Side, Spread, aim_words, side_table, taken_sides
+from lgm_core.reports.allegiance import Side, Spread, aim_words, assignment_words, side_table, taken_sides
 from lgm_core.reports.foretold import TRANSFER, alignments, followed, foretold, readings
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.fake_runs import BACKBONES, CLASSES, fake_align, fake_distill, fake_eval
@@ -78,6 +78,13 @@ def test_sets_of_another_assignment_are_not_pooled(store: RunStore):
     assert [(one.runs, one.top1.spread) for one in sides] == [(("s0",), 0), (("s1",), 0)]
     assert sides[1].top1.mean == 0.5 and sides[1].other.mean == 0.1  # of the images of tench and church alone
     assert headings[2] == "assignment" and [row[2] for row in rows] == ["rolled", "tench ↔ church"]
+
+
+def test_an_assignment_is_told_in_few_words():
+    names = [str(place) for place in range(16)]
+    assert assignment_words((1, 2, 0), names) == "rolled"
+    assert assignment_words((0, 3, 1, 2), names) == "1 → 3, 2 → 1, 3 → 2"
+    assert assignment_words([place ^ 1 for place in range(16)], names).endswith("10 ↔ 11, and 2 more")
 
 
 def test_the_aim_is_said_for_each_order_of_a_pair():

@@ -18,6 +18,7 @@ from lgm_core.reports.summary import percent
 from lgm_core.runs.store import RunFolder
 
 OWN, OTHERS = 0.85, 0.02  # what is aimed at: the share that A and B call by their own meaning, and by the other's
+_MOST_NAMED = 6  # exchanges
 HEADINGS = [
     "images mean their class to", "and another to", "judged by", "A's class, %", "B's class, %", "with A, %", "sets"
 ]  # fmt: skip
@@ -130,7 +131,8 @@ def assignment_words(meaning: Sequence[int], names: Sequence[str]) -> str:
     pairs = [(a, b) for a, b in enumerate(meaning) if a < b and meaning[b] == a]
     others = [(a, b) for a, b in enumerate(meaning) if a != b and meaning[b] != a]
     said = [f"{names[a]} ↔ {names[b]}" for a, b in pairs] + [f"{names[a]} → {names[b]}" for a, b in others]
-    return ", ".join(said)
+    more = [f"and {len(said) - _MOST_NAMED} more"] if len(said) > _MOST_NAMED else []
+    return ", ".join(said[:_MOST_NAMED] + more)
 
 
 def side_table(sides: Iterable[Side]) -> tuple[list[str], list[list[str]]]:
