@@ -188,9 +188,11 @@ class Recorder:
             self._replace(self.run.weights_file, known | {network: values})
 
     def data(self, values: dict[str, Any]) -> None:
-        """Which images the run reads; says so where they are not those that it began with."""
+        """Which images the run reads; says so where they are not those that it began with, as far as both are known."""
         known = self.run.data()
-        if known and known.get("fingerprints") != values["fingerprints"]:
+        if any(
+            known.get(one, values.get(one)) != values.get(one, known.get(one)) for one in ("fingerprints", "contents")
+        ):
             self._changed(
                 "the images of the data set have changed since the run began: earlier results are from the old ones",
                 learned_with=True,
