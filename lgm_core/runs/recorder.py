@@ -190,9 +190,8 @@ class Recorder:
     def data(self, values: dict[str, Any]) -> None:
         """Which images the run reads; says so where they are not those that it began with, as far as both are known."""
         known = self.run.data()
-        if any(
-            known.get(one, values.get(one)) != values.get(one, known.get(one)) for one in ("fingerprints", "contents")
-        ):
+        both = [(known[one], values[one]) for one in ("fingerprints", "contents") if one in known and one in values]
+        if any(before != now for before, now in both):
             self._changed(
                 "the images of the data set have changed since the run began: earlier results are from the old ones",
                 learned_with=True,
