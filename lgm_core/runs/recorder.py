@@ -193,8 +193,7 @@ class Recorder:
         both = [(known[one], values[one]) for one in ("fingerprints", "contents") if one in known and one in values]
         if any(before != now for before, now in both):
             self._changed(
-                "the images of the data set have changed since the run began: earlier results are from the old ones",
-                learned_with=True,
+                "the images have changed since the run began: earlier results are of the old ones", learned_with=True
             )
         if known != values:
             self._replace(self.run.data_file, values)
