@@ -124,7 +124,8 @@ class Workbench(Bench):
         split = groups.words() if groups else split_words(find_row(self.config.dataset))
         counts = {"train_images": len(train), "test_images": len(test), "split": split}
         logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
-        self.recorder.data({**counts, "fingerprints": [train.fingerprint, test.fingerprint]})
+        prints, contents = [train.fingerprint, test.fingerprint], [train.content, test.content]
+        self.recorder.data({**counts, "fingerprints": prints} | ({"contents": contents} if all(contents) else {}))
         return train, test
 
     def _open_data(self, name: str) -> tuple[ImageSet, ImageSet]:

@@ -90,7 +90,7 @@ def test_the_split_is_said_in_the_log_by_show_and_in_the_card(pets, small_run, h
         image(pets / "dogs" / f"{i}.jpg", i)
     run.checkpoint.unlink()
     work(run, here)
-    assert any("the images of the data set have changed since" in note for note in run.status().notes)
+    assert any("the images have changed since" in note for note in run.status().notes)
 
 
 def test_launch_says_how_a_folder_is_split(pets, here, monkeypatch):

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from lgm_core.backbones.augment import Augment
 from lgm_core.backbones.features import Bank, Recipe, as_images, view_features
 from lgm_core.base.device import Compute
+from lgm_core.base.interfaces import ImageSet
 from lgm_core.base.settings import AugmentConfig
-from lgm_core.datasets.image_set import ArrayImages, load_squares
+from lgm_core.datasets.image_set import ArrayImages, FileImages, Subset, load_squares
 from tests.conftest import ToyBackbone
 
 AUGMENTED = Recipe(views=3, augment=AugmentConfig(), resize=252, batch=4)  # 252 px at 224: 18 px at the toy's 16
@@ -52,6 +54,33 @@ def test_bank_is_computed_once(pictures, toy, compute, tmp_path):
     _open(pictures, toy, AUGMENTED, tmp_path, compute, first)
     _open(pictures, toy, AUGMENTED, tmp_path, compute, second)
     assert first.calls > 0 and second.calls == 0
+
+
+def test_a_bank_of_images_that_were_replaced_is_computed_again(toy, compute, tmp_path):
+    """Files of the same names and sizes: nothing but their bytes tells."""
+
+    def opened() -> tuple[ImageSet, Count, list[str]]:
+        images = FileImages(name="x", folder=tmp_path, files=names, labels=[0, 0, 1, 1], classes=["a", "b"])
+        every, few, notes = Count(), Subset(images, [1, 2], "few"), []
+        for part in (images, few):
+            Bank.open_or_compute(part, toy, AUGMENTED, tmp_path / "banks", compute, every, notes.append)
+        return images, every, notes
+
+    names = [f"{number}.bmp" for number in range(4)]
+    for number, name in enumerate(names):
+        Image.new("RGB", (20, 20), (20 * number,) * 3).save(tmp_path / name)
+    before, every, _ = opened()
+    assert every.calls and opened()[1].calls == 0
+    for file in tmp_path.glob("banks/*/images.json"):  # banks of earlier versions pass
+        file.unlink()
+    assert opened()[1].calls == 0
+    Image.new("RGB", (20, 20), "white").save(tmp_path / names[2])
+    after, every, notes = opened()
+    assert after.fingerprint == before.fingerprint and after.content != before.content
+    assert every.calls and len(notes) == 2 and "the images have changed" in notes[0]
+    (tmp_path / names[2]).unlink()
+    gone = FileImages(name="x", folder=tmp_path, files=names, labels=[0, 0, 1, 1], classes=["a", "b"])
+    assert gone.content == ""  # not known; whoever reads it says that it is missing
 
 
 def test_a_bank_taken_up_again_has_the_same_bits(pictures, toy, compute, tmp_path):

@@ -65,10 +65,18 @@ def test_a_folder_of_shards_is_read_image_by_image(pets):
 
 
 def test_the_fingerprint_knows_the_data_and_not_the_place(pets, tmp_path):
-    first = open_dataset(f"folder:{pets}", [])[0].fingerprint
+    train = open_dataset(f"folder:{pets}", [])[0]
+    first, content = train.fingerprint, train.content
     (tmp_path / "elsewhere").mkdir()
     moved = pets.rename(tmp_path / "elsewhere" / "pets")
-    assert open_dataset(f"folder:{moved}", [])[0].fingerprint == first
+    again = open_dataset(f"folder:{moved}", [])[0]
+    assert again.fingerprint == first and again.content == content
+    shard = moved / "data" / "train-00001-of-00002.parquet"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole.replace(encoded(7), encoded(7)[:-20] + b"x" + encoded(7)[-19:]))
+    again = open_dataset(f"folder:{moved}", [])[0]
+    assert shard.read_bytes() != whole and again.fingerprint == first and again.content != content
+    shard.write_bytes(whole)
     write_shards(moved, "train", [[1, 0, 0, 1, 1], [1, 0, 0, 1]], PETS)
     assert open_dataset(f"folder:{moved}", [])[0].fingerprint != first
 

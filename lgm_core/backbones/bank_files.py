@@ -22,8 +22,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.base.disk_room import reserve_room
-from lgm_core.base.errors import DamagedFile
-from lgm_core.base.files import append_line, forget_from, readable_lines
+from lgm_core.base.errors import DamagedFile, result_or_why
+from lgm_core.base.files import append_line, forget_from, read_json, readable_lines, write_json
 from lgm_core.base.regular_files import require_regular
 from lgm_core.base.seals import UNSEALED, require_whole
 
@@ -67,6 +67,22 @@ def is_whole(path: Path, note: Callable[[str], object]) -> bool:
 @lru_cache(maxsize=256)
 def _require_whole(path: Path, facts: tuple[int, int, int]) -> dict[str, str]:
     return require_whole(path)
+
+
+def forget_others(place: Path, content: str, note: Callable[[str], object]) -> None:
+    """Remove a bank, or half of one, of images that had another content; `content`: theirs now, "" if not known.
+
+    A bank of before this was noted passes.
+    """
+    file = place / "images.json"
+    known = (result_or_why(lambda: read_json(file))[0] or {}).get("content", content)
+    if not content or (known == content and file.exists()):
+        return
+    if known != content:
+        note(f"the images have changed since the features in {place} were computed; recomputing them")
+        for name in ("features.safetensors", "features.part", "done.jsonl"):
+            (place / name).unlink(missing_ok=True)
+    write_json(file, {"content": content}, sealed=True)
 
 
 def create_bank(path: Path, shape: tuple[int, ...]) -> Any:

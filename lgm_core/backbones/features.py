@@ -23,7 +23,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from lgm_core.backbones.augment import Augment
-from lgm_core.backbones.bank_files import create_bank, is_whole, map_bank, note_batch, whole_batches
+from lgm_core.backbones.bank_files import create_bank, forget_others, is_whole, map_bank, note_batch, whole_batches
 from lgm_core.base import ranks
 from lgm_core.base.device import Compute
 from lgm_core.base.errors import UserError
@@ -75,6 +75,8 @@ class Bank:
         place.mkdir(parents=True, exist_ok=True)
         leads = ranks.rank() == 0
         with FileLock(place / "lock", fallback_to_soft=False) if leads else nullcontext():
+            if leads:
+                forget_others(place, images.content, note)
             if not ranks.agree(leads and is_whole(place / "features.safetensors", note)):
                 _compute(images, backbone, recipe, place, compute, progress)
             if leads:  # also that of a process that was killed just before this

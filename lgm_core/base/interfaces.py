@@ -4,9 +4,11 @@ Legend for shapes: N images, C classes, D features, S side of the backbone's inp
 Images are float in [0, 1], NCHW, everywhere outside a backbone; labels are int64, 0 .. C-1.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
+SAMPLED = 256  # images whose size or content goes into a digest: reading all of them would not be cheap
 
 
 class ImageSet(ABC):
@@ -25,7 +28,7 @@ class ImageSet(ABC):
     labels       [N] int64, CPU
     groups       [N] int64, CPU, or None: the group (such as background x class) for worst-group accuracy
     group_names  readable names of the groups, () without groups
-    fingerprint  hex digest of what the images are (names, sizes, labels), for cache keys; equal data, equal digest
+    fingerprint  hex digest of what the images are (names, sizes, labels), for cache keys; `content` tells the bytes
     """
 
     name: str
@@ -37,6 +40,24 @@ class ImageSet(ABC):
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def stored(self, index: int) -> bytes:
+        """What the image is read from, or a part of it. Raises `OSError`. b"": the fingerprint knows the pixels."""
+        return b""
+
+    @cached_property
+    def content(self) -> str:
+        """Hex digest of what up to `SAMPLED` images, spread evenly, are read from; "" where that cannot be read.
+
+        The fingerprint knows names, sizes and labels; this one tells that a file was replaced by one as large.
+        """
+        found = hashlib.sha256()
+        try:
+            for index in range(0, len(self), -(-len(self) // SAMPLED) or 1):
+                found.update(hashlib.sha256(self.stored(index)).digest())
+        except OSError:
+            return ""
+        return found.hexdigest()
 
     @abstractmethod
     def picture(self, index: int) -> Image.Image:

@@ -34,6 +34,9 @@ class FramedImages(ImageSet):
     def picture(self, index: int) -> Image.Image:
         return self.reduced(index, None)[0]
 
+    def stored(self, index: int) -> bytes:
+        return self.images.stored(index)
+
     def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
         picture, stored = self.images.reduced(index, short)
         assert self.groups is not None

@@ -36,6 +36,10 @@ class GroupedImages(ImageSet):
         images, place = self._places[index]
         return images.picture(place)
 
+    def stored(self, index: int) -> bytes:
+        images, place = self._places[index]
+        return images.stored(place)
+
     def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
         images, place = self._places[index]
         return images.reduced(place, short)

@@ -21,10 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from lgm_core.base.errors import ConfigError
-from lgm_core.base.interfaces import ImageSet, generator
+from lgm_core.base.interfaces import SAMPLED, ImageSet, generator
+from lgm_core.base.regular_files import require_regular
 from lgm_core.datasets.decoding import decoded, in_colour, resized
-
-SAMPLED = 256  # items whose size or content goes into a fingerprint: reading all of them would not be cheap
 
 
 @final
@@ -65,6 +64,11 @@ class FileImages(ImageSet):
         path = self.folder / self.files[index]
         return decoded(path, str(path), self.remedy, short)
 
+    def stored(self, index: int) -> bytes:
+        path = self.folder / self.files[index]
+        require_regular(path)
+        return path.read_bytes()
+
     def origin(self, index: int) -> str:
         return str(self.folder / self.files[index])
 
@@ -95,6 +99,9 @@ class ArrayImages(ImageSet):
     def picture(self, index: int) -> Image.Image:
         return in_colour(Image.fromarray(self.array(index)))
 
+    def stored(self, index: int) -> bytes:
+        return self.array(index).tobytes()
+
     def origin(self, index: int) -> str:
         return f"{self.name}/{index}"
 
@@ -118,6 +125,9 @@ class Subset(ImageSet):
 
     def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
         return self.images.reduced(int(self.indices[index]), short)
+
+    def stored(self, index: int) -> bytes:
+        return self.images.stored(int(self.indices[index]))
 
     def origin(self, index: int) -> str:
         return self.images.origin(int(self.indices[index]))

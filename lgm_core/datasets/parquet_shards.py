@@ -35,6 +35,7 @@ from lgm_core.datasets.image_set import digest
 from lgm_core.datasets.listings import incomplete, remedy, require_all_classes
 from lgm_core.datasets.wordnet import class_names, imagenet_wnids
 
+_SAMPLE = 2**16
 _KEPT_BYTES = 2**28  # row groups that are kept for the next image; the last one always is
 
 
@@ -86,6 +87,16 @@ class Shards:
             self._kept.move_to_end(group)
             column = self._kept[group]
         return column[place - before]["bytes"].as_py() or b""
+
+    def sample(self, place: int) -> bytes:
+        """64 KiB from the middle of the images of the row group that a row lies in, and how many bytes these have."""
+        shard, number = self._groups[bisect_right(self._group_ends, place)]
+        group = self._metadata[shard].row_group(number)
+        columns = map(group.column, range(group.num_columns))
+        found = next(column for column in columns if column.path_in_schema == "image.bytes")
+        with self.paths[shard].open("rb") as file:
+            file.seek(found.data_page_offset + max(found.total_compressed_size // 2 - _SAMPLE // 2, 0))
+            return b"%d " % found.total_compressed_size + file.read(_SAMPLE)
 
     def words(self, place: int) -> str:
         """A row's shard, and its number there."""
@@ -146,6 +157,9 @@ class ShardImages(ImageSet):
     def reduced(self, index: int, short: int | None) -> tuple[Image.Image, tuple[int, int]]:
         encoded = BytesIO(self.shards.encoded(int(self.places[index])))
         return decoded(encoded, self.origin(index), self.remedy, short)
+
+    def stored(self, index: int) -> bytes:
+        return self.shards.sample(int(self.places[index]))
 
     def origin(self, index: int) -> str:
         return self.shards.words(int(self.places[index]))

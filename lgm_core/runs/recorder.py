@@ -188,12 +188,12 @@ class Recorder:
             self._replace(self.run.weights_file, known | {network: values})
 
     def data(self, values: dict[str, Any]) -> None:
-        """Which images the run reads; says so where they are not those that it began with."""
+        """Which images the run reads; says so where they are not those that it began with, as far as both are known."""
         known = self.run.data()
-        if known and known.get("fingerprints") != values["fingerprints"]:
+        both = [(known[one], values[one]) for one in ("fingerprints", "contents") if one in known and one in values]
+        if any(before != now for before, now in both):
             self._changed(
-                "the images of the data set have changed since the run began: earlier results are from the old ones",
-                learned_with=True,
+                "the images have changed since the run began: earlier results are of the old ones", learned_with=True
             )
         if known != values:
             self._replace(self.run.data_file, values)

@@ -102,6 +102,7 @@ def written_status(path: Path) -> Status:
     for key, value in values.items():
         values[key] = value = tuple(value) if isinstance(value, list) else value
         fits = isinstance(value, int | float if isinstance(known[key], float) else type(known[key]))
+        fits = fits and ("\0" not in value if isinstance(value, str) else True)  # as part of a path or a command
         if not fits or isinstance(value, int | float) and not 0 <= value < _MOST.get(key, math.inf):
             raise DamagedFile(f"{path} is damaged ({key} = {value!r}); move it away, and resume the run")
     status = Status(**values)

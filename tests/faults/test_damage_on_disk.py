@@ -122,13 +122,15 @@ def test_half_a_bank_goes_on_from_its_last_whole_batch(short, wanted: bytes, her
     assert finished(run, here).read_bytes() == wanted
 
 
-@pytest.mark.parametrize("what", ["weights", "data"])
+@pytest.mark.parametrize("what", ["weights", "data", "contents"])
 def test_images_half_learned_do_not_go_on_with_other_weights_or_data(what: str, short, here: Places):
     run = paused(short, here)
-    file, key = (run.weights_file, "sha256") if what == "weights" else (run.data_file, "fingerprints")
+    keys = {"weights": (run.weights_file, "sha256"), "data": (run.data_file, "fingerprints")}
+    file, key = keys.get(what, (run.data_file, what))
     known = json.loads(file.read_text())
     known.pop("sha256_of_the_rest")
-    if what == "data":
+    if what != "weights":
+        assert len(known[key]) == 2
         known[key] = ["of before", "of before"]
     else:
         next(iter(known.values()))[key] = "of before"

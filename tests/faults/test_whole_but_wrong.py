@@ -91,6 +91,14 @@ def test_a_ticket_that_nobody_could_begin_is_cleared_away(changes: dict, store: 
     assert [ticket.run.id for ticket in waiting_tickets(queue)] == ["one"] and len([*queue.iterdir()]) == 1
 
 
+@pytest.mark.parametrize("changes", [{"pid": 2**40}, {"pid": -1}, {"heartbeat": 1e300}, {"started": float("nan")},
+                                     {"cluster": "a\0b"}, {"ticket": "\0"}])  # fmt: skip
+def test_a_status_of_no_process_or_time_is_damaged(changes: dict, store: RunStore):
+    run = fake_distill(store, "running", name="one", steps=20)
+    write_json(run.status_file, read_json(run.status_file) | changes)
+    assert run.status().state == "lost" and "status.json is damaged" in " ".join(run.problems())
+
+
 def test_images_unpacked_from_another_archive_are_unpacked_again(tmp_path: Path):
     archive, unpacked = tmp_path / "batch.npz", tmp_path / "batch.data.npy"
     for number, made in ((1, 10), (2, 5000), (3, 7000)):
