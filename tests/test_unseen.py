@@ -7,6 +7,7 @@ from lgm_core.base.settings import joined
 from lgm_core.cli.look import show_run
 from lgm_core.methods.catalog import own_settings
 from lgm_core.presets import preset
+from lgm_core.reports.budget import budget_of
 from lgm_core.reports.page import study_report
 from lgm_core.reports.summary import Row, result_table, unseen_words
 from lgm_core.reports.unseen import comparable_judges, took_part
@@ -94,6 +95,14 @@ def test_what_the_images_cost_stands_beside_what_they_are_worth(rows: list[Row])
     assert both is not None and random is not None
     assert both.words == f"{60 * 0.25:,.0f} s of steps, {60 * 5 * 10:,} views seen, 2 backbones, all training labels"
     assert random.words == "only their own labels"
+
+
+def test_steps_whose_seconds_cannot_be_read_are_left_out(store: RunStore):
+    run = fake_distill(store, name="odd", backbone=A, evaluate_on=(A,))
+    for odd in ('"x"', "NaN", "null"):
+        with run.metrics_file.open("a") as file:
+            file.write(f'{{"step": 60, "loss": 1.0, "step_seconds": {odd}}}\n')
+    assert budget_of(run, 10).seconds == pytest.approx(60 * 0.25)
 
 
 def test_tables_of_the_terminal_the_page_and_the_report_show_both(store: RunStore, capsys: pytest.CaptureFixture[str]):

@@ -4,6 +4,7 @@
 '118 s of steps, 9,000 views seen, 2 backbones, all training labels'
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,7 +61,8 @@ def budget_of_several(runs: Iterable[RunFolder], images: int) -> Budget | None:
 
 
 def _mean_step(path: Path) -> float:
-    seconds = [line["step_seconds"] for line in RunFolder(path.parent).metrics() if "step_seconds" in line]
+    told = [line.get("step_seconds") for line in RunFolder(path.parent).metrics()]
+    seconds = [value for value in told if isinstance(value, int | float) and math.isfinite(value)]
     return fmean(seconds) if seconds else 0.0
 
 
