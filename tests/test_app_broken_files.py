@@ -88,7 +88,7 @@ def _binary(store: RunStore, one: RunFolder) -> None:
 NAMED = {
     _lines: ("frames/index.jsonl has 2 damaged lines", "metrics.jsonl has 2 damaged lines", "trail.jsonl has 2"),
     _objects: (f"evals/{REPORT_FILE} is damaged", "map.json is damaged"),
-    _binary: ("synthetic.safetensors is damaged", "checkpoint.safetensors is damaged", "1 pictures of index.jsonl are missing"),
+    _binary: ("synthetic.safetensors is damaged", "checkpoint.safetensors is damaged", "are missing (1)"),
 }
 
 

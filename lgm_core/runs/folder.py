@@ -134,7 +134,7 @@ class RunFolder:
         )
         links = [path for path in (self.frames, self.evals, *reports) if path.is_symlink()]
         found += [f"{path.relative_to(self.path)} is a link, which may lead out of the run: left out" for path in links]
-        return found + ([f"frames: {gone} pictures of index.jsonl are missing; the others are shown."] if gone else [])
+        return found + ([f"frames: pictures of its index are missing ({gone}); others are shown."] if gone else [])
 
     def line_files(self) -> list[Path]:
         """The files that lines are appended to."""
