@@ -144,7 +144,7 @@ class Store(RuleBasedStateMachine):
 
     def _kill(self, heart: Heart, recorder: Recorder) -> None:
         """The process is gone: no last word, its lock is free."""
-        recorder._drawing.shutdown(wait=True)
+        recorder._drawing.close()
         heart._over.set()
         heart._thread.join()
         write_json(heart.run.status_file, asdict(replace(heart.status, pid=NOBODY, heartbeat=time.time() - 60)))
