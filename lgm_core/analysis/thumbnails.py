@@ -13,7 +13,6 @@ import math
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +56,10 @@ class Thumbnails:
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
 
-    def is_drawing(self) -> bool:
+    def is_drawing(self, wait: float = 0.0) -> bool:
+        """Still, after so many seconds, or sooner where it ends?"""
+        if self._thread is not None and wait:
+            self._thread.join(wait)
         return self._thread is not None and self._thread.is_alive()
 
     def give_up(self) -> None:
@@ -149,8 +151,7 @@ def drawing(thumbnails: Thumbnails, recorder: Recorder, *, at_once: bool = True)
         yield
         for begin in (lambda: None, thumbnails.begin) if wanted else ():
             begin()
-            while thumbnails.is_drawing():
+            while thumbnails.is_drawing(wait=0.2):
                 recorder.phase("thumbnails of the real images")
-                time.sleep(0.2)
     finally:
         thumbnails.give_up()
