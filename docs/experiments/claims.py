@@ -1,7 +1,7 @@
 """Claims of the paper that one can look at with five small backbones: how much of each is seen.
 
     python docs/experiments/claims.py run      # what is not there yet, one run after another
-    python docs/experiments/claims.py parts    # the method without each of its parts: 33 runs of a minute
+    python docs/experiments/claims.py parts    # the method without each of its parts: 33 runs of 150 steps
     python docs/experiments/claims.py table    # Markdown, of what is there; `table.py parts` prints the parts
 
 Imagenette, 100 training photographs per class, one image per class, one set per backbone (three of the parts), judged
@@ -53,7 +53,7 @@ def run() -> None:
 def parts() -> None:
     """The paper's ablations, three seeds, with the settings of the set of MobileNetV3-small above."""
     small = ["--distil-with", ALL[0], "--evaluate-on", *ALL[:3], "--protocol", "nearest-mean", "--no-baselines"]
-    same = ["--steps", "250", "--lgm.views", "3", "--lgm.whiten", "full", "--lgm.objective", "cosine-per-class"]
+    same = ["--steps", "150", "--lgm.views", "3", "--lgm.whiten", "full", "--lgm.objective", "cosine-per-class"]
     same += ["--lgm.learning-rate", "4e-2", "--data.train-per-class", "100", "--live.times", "0"]
     main(["study", PARTS, "imagenette", "--preset", "preview", "--ablate", "--seeds", "3", *small, *same])
 
