@@ -10,6 +10,7 @@ from lgm_core.jobs.pairs import PairFlags, plan_pairs
 from lgm_core.presets import preset
 from lgm_core.reports.allegiance import Side, Spread, aim_words, assignment_words, side_table, taken_sides
 from lgm_core.reports.foretold import TRANSFER, alignments, followed, foretold, readings
+from lgm_core.reports.page import run_report, study_report
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.fake_runs import BACKBONES, CLASSES, fake_align, fake_distill, fake_eval
 
@@ -56,6 +57,10 @@ def test_sets_of_several_seeds_are_one_row_with_its_spread(store: RunStore):
     again = fake_distill(store, name="again", frames=3, trail=False, **facts)
     _judged(again, C, 0.27)  # the same set judged once more: it counts once, with the newer report
     (side,) = taken_sides([*runs, again])
+    told = study_report("s", runs)
+    (both,) = taken_sides(runs)
+    assert "Whose side do the others take?" in told and f"<td>{both.top1.words(2)}</td>" in told
+    assert "Whose side" in run_report(runs[0]) and "Whose side" not in run_report(fake_distill(store, name="plain"))
     assert side.runs == ("s0", "s1") and side.top1.mean == pytest.approx(0.315)
     assert side.top1.spread == pytest.approx(0.045) and side.share and side.share.spread == pytest.approx(0.05)
     headings, (row,) = side_table([side])

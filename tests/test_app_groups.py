@@ -9,6 +9,7 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import places
 from lgm_core.datasets.group_files import add_group, read_collection
 from lgm_core.datasets.groups import Collection, Group, Split
+from lgm_core.reports.page import run_report
 from tests.fake_disagreement import fake_disagreement
 from tests.fake_runs import BACKBONES, REAL, fake_distill, fake_embed
 from tests.test_pages_analysis import show, store, words  # noqa: F401  (fixtures)
@@ -86,7 +87,9 @@ def test_watch_leads_back_to_the_groups_and_says_what_they_judge(show, store, co
     link = shown.get("page_link")[0].proto
     assert parse_qs(link.query_string) == parse_qs(group.query) and f"{count} images" in link.label
     assert ("for looking" in words(shown).replace("\\", "")) == (count == 3) and "20 % are kept" in words(shown)
+    assert f"<td>few</td><td>imagenette</td><td>test</td><td>{count}</td>" in run_report(run)
     run.groups_file.write_text("{")
+    assert "<td>few</td>" not in run_report(run)
     assert "groups" in words(show("watch", run="one")) and not show("watch", run="one").get("page_link")
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+from lgm_core.base.errors import result_or_why
 from lgm_core.base.knobs import flat, to_dict, words_of
 from lgm_core.config import RunConfig
 from lgm_core.presets import base_of
@@ -31,12 +32,23 @@ def origin(runs: Sequence[RunFolder]) -> str:
     body = table(["setting", "value", f"in {base_of(config).preset}"], changed) if changed else ""
     body += f"<details><summary>All settings of {escape(runs[0].id)}</summary><pre>{escape(everything)}</pre></details>"
     parts += section("Settings", body, "Changes from the preset.")
+    parts += _groups(runs[0])
     parts += section("Versions", table(["package", "version"], [[k, str(v)] for k, v in runs[0].environment().items()]))
     if weights := weights_rows(runs):
         parts += section("Weights", table(list(WEIGHTS), weights))
     return parts + section(
         "Licences and sources", table(["of", "licence", "source"], licences([run.config() for run in runs]))
     )
+
+
+def _groups(run: RunFolder) -> str:
+    """The groups that its data set consists of, as the run keeps them; "" for another data set."""
+    found, _ = result_or_why(run.collection)
+    if found is None:
+        return ""
+    rows = [[one.name, one.images.dataset, one.images.split, str(len(one.indices))] for one in found.groups]
+    words, _ = result_or_why(found.words)
+    return section("Groups", table(["group", "of", "split", "images"], rows), words or "")
 
 
 def settings(config: RunConfig) -> list[list[str]]:

@@ -22,7 +22,7 @@ from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
-from lgm_core.reports.result_tables import result_tables
+from lgm_core.reports.result_tables import result_tables, sides
 from lgm_core.reports.summary import LOWER_BOUND, choice_of, judge_words, loss_words, row_label, tested_on, top1_words
 from lgm_core.reports.unseen import own_report
 from lgm_core.runs.example import WORDS
@@ -39,15 +39,17 @@ def run_report(run: RunFolder, others: Sequence[RunFolder] = (), *, home: str = 
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     images = "" if config.kind in INSTRUMENTS else _pictures(run)
     body += f"<article>{images}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _problems(others) + _accuracies(judged), _note(judged))
+    body += section("Accuracy", _problems(others) + _accuracies(judged), _note(judged)) + sides(judged)
     body += _classes(run) + _of_method(run) + comparison_sections(run) + _found(judged)
     return page(f"{run.id}: report", body + origin([run]), home=home)
 
 
 def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str:
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
-    body = _head(name, f"a study of {len(runs)} runs", runs) + section(
-        "Distilled with, evaluated on", _problems(runs) + result_tables(runs), _note(runs)
+    body = (
+        _head(name, f"a study of {len(runs)} runs", runs)
+        + section("Distilled with, evaluated on", _problems(runs) + result_tables(runs), _note(runs))
+        + sides(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
     for run in distilled[:_MOST_STUDY_RUNS]:

@@ -1,4 +1,4 @@
-"""The results of a study as HTML: as they are, then relative to all real images.
+"""The results of a study as HTML: as they are, then relative to all real images; of contrast sets, whose side is taken.
 
 >>> result_tables(store.study("demo"))
 '<div class="wide"><table class="matrix">...'
@@ -6,7 +6,8 @@
 
 from collections.abc import Sequence
 
-from lgm_core.reports.markup import heat_table
+from lgm_core.reports.allegiance import aim_words, side_table, taken_sides
+from lgm_core.reports.markup import heat_table, section, table
 from lgm_core.reports.summary import column_heading, percent, result_table, unseen_words
 from lgm_core.reports.unseen import UNSEEN_WORDS
 from lgm_core.runs.store import RunFolder
@@ -39,3 +40,9 @@ def result_tables(runs: Sequence[RunFolder]) -> str:
         parts.append(heat_table(head, rows))
     parts += [f'<p class="note">{UNSEEN_WORDS}</p>'] if told else []
     return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'
+
+
+def sides(runs: Sequence[RunFolder]) -> str:
+    """A section: whose meaning each judge finds in the contrast sets of these runs; "" where there are none."""
+    found = taken_sides(runs)
+    return section("Whose side do the others take?", table(*side_table(found)), aim_words(found)) if found else ""
