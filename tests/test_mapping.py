@@ -141,11 +141,18 @@ def test_thumbnails_hold_every_image_in_its_place(tmp_path, here):
     assert before == [page.stat().st_mtime_ns for page in sorted(thumbnails.index_file.parent.glob("*.webp"))]
 
 
+def _drawn(thumbnails: Thumbnails) -> None:
+    """In the thread that is its place: it lowers its own priority."""
+    thumbnails.begin()
+    while thumbnails.is_drawing(wait=1):
+        pass
+
+
 def test_of_a_large_split_only_some_are_drawn_and_a_broken_image_ends_it_quietly(here, monkeypatch):
     monkeypatch.setattr("lgm_core.analysis.thumbnails.MOST", 10)
     train, _ = open_dataset("digits", here.datasets)
     thumbnails = Thumbnails(train, "digits", "train", here.thumbs)
-    thumbnails._draw()
+    _drawn(thumbnails)
     with Image.open(here.thumbs / thumbnails.key / "0000.webp") as sheet:
         drawn = np.asarray(sheet.convert("L")).reshape(32, 64, 32, 64).std(axis=(1, 3)) > 20
     assert drawn.sum() <= 10 and {i for i in spread(train.labels, 10).tolist() if i < PER_PAGE} == set(
@@ -157,7 +164,7 @@ def test_of_a_large_split_only_some_are_drawn_and_a_broken_image_ends_it_quietly
         raise UserError("the image x is corrupt")
 
     monkeypatch.setattr("lgm_core.analysis.thumbnails.load_squares", fail)
-    broken._draw()
+    _drawn(broken)
     assert not broken.index_file.exists()
 
 

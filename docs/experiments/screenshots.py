@@ -1,7 +1,7 @@
 """Pictures of every page of a running dashboard, for README and docs.
 
     streamlit run app.py &  python docs/experiments/screenshots.py http://localhost:8501 docs/pictures [RUN]
-    ... docs/pictures RUN watch_rcig    # only that page
+    ... docs/pictures RUN watch_rcig    # only that page; for "sides", RUN is a study of pairs
 
 Needs Debian's chromium and the development requirements.
 """
@@ -18,9 +18,14 @@ PAGES = {
     "disagreement": "disagreement",
     "neighbours": "neighbours?run={run}", "cross_model": "cross_model", "compare": "compare",
     "report": "report?run={run}", "watch_rcig": "watch?run={run}",
+    "backbones": "backbones", "backbones_layers": "backbones?view=layers",
+    "backbones_patches": "backbones?view=patches&run={run}", "backbones_style": "backbones?view=style&run={run}",
+    "disagreement_map": "disagreement?look=map", "disagreement_groups": "disagreement?look=groups",
+    "disagreement_chance": "disagreement?look=chance", "disagreement_measures": "disagreement?look=measures",
+    "sides": "cross_model?study={run}",
 }  # fmt: skip
-ONLY_IF_ASKED = ("watch_rcig",)
-TALL = {"watch_rcig": 1480}
+ONLY_IF_ASKED = ("watch_rcig", "sides")
+TALL = {"watch_rcig": 1480, "sides": 2400}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
