@@ -144,7 +144,7 @@ def test_thumbnails_hold_every_image_in_its_place(tmp_path, here):
 def _drawn(thumbnails: Thumbnails) -> None:
     """In the thread that is its place: it lowers its own priority."""
     thumbnails.begin()
-    while thumbnails.is_drawing(wait=1):
+    while thumbnails.is_drawing(wait=1.0):
         pass
 
 
