@@ -2,7 +2,6 @@
 
 import pytest
 
-from lgm_core.base.places import places
 from lgm_core.base.settings import joined
 from lgm_core.cli.look import show_run
 from lgm_core.methods.catalog import own_settings
@@ -11,7 +10,6 @@ from lgm_core.reports.budget import budget_of
 from lgm_core.reports.page import study_report
 from lgm_core.reports.summary import Row, result_table, unseen_words
 from lgm_core.reports.unseen import comparable_judges, took_part
-from lgm_core.runs.start import start
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.app import open_whole
 from tests.fake_runs import CLASSES, fake_distill, fake_eval
@@ -32,8 +30,8 @@ def fill(store: RunStore) -> None:
         run = fake_distill(store, name=f"both-{seed}", backbone=joined([A, B]), seed=seed, **facts)
         judged(run, a=0.1, b=0.2, c=c, d=d)
     judged(fake_distill(store, name="alone", backbone=A, **facts), a=0.1, b=0.5, c=0.6, d=0.7)
-    values = {"kind": "baseline", "backbone": A, "name": "random", "study": "demo", "dataset": "imagenette"}
-    judged(start(preset("standard", **values), places()), a=0.3, b=0.4, c=0.5, d=0.6)
+    values = {"kind": "baseline", "backbone": A, "baseline": {"choice": "random"}, "steps": 1}
+    judged(fake_distill(store, name="random", **values, **facts), a=0.3, b=0.4, c=0.5, d=0.6)
 
 
 @pytest.fixture

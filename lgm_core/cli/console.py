@@ -66,7 +66,7 @@ def _complete(bar: tqdm) -> None:
 
 def print_table(table: Table, title: str) -> None:
     """Top-1 in per cent, mean and spread; best of the rows with one image per class per column in bold."""
-    width = max(100, *(18 * (len(table.columns) + 5),))
+    width = 130 + 18 * len(table.columns)
     console = Console(width=None if Console().is_terminal else width)
     view = RichTable(title=title, title_justify="left", title_style="bold")
     view.add_column("judged images")

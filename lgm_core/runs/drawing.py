@@ -1,7 +1,7 @@
 """The atlases of a run, encoded one after the other beside its steps; one that cannot be written is not forgotten.
 
 >>> drawing = Drawing(run.frame_index)
->>> drawing.add(pixels, 500)  # returns at once; raises what the one before met
+>>> drawing.add(pictures, 500)  # returns at once; raises what the one before met
 >>> drawing.wait()  # all are on the disk, and listed
 """
 

@@ -2,8 +2,8 @@
 
 A name that ends in "?" may be missing.
 
->>> misfits({"step": 3, "file": "000003.webp", "columns": "5"}, FRAME)
-['columns', 'rows', 'side']
+>>> misfits({"step": 3, "columns": "5"}, {"step": int, "columns": int, "rows": int, "side?": int})
+['columns', 'rows']
 """
 
 from collections.abc import Mapping
