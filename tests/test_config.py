@@ -50,6 +50,7 @@ def test_missing_keys_take_the_default_so_that_old_runs_open():
         ({"steps": True}, "steps must be a whole number; True was given"),
         ({"data": {"resize": 4}}, "data.resize must be between 224 and 1024 px; 4 was given"),
         ({"evaluate_on": "clip_vitb16"}, "evaluate_on must be a list of names; 'clip_vitb16' was given"),
+        ({"lgm": {"source_views": None}}, "source_views must be a list of whole numbers; None was given"),
         ({"lgm": 3}, "lgm is a group of settings, 3 was given"),
     ],
 )

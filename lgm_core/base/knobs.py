@@ -159,5 +159,5 @@ def limits_missed(metadata: Mapping[str, Any], value: Any) -> str:
     return f"{f'at least {low}' if high is None else f'between {low} and {high}'}{unit}"
 
 
-_NOUNS = {str: "names", float: "numbers"}
+_NOUNS = {str: "names", float: "numbers", int: "whole numbers"}
 _NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}

@@ -116,6 +116,8 @@ def read_indices(path: Path, count: int) -> Int[Tensor, "p"]:
         else:
             text = path.read_text("utf-8")
             rows = np.array(json.loads(text) if path.suffix == ".json" else [int(word) for word in text.split()])
+        if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+            raise ValueError("it holds no list of whole numbers")
         found = torch.from_numpy(rows.astype(np.int64))
     except (OSError, ValueError, TypeError, EOFError, OverflowError, RecursionError) as error:
         raise UserError(

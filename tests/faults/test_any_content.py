@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -64,6 +64,8 @@ def test_a_config_of_anything_is_opened_or_refused_and_what_is_opened_is_a_confi
 
 
 @many(2000)
+@example(content=b"0", kind=".json")
+@example(content=b"[0.5]", kind=".json")
 @given(content=st.one_of(st.binary(max_size=200), JSON.map(lambda v: json.dumps(v).encode())), kind=st.sampled_from(
     (".txt", ".json", ".npy")))  # fmt: skip
 def test_a_list_of_numbers_of_images_is_one_or_is_refused(folder: Path, content: bytes, kind: str):
