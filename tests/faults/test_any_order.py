@@ -167,7 +167,8 @@ class Store(RuleBasedStateMachine):
     def put_away(self, name: str) -> None:
         if name not in self.expected or name in self.away:
             return
-        if self.expected[name] == "queued":
+        forks = [run.id for run in self.store.runs() if run.config().source == name]
+        if "queued" in [self.expected[run] for run in (name, *forks)]:
             with pytest.raises(UserError, match="stop it first|still unfinished"):
                 self.trash.put(name)
         else:
