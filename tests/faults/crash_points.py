@@ -48,7 +48,7 @@ def disturb(trial: Trial, point: Point) -> list[str]:
         wrong.append(f"exit code {code} without a sentence: {last(said)}")
     wrong += trial.mended()
     left_out = "no thumbnails: " in (trial.cache / "runs" / NAME / "log.txt").read_text()
-    return [words for words in wrong if not (left_out and words.startswith("lacks thumbs/"))]
+    return [words for words in wrong if not (left_out and words.startswith("lacks thumbs"))]
 
 
 def _reference(trial: Trial) -> Path:
