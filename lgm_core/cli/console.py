@@ -19,7 +19,8 @@ from lgm_core.reports.disagreement import (
     cells_of,
     evidence,
     measure_words,
-    newest_comparison,
+    newest_align,
+    open_disagreement,
     shown_rows,
 )
 from lgm_core.reports.foretold import followed_words, foretold
@@ -135,9 +136,8 @@ def print_transfer(runs: Sequence[RunFolder], store: RunStore) -> None:
     """Whether transfer follows alignment in a study; nothing where its backbones have not been compared."""
     matrix, config = study_matrix(runs), runs[0].config()
     made = {row.backbone for row in matrix.rows if row.choice == "distill"}
-    found = None
-    if len(made) > 1:
-        found = newest_comparison([run for run, _ in store.listed()], config.dataset, sorted(made))
+    run = newest_align([run for run, _ in store.listed()], config.dataset, made) if len(made) > 1 else None
+    found = open_disagreement(run) if run else None
     headings, rows = transfer_table(matrix, found) if found else ([], [])
     if found and rows:
         print(f"\nTransfer against alignment ({found.run.id}), an ordered pair of backbones a point:")

@@ -9,7 +9,7 @@ array([0.3, 0.1, ...])
 [17, 803, ...]
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import lgamma
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from lgm_core.reports.matrix import config_of
 from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder
 
@@ -148,13 +149,14 @@ def open_disagreement(run: RunFolder) -> Disagreement | None:
         return None
 
 
-def newest_comparison(runs: Sequence[RunFolder], dataset: str, backbones: Sequence[str]) -> Disagreement | None:
-    """Of these runs, oldest first, the newest finished comparison of all these backbones on a data set."""
+def newest_align(runs: Sequence[RunFolder], dataset: str, backbones: Iterable[str]) -> RunFolder | None:
+    """Of these runs, oldest first, the newest finished align run of all these backbones on a data set."""
+    wanted = set(backbones)
     for run in reversed(runs):
-        config = run.config()
-        fits = config.kind == "align" and config.dataset == dataset and {*backbones} <= {*config.evaluate_on}
-        if fits and run.status().state == "finished" and (found := open_disagreement(run)):
-            return found
+        config = config_of(run)
+        fits = config.kind == "align" and config.dataset == dataset and wanted <= {*config.evaluate_on}
+        if fits and run.status().state == "finished":
+            return run
     return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from lgm_core.backbones.points import split_point
 from lgm_core.evaluation.protocol import column_of, network_of
 from lgm_core.reports.allegiance import Side, trunk_of
-from lgm_core.reports.disagreement import WORDS
+from lgm_core.reports.disagreement import WORDS, newest_align
 from lgm_core.reports.matrix import config_of
 from lgm_core.runs.identity import identity
 from lgm_core.runs.store import RunFolder
@@ -60,13 +60,8 @@ def alignments(runs: Iterable[RunFolder], dataset: str, backbones: Iterable[str]
 
     The debiased CKA where the run has it.
     """
-    wanted = set(backbones)
-    fitting = [
-        run for run in runs
-        if (config := config_of(run)).kind == "align" and config.dataset == dataset and wanted <= {*config.evaluate_on}
-    ]  # fmt: skip
-    fitting = [run for run in fitting if run.status().state == "finished"]
-    if not fitting or not (found := fitting[-1].alignment()):
+    run = newest_align(list(runs), dataset, backbones)
+    if run is None or not (found := run.alignment()):
         return {}
     sizes = sorted(found["mutual_knn"], key=int)
     k = "10" if "10" in sizes else sizes[0]

@@ -110,6 +110,8 @@ def show_scatter(run: RunFolder, matrix: Matrix, backbones: Sequence[str], value
         _correlation([one for one in points if not one.control], any(one.control for one in points))
     if compared := open_disagreement(run):
         headings, rows = transfer_table(matrix, compared)
+        if not rows:
+            return
         with st.expander("By every measure, against chance", icon=":material/table_rows:"):
             st.dataframe([dict(zip(headings, row, strict=True)) for row in rows], hide_index=True)
 
