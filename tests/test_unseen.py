@@ -9,7 +9,7 @@ from lgm_core.presets import preset
 from lgm_core.reports.budget import budget_of
 from lgm_core.reports.page import study_report
 from lgm_core.reports.summary import Row, result_table, unseen_words
-from lgm_core.reports.unseen import comparable_judges, took_part
+from lgm_core.reports.unseen import comparable_judges, tells_unseen, took_part
 from lgm_core.runs.store import RunFolder, RunStore
 from tests.app import open_whole
 from tests.fake_runs import CLASSES, fake_distill, fake_eval
@@ -51,6 +51,7 @@ def test_those_that_took_part_do_not_count_and_random_images_saw_none(rows: list
     found = {row.choice: row.unseen for row in rows if "+" not in row.label}
     assert found["distill"] and (found["distill"].mean, found["distill"].worst) == (0.5, B)
     assert found["random"] and (found["random"].mean, found["random"].worst) == (0.3, A)
+    assert tells_unseen(rows) and not tells_unseen(row for row in rows if row.choice == "random")
 
 
 def test_a_run_that_one_of_them_has_not_judged_does_not_count(store: RunStore):

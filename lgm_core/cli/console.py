@@ -28,7 +28,7 @@ from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.summary import Table, column_heading, percent, unseen_words
 from lgm_core.reports.transfer import transfer_table
-from lgm_core.reports.unseen import UNSEEN_WORDS
+from lgm_core.reports.unseen import UNSEEN_WORDS, tells_unseen
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -74,7 +74,7 @@ def print_table(table: Table, title: str) -> None:
     view.add_column("how many", justify="right")
     for name in table.columns:
         view.add_column(f"on {column_heading(table.rows, name)}", justify="right")
-    told = any(row.unseen for row in table.rows)
+    told = tells_unseen(table.rows)
     if told:
         view.add_column("worst unseen", justify="right")
     view.add_column("budget")

@@ -19,6 +19,7 @@ from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of, protocol_of
 from lgm_core.methods.catalog import known_method
 from lgm_core.reports.summary import CHOICES, Cell, Row, Table, choice_of, result_table, row_label, row_of
+from lgm_core.reports.unseen import tells_unseen
 from lgm_core.runs.store import RunFolder
 
 View = Literal["raw", "relative", "over centroids"]
@@ -45,8 +46,8 @@ class Matrix:
 
     @property
     def tells_unseen(self) -> bool:
-        """Is there a row whose worst judge that took no part is known?"""
-        return any(row.unseen for row in self.rows)
+        """Is the worst judge that took no part known of a learned set?"""
+        return tells_unseen(self.rows)
 
     def slot(self, row: Row, column: str) -> Slot:
         return self.slots.get((row.label, column), Slot(state="missing"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lgm_core.reports.allegiance import aim_words, side_table, taken_sides
 from lgm_core.reports.markup import heat_table, section, table
 from lgm_core.reports.summary import column_heading, percent, result_table, unseen_words
-from lgm_core.reports.unseen import UNSEEN_WORDS
+from lgm_core.reports.unseen import UNSEEN_WORDS, tells_unseen
 from lgm_core.runs.store import RunFolder
 
 
@@ -17,7 +17,7 @@ def result_tables(runs: Sequence[RunFolder]) -> str:
     """Accuracies, the worst judge that took no part, and the budget of each row; a sentence where there is none yet."""
     found = result_table(runs)
     full = next((row for row in found.rows if row.label == "all real images"), None)
-    parts, told = [], any(row.unseen for row in found.rows)
+    parts, told = [], tells_unseen(found.rows)
     for relative in (False, True) if full else (False,):
         rows = []
         for row in found.rows:

@@ -72,6 +72,11 @@ def worst_unseen(config: RunConfig, found: Iterable[Mapping[str, float]], judges
     )  # fmt: skip
 
 
+def tells_unseen(rows: Iterable[Any]) -> bool:
+    """Is the worst judge that took no part known of a learned set among these rows? Else it tells nothing."""
+    return any(row.unseen for row in rows if row.choice == "distill")
+
+
 def own_report(run: RunFolder) -> dict[str, Any] | None:
     """The report that a run is known by; None without any.
 

@@ -65,8 +65,8 @@ def show_sides(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     )["selection"]
     if aim := aim_words(sides):
         st.caption(plain(aim))
-    said = followed_words(foretold(all_runs()[::-1], config_of(made[0]).dataset, sides))
-    if said:
+    runs = all_runs()[::-1]
+    if said := _foretold(config_of(made[0]).dataset, repr(sides), (str(runs[0].path.parent), len(runs)), sides, runs):
         st.caption("Do backbones side with the one that they are more aligned with, or whose sets they read better? "
                    + plain(" ".join(said)))  # fmt: skip
     else:
@@ -76,6 +76,18 @@ def show_sides(runs: Sequence[RunFolder]) -> tuple[str, ...]:
             "backbone each have been distilled."
         )
     return lines[picked["cells"][0][0]].runs if picked["cells"] else ()
+
+
+@st.cache_data(ttl=60, max_entries=8, show_spinner=False)
+def _foretold(
+    dataset: str, told: str, known: tuple[str, int], _sides: Sequence[Side], _runs: Sequence[RunFolder]
+) -> list[str]:
+    """What foretells the sides, in words. It reads all reports and draws thousands of times: once a minute is enough.
+
+    `told`: the sides as text, `known`: which runs there are; what is kept is that of both.
+    """
+    del told, known
+    return followed_words(foretold(_runs, dataset, _sides))
 
 
 def pick_of_pair(runs: Sequence[RunFolder]) -> RunFolder | None:
