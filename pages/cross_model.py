@@ -83,10 +83,9 @@ def transfer(chosen: str, backbones: list[str], view: View) -> None:
         st.rerun()  # the opened cell is drawn outside, so that it does not flicker with every look
 
 
-@st.fragment(run_every=_EVERY)
 @panel("Whose side the others take")
 def sided(chosen: str) -> None:
-    """The sets that mean different classes to two backbones, read anew every few seconds; a click opens the images."""
+    """The sets that mean different classes to two backbones; a click opens the images."""
     opened = show_sides(members(chosen))
     if (before := st.session_state.get("sides_open", ())) != opened:
         st.session_state["sides_open"] = opened
@@ -216,7 +215,8 @@ is_sided = any(is_contrast(config_of(run)) for run in runs)
 if is_sided or len(frozen) > 1:
     st.subheader("Whose side do the others take?", anchor=False)
     if is_sided:
-        sided(chosen)
+        under_way = any(run.status().active for run in runs)
+        st.fragment(sided, run_every=_EVERY if under_way else None)(chosen)  # read anew while there is more to come
     else:
         st.caption(WHAT_IS_A_STUDY)
     with panel("A study of pairs"):
