@@ -10,12 +10,14 @@ from importlib import import_module
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 
 from lgm_core.base.machine import WATCHED
 from lgm_core.base.places import places
 from lgm_core.runs.example import put_example
 from pages.parts.server.access import may_view, show_door, show_user
+from pages.parts.server.endpoints import first_page
 from pages.parts.server.guard import Guard
 from pages.parts.server.routes import ROUTES
 from pages.parts.theme import PRODUCT
@@ -63,4 +65,4 @@ else:
     # What takes long to load is loaded before the first visitor asks for it.
     threading.Thread(target=import_module, args=("pages.parts.server.ahead",), daemon=True).start()
     doors = [Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS), Middleware(Guard, allowed=ORIGINS)]
-    app = st.App(__file__, routes=ROUTES, middleware=doors)
+    app = st.App(__file__, routes=[Route("/runs", first_page), *ROUTES], middleware=doors)

@@ -21,6 +21,7 @@ from lgm_core.jobs.forking import prepare_forks
 from lgm_core.jobs.worker import on_device
 from lgm_core.presets import change
 from lgm_core.presets import preset as preset_config
+from lgm_core.reports.unseen import reports_of
 from lgm_core.runs.start import is_done, settings_of_source, start_all
 from lgm_core.runs.store import RunFolder, RunStore
 
@@ -64,12 +65,15 @@ class Run:
         return pandas.DataFrame(self.folder.metrics())
 
     def accuracies(self) -> "pandas.DataFrame":
-        """A row per evaluation of its images, in this run or a later one; top1, top5 and worst_group in [0, 1]."""
+        """A row per evaluation of its images, in this run or a later one; top1, top5 and worst_group in [0, 1].
+
+        The first row is what the run is known by on the pages.
+        """
         import pandas
 
         columns = ["backbone", "protocol", "dataset", "train_images", "top1", "top1_std", "top5", "worst_group"]
         runs = [self.folder, *RunStore(self.folder.path.parent).evaluations(self.id)]
-        return pandas.DataFrame([report for run in runs for report in run.eval_reports()], columns=columns)
+        return pandas.DataFrame([report for run in runs for report in reports_of(run)], columns=columns)
 
     def findings(self) -> dict[str, Any]:
         """What an instrument found (`layers`, `backbone_card`, `patches`, `style`); {} of other runs."""

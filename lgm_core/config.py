@@ -9,14 +9,15 @@ True
 """
 
 from collections.abc import Mapping
-from dataclasses import field, make_dataclass
+from dataclasses import field, make_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lgm_core.analysis.catalog import OF_SETS
+from lgm_core.backbones.catalog import catalogue_name
 from lgm_core.backbones.students.student_names import is_student, student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, to_dict
-from lgm_core.base.settings import ScratchConfig, SharedConfig
+from lgm_core.base.settings import ScratchConfig, SharedConfig, joined, taken_apart
 from lgm_core.evaluation.protocol import check_protocols, keys_of, transfers
 from lgm_core.methods.catalog import METHODS, groups_of_methods, known_method, method_of, own_settings
 
@@ -99,9 +100,39 @@ def _place(values: dict[str, Any], dotted: str, make: bool = False) -> tuple[dic
     return values, name
 
 
+def given_config(values: Mapping[str, Any]) -> RunConfig:
+    """The config of nested values that somebody gave: limits are checked, networks get the catalogue's names.
+
+    Configs that are read from disk keep the names they have (`runs/old_configs.py`). Raises `ConfigError`.
+    """
+    return named_in_full(from_dict(RunConfig, values))
+
+
+def named_in_full(config: RunConfig) -> RunConfig:
+    """A config with the catalogue's names for aliases, which mean the same run."""
+    return replace(
+        config, backbone=full_name(config.backbone), evaluate_on=tuple(map(catalogue_name, config.evaluate_on)),
+        pretrain=replace(config.pretrain, teacher=catalogue_name(config.pretrain.teacher)),
+    )  # fmt: skip
+
+
+def full_name(backbone: str) -> str:
+    """The catalogue's names in a config's `backbone`, "A+B" too.
+
+    >>> full_name("mobilenet_v3+clip_vitb")
+    'mobilenet_v3_small+clip_vitb16'
+    """
+    return joined([catalogue_name(name) for name in taken_apart(backbone)])
+
+
 def validate(config: RunConfig) -> RunConfig:
-    """Check all limits, and that the values fit together; return the config. Raises `ConfigError`."""
-    config = from_dict(RunConfig, to_dict(config))
+    """Check all limits, and that the values fit together; return the config with the networks' names in full.
+
+    Raises `ConfigError`.
+    """
+    config = given_config(to_dict(config))
+    if "+" in config.backbone and not all(config.networks()):
+        raise ConfigError(f"{config.backbone!r}: a name is missing beside +; write A+B for one set in both backbones")
     if config.kind in ("distill", "baseline", "evaluate"):
         check_students((*config.networks(), *config.evaluate_on, config.pretrain.teacher), config.scratch)
         check_protocols(config)
@@ -195,4 +226,7 @@ def _check_sources(config: RunConfig) -> None:
         )
     _check_choice(config)
     if config.kind == "align" and len(set(config.evaluate_on)) < 2:
-        raise ConfigError("an align run compares at least two backbones: name them in evaluate_on")
+        raise ConfigError(
+            "two backbones or more are compared: lgm align DATASET --evaluate-on A B [C ...], or "
+            "lgm disagree DATASET A B [C ...]"
+        )

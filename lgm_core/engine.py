@@ -68,7 +68,7 @@ def work(
     worker's, which holds the run since it began to wait for the device.
     """
     config = run.config_to_work_on()
-    for folder in (places.cache, places.features, places.thumbs, places.slots):
+    for folder in places.written_by_any:
         sweep_old(folder)
     with Recorder(run, config.record, steps=config.steps, listener=listener, stop=stop, heart=heart) as recorder:
         log.info("run %s on %s", run.id, platform.node())
@@ -84,6 +84,7 @@ def work(
 def distill(bench: Workbench) -> None:
     """Learn synthetic images, step by step, then judge them."""
     config, recorder = bench.config, bench.recorder
+    _require_classes(bench)
     if ranks.processes() > 1:  # weights are fetched, and the precision measured, by one
         names = (*config.networks(), *(setting_of(config, name) for name in method_of(config).opens))
         list(map(bench.backbone, (name for name in names if not is_student(name))))
@@ -199,6 +200,15 @@ def align(bench: Workbench) -> None:
 def look(bench: Workbench) -> None:
     """Look at one backbone, or at one set of images, with an instrument."""
     load(INSTRUMENTS[bench.config.kind])(bench, bench.config, bench.recorder)
+
+
+def _require_classes(bench: Workbench) -> None:
+    """Raise `UserError` for a data set of one class: nothing tells it from another, and each gradient is zero."""
+    if bench.classes < 2:
+        raise UserError(
+            f"{bench.config.dataset} has one class, {bench.train.classes[0]}, but images are learned to tell classes "
+            "apart: it needs two classes or more, such as a further folder beside it"
+        )
 
 
 def _tell_classes(bench: Workbench, labels: Tensor) -> None:

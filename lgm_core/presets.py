@@ -7,9 +7,9 @@
 from typing import Any
 
 from lgm_core.base.errors import ConfigError
-from lgm_core.base.knobs import from_dict, to_dict
+from lgm_core.base.knobs import to_dict
 from lgm_core.base.names import require_known
-from lgm_core.config import RunConfig, renamed
+from lgm_core.config import RunConfig, given_config, renamed
 from lgm_core.methods.catalog import METHODS
 
 # the presets of all methods
@@ -41,4 +41,4 @@ def change(config: RunConfig, *layers: dict[str, Any]) -> RunConfig:
                 raise ConfigError(f"{key} is a group of settings, such as {key}={{...}}; {value!r} was given")
             else:
                 values[key] = value
-    return from_dict(RunConfig, values)
+    return given_config(values)

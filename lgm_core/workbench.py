@@ -148,7 +148,10 @@ class Workbench(Bench):
             note=self.note,
         )  # fmt: skip
         if self.config.device.precision == "auto" and backbone.name not in self.compute.chosen:
-            self.compute.chosen[backbone.name] = choose_precision(backbone, self.compute, self.places.estimates)
+            before = self.recorder.run.weights().get(name, {}).get("precision")  # of a run that goes on: kept
+            known = before in ("float32", "bfloat16")
+            chosen = before if known else choose_precision(backbone, self.compute, self.places.estimates)
+            self.compute.chosen[backbone.name] = chosen
         self._weights[name] = {**asdict(backbone.record), "precision": self.compute.precision_of(backbone)}
         self.recorder.weights(name, self._weights[name])
         return backbone

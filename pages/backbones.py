@@ -27,15 +27,16 @@ def of_set(kind: str, dataset: str, backbones: list[str]) -> None:
         where=lambda run: facts(run).dataset == dataset and run.has_images(),
     )  # fmt: skip
     if source is None:
-        empty("No images on this data set yet", "Distil it first: this view shows what backbones see in the images.",
+        empty("No synthetic images yet", "Distil this data set first; this view shows what backbones see in the set.",
               page="pages/launch.py", label="Launch a run", icon="image_search")  # fmt: skip
         return
     run = set_run(kind, source, backbones)
     if run is None:
-        st.info("These backbones have not looked at these images yet.", icon=":material/psychology:")
+        st.info("These images have not been analysed with these backbones yet.", icon=":material/psychology:")
         needed.launch("Compute", [set_config(kind, source, backbones)], key=kind)
         return
-    needed.wait_for([run] if run.status().state != "finished" else [], key=kind)
+    seen = needed.look(run)
+    needed.wait_for([] if seen.finished else [seen], key=kind)
     if run.findings() and kind == "patches":
         show_places(run, backbones)
     elif run.findings():
@@ -51,7 +52,7 @@ with right:
     chosen = pick_backbones(default=known_backbones(dataset) or ["mobilenet_v3_small"])
 backbones = with_features(chosen, "look at")[:_MOST]
 if len(chosen) > _MOST:
-    st.caption(f"The first {_MOST} are shown; take some out above to see the others.")
+    st.caption(f"Only the first {_MOST} are shown; remove some of them above to see the others.")
 if not backbones:
     empty("Choose a backbone", "Each backbone you choose gets its own card.", icon="psychology")
     st.stop()
@@ -60,7 +61,7 @@ show = {
     "cards": partial(findings_or_ask, "backbone", dataset, backbones, "cards", show_cards),
     "patches": partial(of_set, "patches", dataset, backbones),
     "style": partial(of_set, "style", dataset, backbones),
-    "layers": partial(findings_or_ask, "layers", dataset, backbones, "sweeps over the layers", show_depth),
+    "layers": partial(findings_or_ask, "layers", dataset, backbones, "layer sweeps", show_depth),
 }
 with panel(VIEWS[view]):
     show[view]()

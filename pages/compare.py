@@ -15,13 +15,13 @@ from lgm_core.reports.draws import difference, draws_of, top1_of_draws
 from lgm_core.reports.live_curves import live_judge, live_keys
 from lgm_core.reports.matrix import config_of
 from lgm_core.reports.summary import loss_words, top1_words
+from lgm_core.reports.unseen import idle_settings
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts import charts
-from pages.parts.comparison.before_after import before_after
-from pages.parts.images import frame_url
+from pages.parts.comparison.sets_beside import images
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import pick_runs, settings, shows_images
-from pages.parts.status import panel, show_failure, show_problems
+from pages.parts.status import IDLE, panel, show_failure, show_problems, what_is_there
 from pages.parts.theme import class_colour, empty, header, plain, shortened, state_words
 
 _EVERY = 3.0  # seconds
@@ -36,12 +36,14 @@ def differing(runs: Sequence[RunFolder]) -> list[dict[str, str]]:
     """The settings in which not all of the runs agree, a row each; "–" where a run does not look at a setting."""
     configs = [flat(settings(run)) for run in runs]
     used = [groups_read(settings(run)) for run in runs]
+    idle = [idle_settings(config_of(run)) for run in runs]
     keys = [key for config in configs for key in config if key not in _NOT_SETTINGS]
     rows = []
     for key in dict.fromkeys(keys):
         values = [words_of(config.get(key, "default")) for config in configs]
         group, dot, _ = key.partition(".")
-        shown = [value if not dot or group in read else "–" for value, read in zip(values, used, strict=True)]
+        told = [group in read if dot else key not in left for read, left in zip(used, idle, strict=True)]
+        shown = [value if one else "–" for value, one in zip(values, told, strict=True)]
         if len(set(values)) > 1 and set(shown) != {"–"}:
             rows.append({"Setting": key} | {run.id: value for run, value in zip(runs, shown, strict=True)})
     return rows
@@ -56,10 +58,14 @@ def groups_read(config: Mapping[str, Any]) -> set[str]:
     return own | {"probe", "bank"} if not all(judges) else own - {"probe"}
 
 
-@st.fragment(run_every=_EVERY)
 @panel("Curves")
-def curves(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
-    """Loss and live accuracy of all runs, over the steps; read anew every few seconds."""
+def curves(names: Sequence[str], runs: Sequence[RunFolder], before: Sequence[tuple]) -> None:
+    """Loss and live accuracy of all runs, over the steps; read anew every few seconds.
+
+    `before`: what was there of each run when the page was drawn, which is drawn anew once there is something else.
+    """
+    if [what_is_there(run, run.status()) for run in runs] != before:
+        st.rerun()
     lines = {run.id: thinned(run.metrics()) for run in runs}
     colours = {name: class_colour(place) for place, name in enumerate(names)}
     if not any(lines.values()):
@@ -102,35 +108,6 @@ def thinned(lines: list[dict[str, Any]], most: int = 600) -> list[dict[str, Any]
 
 def _live_words(run: RunFolder, lines: Sequence[Mapping[str, Any]]) -> str:
     return live_judge(next(iter(live_keys(lines))), settings(run)["backbone"])
-
-
-def images(runs: Sequence[RunFolder]) -> None:
-    """The sets at the same step, or at the same share of their steps; then two of them under one slider."""
-    framed = [run for run in runs if run.frame_list()]
-    if not framed:
-        st.caption("None of these runs has images yet.")
-        return
-    last = max(run.frame_list()[-1]["step"] for run in framed) + 1
-    step = st.slider("Step", 1, last, last, key="step", bind="query-params") if last > 1 else 1
-    chosen = {run.id: at_step(run, step - 1) for run in framed}
-    for column, run in zip(st.columns(len(framed)), framed, strict=True):
-        column.markdown(f"**{plain(run.id)}**")
-        column.image(frame_url(run, chosen[run.id]), width="stretch")
-        column.caption(f"step {chosen[run.id]['step'] + 1}")
-    st.markdown("**Before and after**")
-    left, right = st.columns(2)
-    first = {f"{run.id} · first frame": (run, run.frame_list()[0]) for run in framed}
-    options = first | {f"{run.id} · at this step": (run, chosen[run.id]) for run in framed}
-    names = list(options)
-    one = left.selectbox("Left", names, index=len(framed) if len(framed) > 1 else 0, key="left")
-    other = right.selectbox("Right", names, index=len(names) - 1, key="right")
-    before_after(frame_url(*options[one]), one, frame_url(*options[other]), other, key="before_after")
-
-
-def at_step(run: RunFolder, step: int) -> dict[str, Any]:
-    """The newest frame that is not after a step; steps count from 0 here, as in a run's files."""
-    frames = run.frame_list()
-    return max((frame for frame in frames if frame["step"] <= step), key=lambda frame: frame["step"], default=frames[0])
 
 
 def accuracies(runs: Sequence[RunFolder]) -> None:
@@ -215,12 +192,14 @@ if len(runs) < 2:
         icon="compare",
     )
     st.stop()
+states = [run.status() for run in runs]
+drawn_by = [what_is_there(run, status) for run, status in zip(runs, states, strict=True)]
 for column, (place, run) in zip(st.columns(len(runs)), enumerate(runs), strict=True):
     with column.container(border=True):
         st.html(f"<div style='height:.3rem;border-radius:.2rem;background:{class_colour(place)}'></div>")
         st.markdown(f"**{plain(shortened(run.id))}**", help=plain(run.id) if shortened(run.id) != run.id else None)
-        st.markdown(state_words(run.status().state))
-        show_failure(run)
+        st.markdown(state_words(states[place].state))
+        show_failure(run, states[place])
 show_problems(*runs)
 st.subheader("Settings that differ", anchor=False)
 with panel("Settings that differ"):
@@ -233,7 +212,9 @@ st.subheader("Accuracy", anchor=False)
 with panel("Accuracy"):
     accuracies(runs)
 st.subheader("Curves", anchor=False)
-curves([run.id for run in runs], runs)
+over = all(status.state == "finished" for status in states)  # finished curves do not change
+looked_at = _EVERY if any(status.active for status in states) else None if over else IDLE
+st.fragment(curves, run_every=looked_at)([run.id for run in runs], runs, drawn_by)
 st.subheader("Images", anchor=False)
 with panel("Images"):
     images(runs)

@@ -1,5 +1,7 @@
 """Does it transfer? What is distilled with one backbone, evaluated with another; and how well their features align."""
 
+from collections.abc import Iterable, Mapping
+
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import is_student
@@ -10,11 +12,11 @@ from lgm_core.reports.summary import LOWER_BOUND, Row
 from lgm_core.reports.unseen import UNSEEN_WORDS
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
-from pages.parts.address import forget
+from pages.parts.address import forget, state_key
 from pages.parts.maps.embedded import with_features
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import facts, listed_runs, pick_backbones, pick_study
-from pages.parts.status import panel, show_problems
+from pages.parts.status import is_active, panel, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.both_meanings import show_pair
@@ -35,7 +37,7 @@ NOTES: dict[str, str] = {
     "over centroids": "Accuracy minus that of the centroid images of the column's own backbone, in points.",
 }
 _ALL, _KINDS = "dataset:", ("distill", "baseline", "evaluate")
-_EVERY = 3.0  # seconds
+_EVERY, _REST = 3.0, 30.0  # seconds between two looks at runs that are under way, and at others: more may be launched
 _MOST_BESIDE = 3  # backbones whose two matrices fit beside each other on a small screen
 
 
@@ -46,6 +48,14 @@ def choices() -> dict[str, str]:
     return found | {f"{_ALL}{its.dataset}": f"All runs on {its.dataset}" for its in listed}
 
 
+def newest_with_results(found: Iterable[str]) -> int:
+    """The place of the choice that the page opens with: that of the newest run that was judged."""
+    for run, its in listed_runs():
+        if its.kind in _KINDS and run.evals.is_dir() and any(run.evals.iterdir()):
+            return list(found).index(its.study or f"{_ALL}{its.dataset}")
+    return 0
+
+
 def members(chosen: str) -> list[RunFolder]:
     """The runs of a choice, and those which evaluate their images, oldest first."""
     listed = [(run, its) for run, its in listed_runs()[::-1] if its.kind in _KINDS]
@@ -53,11 +63,12 @@ def members(chosen: str) -> list[RunFolder]:
     return [run for run, its in listed if run.id in own or (its.kind == "evaluate" and its.source in own)]
 
 
-@st.fragment(run_every=_EVERY)
 @panel("The matrix")
-def transfer(chosen: str, backbones: list[str], view: View) -> None:
-    """The matrix, read anew every few seconds; the cell that is open below it."""
+def transfer(chosen: str, backbones: list[str], view: View, was_active: bool) -> None:
+    """The matrix, read anew every few seconds while its runs are under way; the cell that is open below it."""
     runs = members(chosen)
+    if is_active(runs) != was_active:
+        st.rerun()  # from now on it is looked at more often, or less
     matrix = study_matrix(runs, backbones)
     if not matrix.columns:
         st.info(
@@ -96,8 +107,8 @@ def sided(chosen: str) -> None:
             st.rerun()  # the images are drawn outside, so that they do not flicker with every look
 
 
-def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
-    """What is behind a cell."""
+def open_cell(matrix: Matrix, runs: list[RunFolder], key: str, seen: Mapping[str, needed.Look]) -> None:
+    """What is behind a cell; `seen`: the runs, by name, as they were before the matrix was read."""
     label, _, column = key.rpartition("|")
     row = next((row for row in matrix.rows if row.label == label), None)
     if row is None or column not in matrix.columns:
@@ -117,7 +128,7 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
             open_report(run, report, named.get(facts(run).source) if facts(run).kind == "evaluate" else None, key=key)
         if slot.halted:
             st.caption("Other runs of this cell have not produced a result:")
-            needed.wait_for([named[name] for name in slot.halted], key="cell")
+            needed.wait_for([seen[name] for name in slot.halted], key="cell")
         return
     if slot.state == "missing":
         configs = fillings(runs, row, [column])
@@ -130,7 +141,7 @@ def open_cell(matrix: Matrix, runs: list[RunFolder], key: str) -> None:
         if configs:
             needed.launch("Launch it", configs, key="cell")
         return
-    needed.wait_for([named[name] for name in dict.fromkeys([*slot.runs, *slot.halted])], key="cell")
+    needed.wait_for([seen[name] for name in dict.fromkeys([*slot.runs, *slot.halted])], key="cell")
 
 
 def launch_missing(matrix: Matrix, runs: list[RunFolder], further: list[str], is_study: bool) -> None:
@@ -138,21 +149,21 @@ def launch_missing(matrix: Matrix, runs: list[RunFolder], further: list[str], is
     own = [row for row in matrix.rows if any(matrix.slot(row, name).runs for name in matrix.columns)]
     asked = [name for name in matrix.columns if any(matrix.slot(row, name).runs for row in own)]
     if is_study:
-        launch_cells("missing", "missing", matrix, runs, [(row, asked) for row in own])
+        launch_cells("missing", ("missing ", ""), matrix, runs, [(row, asked) for row in own])
     more = [(row, further) for row in own]
     more += [(row, [*asked, *further]) for row in matrix.rows if row not in own and row.backbone in further]
-    launch_cells("further", f"further ({plain(', '.join(map(title_of, further)))})", matrix, runs, more)
+    launch_cells("further", ("", f" for {plain(', '.join(map(title_of, further)))}"), matrix, runs, more)
 
 
 def launch_cells(
-    key: str, words: str, matrix: Matrix, runs: list[RunFolder], cells: list[tuple[Row, list[str]]]
+    key: str, words: tuple[str, str], matrix: Matrix, runs: list[RunFolder], cells: list[tuple[Row, list[str]]]
 ) -> None:
-    """A button that launches the missing ones of these cells: rows, each with columns."""
+    """A button that launches the missing ones of these cells: rows, each with columns; `words` around "cells"."""
     gaps = [(row, [name for name in names if matrix.slot(row, name).state == "missing"]) for row, names in cells]
     configs = [config for row, names in gaps if names for config in fillings(runs, row, names)]
     if configs:
         count = sum(len(names) for _, names in gaps)
-        label = f"Launch {count} {words} {'cell' if count == 1 else 'cells'}"
+        label = f"Launch {count} {words[0]}{'cell' if count == 1 else 'cells'}{words[1]}"
         told = f"{len(configs)} {'run' if len(configs) == 1 else 'runs'}, which wait in the queue for the device"
         needed.launch(label, configs, key=key, primary=False, help=told)
 
@@ -171,8 +182,10 @@ if not found:
     st.stop()
 left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
-    chosen = pick_study(found)
+    is_open = state_key("study") in st.session_state
+    chosen = pick_study(found, begin=0 if is_open else newest_with_results(found))
 runs = members(chosen)
+seen = {run.id: needed.look(run) for run in runs}
 known = list(dict.fromkeys(map(network_of, study_matrix(runs).columns)))
 with right:
     backbones = pick_backbones(default=known, help="Adding backbones adds empty cells, which you can launch from here")
@@ -184,19 +197,20 @@ left, right = row.columns(2, gap="medium") if is_beside else (row.container(), r
 with left:
     st.subheader("Transfer", anchor=False)
     view = pick_way("Show", VIEWS, key="view", hide_label=True)
-    transfer(chosen, backbones, view)  # type: ignore[arg-type]
+    under_way = any(one.status.active for one in seen.values())
+    st.fragment(transfer, run_every=_EVERY if under_way else _REST)(chosen, backbones, view, under_way)  # type: ignore[arg-type]
     matrix = study_matrix(runs, backbones)
     launch_missing(matrix, runs, [name for name in backbones if name not in known], not chosen.startswith(_ALL))
 with right:
     st.subheader("Alignment", anchor=False)
     frozen = with_features(backbones, "compare backbones with")
     alignment = align_run(dataset, frozen) if len(frozen) > 1 else None
-    values = None
+    values, look = None, needed.look(alignment) if alignment else None
     if alignment:
         with panel("The alignment"):
             values = show_alignment(alignment, frozen)
-    if alignment is not None and alignment.status().state != "finished":
-        needed.wait_for([alignment], key="align")
+    if look and not look.finished:
+        needed.wait_for([look], key="align")
     if alignment is None and len(frozen) > 1:
         st.info(
             "The alignment of these backbones on this data set has not been computed yet.",
@@ -207,7 +221,7 @@ with right:
         st.caption("Choose two or more frozen backbones to see how well their features of this data set align.")
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
     with panel("The opened cell"):
-        open_cell(matrix, runs, opened)
+        open_cell(matrix, runs, opened, seen)
 if alignment and values:
     with panel("Transfer against alignment"):
         show_scatter(alignment, matrix, backbones, values)
@@ -215,7 +229,6 @@ is_sided = any(is_contrast(config_of(run)) for run in runs)
 if is_sided or len(frozen) > 1:
     st.subheader("Whose side do the others take?", anchor=False)
     if is_sided:
-        under_way = any(run.status().active for run in runs)
         st.fragment(sided, run_every=_EVERY if under_way else None)(chosen)  # read anew while there is more to come
     else:
         st.caption(WHAT_IS_A_STUDY)

@@ -47,7 +47,7 @@ def show_map(found: Disagreement, pair: Pair, k: int, share: np.ndarray, index: 
     groups = groups_of(found, pair, direction)[2] if direction in ("first", "second") else []
     group = groups[int(place)]["members"] if place.isdigit() and int(place) < len(groups) else []
     if group:
-        st.caption(f"A group of {len(group)} images stands out; lines lead from one backbone's place to the other's.")
+        st.caption(f"A group of {len(group)} images stands out; a line joins an image's places in the two backbones.")
         st.button("Show all images", on_click=forget, args=("group",))
     picked = morphing_map(
         found, (pair.name, *pair.against), method=method, index=index, chosen=found.indices[group] if group else (),
@@ -65,7 +65,7 @@ def show_map(found: Disagreement, pair: Pair, k: int, share: np.ndarray, index: 
     elif not len(clicked):
         st.caption(
             "The slider moves every image from its place in one backbone to that in the next. Draw around images to "
-            "see them, click one for its nearest images in each backbone."
+            "see them, or click one for its nearest images in each backbone."
         )
 
 
@@ -116,8 +116,8 @@ def explore(found: Disagreement, backbones: list[str]) -> None:
         show_chance(found, pair, k, share, index)
     else:
         st.caption(
-            f"{pair.words}: each image with its nearest images. What every backbone lists has a ring. On average "
-            f"{100 * share.mean():.1f} % of {k} are in common; by chance {100 * found.chance(k):.1f} %."
+            f"{pair.words}: each image with its nearest images; a ring marks those that all backbones list. On "
+            f"average {100 * share.mean():.1f} % of {k} are in common; by chance {100 * found.chance(k):.1f} %."
         )
         neighbourhoods(found, np.arange(len(share)), pair, k=k, share=share, index=index, key="changed")
 
@@ -133,16 +133,16 @@ backbones = with_features(chosen, "compare")
 if len(backbones) < 2:
     st.info("Choose two or more frozen backbones to see where they disagree.", icon=":material/difference:")
     st.stop()
-run = comparison_run(dataset, backbones)
-if run is not None and run.status().state != "finished":
-    needed.wait_for([run], key="disagree")
-found = load_disagreement(run) if run else None
+seen = comparison_run(dataset, backbones)
+if seen and not seen.finished:
+    needed.wait_for([seen], key="disagree")
+found = load_disagreement(seen.run) if seen else None
 if found:
     explore(found, backbones)
-elif run is None:
+elif seen is None:
     st.info(
-        "These backbones have not been compared on this data set yet. It takes one pass over the images, some minutes "
-        "for calibration and maps, and is kept.",
+        "These backbones have not been compared on this data set yet. The comparison takes one pass over the images, "
+        "some minutes for calibration and maps; the result is kept.",
         icon=":material/difference:",
     )
     sources = sources_of(dataset)

@@ -40,7 +40,7 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     method = pick_way("Map", {"umap": "UMAP", "pca": "PCA"}, key="method", place=left)
     colour = pick_way("Colour", colourings(maps), key="colour", place=middle)
     sources = list(dict.fromkeys(name for found in maps for name in found["sources"] or {}))
-    shown = right.multiselect("Images shown from", sources, default=sources, key="stars") if sources else []
+    shown = right.multiselect("Show images of", sources, default=sources, key="stars") if sources else []
     hidden = [name for name in sources if name not in shown]
     st.caption(f"{shown_images}. {({'pca': _axes_of(maps)}).get(method, '')}")
     picked = embedding_maps(runs, method=method, colour_by=colour, hidden=hidden)
@@ -57,7 +57,7 @@ def explore(names: Sequence[str], runs: Sequence[RunFolder]) -> None:
     elif index and picked.star is None and picked.real is None:
         st.caption(
             "Draw around points to see their images, in all maps at once; click a point or a mark for its nearest "
-            "images. The wheel zooms; drag with Shift to move. With the keyboard: arrows go from point to point, Enter "
+            "images. Scroll to zoom; drag with Shift to move. With the keyboard: arrows go from point to point, Enter "
             "opens one, S selects around it, + and − zoom."
         )
 
@@ -107,14 +107,15 @@ with right:
 backbones = with_features(chosen, "map images with")
 found = {name: embed_runs(dataset, name) for name in backbones}
 sources = sources_of(dataset)
+seen = [needed.look(runs[0]) for runs in found.values() if runs]  # before the maps are read
 ready = [next((run for run in runs if load_map(run)), None) for runs in found.values()]
-under_way = [runs[0] for runs in found.values() if runs and runs[0].status().state != "finished"]
+under_way = [one for one in seen if not one.finished]
 lacking = [name for name in backbones if not found[name]]
 needed.wait_for(under_way, key="embed")
 if lacking:
     said = plain(", ".join(map(title_of, lacking)))
     st.info(
-        f"There is no map of this data set in {said} yet. It takes one pass over the images and is kept.",
+        f"There is no map of this data set in {said} yet. It takes one pass over the images; the result is kept.",
         icon=":material/map:",
     )
     needed.launch("Compute", [embed_config(dataset, name, sources) for name in lacking], key="maps")
@@ -123,7 +124,7 @@ if shown:
     placed = {name for run in shown for name in load_map(run)["sources"] or {}}
     new = [run for run in sources if run.id not in placed]
     if new and not under_way:
-        with st.expander(f"{len(new)} newer {'set' if len(new) == 1 else 'sets'} of images not on these maps yet"):
+        with st.expander(f"{len(new)} newer {'set is' if len(new) == 1 else 'sets are'} not on these maps yet"):
             st.caption(plain(", ".join(run.id for run in new)))
             configs = [embed_config(dataset, load_map(run)["backbone"], sources) for run in shown]
             needed.launch("Add them", configs, key="newer", primary=False)

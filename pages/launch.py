@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lgm_core.base.errors import UserError
+from lgm_core.base.errors import UserError, result_or_why
 from lgm_core.base.names import file_name
 from lgm_core.base.places import places
+from lgm_core.evaluation.protocol import setting_of
 from lgm_core.jobs import local
 from lgm_core.jobs.effort import efforts_of, with_effort
 from lgm_core.jobs.sending import why_not_sent
@@ -20,6 +21,7 @@ from pages.parts.launch.choices import (
     judges_of,
     networks_of,
     pick_method,
+    pick_opened,
     pick_preset,
     pick_protocols,
     pick_sets,
@@ -58,32 +60,46 @@ with form:
     more_fields = ("normalisation",) if method.networks == "frozen" else ()
     shown = ("steps", "images_per_class", "seed", *more_fields, "protocol", *method.tabs)
     start, slots, changes = linked(base, shown), st.columns(3, vertical_alignment="bottom"), {}
+    with above:
+        opened = pick_opened(method, base, start)
+        teachers = [setting_of(change(base, opened), name) for name in method.opens]
+        fine = show_backbones(teachers, dataset) and fine
     for slot, field in zip(slots[1:], ("images_per_class", "seed"), strict=True):  # the rules look at the first
         with slot:
             changes |= draw_fields(base, f"run_{name}", names=(field,), columns=1, start=start)
+    inputs = name  # other values are other inputs
     if by_rules:
-        base = with_effort(change(base, changes), name, sets)
-        start, name = linked(base, shown), f"{name}_{base.steps}_{base.lgm.views}_{base.synthetic.resolution}"
-    with slots[0]:  # other values are other inputs
-        changes |= draw_fields(base, f"run_{name}", names=("steps",), columns=1, start=start)
+        found, _ = result_or_why(lambda: with_effort(change(base, changes), name, sets))
+        base = found or base  # what is out of range is told beside its input, and keeps Start from being pressed
+        ruled = (base.lgm.views, base.data.train_per_class, base.synthetic.resolution)
+        start, inputs = linked(base, shown), "_".join(map(str, (name, *ruled)))
     further = pick_backbones(
         key="evaluate", default=judges, label=f"Additional {method.noun}s to evaluate on", help=method.judged,
         among=judges_of(method),
     )  # fmt: skip
-    show_backbones(further, dataset)
+    show_backbones([name for name in further if name not in teachers], dataset)
     changes |= pick_protocols(base, start)
     with st.expander("All settings", icon=":material/tune:"):
         if more_fields:
-            changes |= draw_fields(base, f"run_{name}", names=more_fields, start=start)
-        changes |= draw_groups(base, f"all_{name}", start=start)
+            changes |= draw_fields(base, f"run_{inputs}", names=more_fields, start=start)
+        changes |= draw_groups(base, f"all_{inputs}", start=start, but=method.opens)
+    changes |= {group: {**found, **changes.get(group, {})} for group, found in opened.items()}
+    if by_rules:  # the steps follow from what the others say, such as `lgm.joint`
+        found, _ = result_or_why(lambda: with_effort(change(base, changes), name, sets))
+        if found and found.steps != base.steps:
+            base = replace(base, steps=found.steps)
+            start = linked(base, shown)
+    with slots[0]:
+        changes |= draw_fields(base, f"run_{inputs}_{base.steps}", names=("steps",), columns=1, start=start)
     put_into_link(base, changes)
     flags, several = StudyFlags(), len(sets) > 1
-    wanted = st.toggle(
-        "Run as a study", key="as_study", value=several, disabled=several, bind="query-params",
-        help=f"Several seeds, and baselines of real images to compare with. Several {method.noun}s always make a study",
-    )  # fmt: skip
+    help = f"Several seeds, and baselines of real images to compare with. Several {method.noun}s always make a study"
+    if several:  # another widget: whoever goes back to one set has not asked for a study
+        wanted = st.toggle("Run as a study", key="is_study", value=True, disabled=True, help=help)
+    else:
+        wanted = st.toggle("Run as a study", key="as_study", bind="query-params", help=help)
     study = ""
-    if wanted or several:
+    if wanted:
         asked = ["seeds", "draws", "baselines", *(["rivals"] if method.networks == "frozen" else [])]
         asked += ["ablate"] if method.ablations else []
         flags = replace(flags, **draw_fields(flags, "study", names=asked))
@@ -104,7 +120,7 @@ with summary, st.container(border=True, key="lgm_summary"):
         st.subheader(f"{len(plan)} runs" if len(plan) > 1 else "One run", anchor=False)
         show_estimate(plan)
         if words := time_words(plan[0]):
-            takes.caption(words)
+            takes.caption(f"The first run: {words[0].lower()}{words[1:]}" if len(plan) > 1 else words)
     cluster = pick_cluster()
     if not fine:
         st.warning("Something this run needs is not on this machine yet: fetch it, or see the note beside it.")

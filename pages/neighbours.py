@@ -26,10 +26,11 @@ def map_with(source: RunFolder, backbone: str) -> RunFolder | None:
     return next((run for run in runs if source.id in (load_map(run).get("sources") or {})), None)
 
 
-def pending(source: RunFolder, backbone: str) -> RunFolder | None:
-    """The newest map of this backbone that is to hold the images of `source`, and is not finished."""
+def pending(source: RunFolder, backbone: str) -> needed.Look | None:
+    """The newest map of this backbone that is to hold the images of `source`, where it is not finished."""
     runs = [run for run in embed_runs(settings(source)["dataset"], backbone) if source.id in settings(run)["sources"]]
-    return runs[0] if runs and runs[0].status().state != "finished" else None
+    seen = needed.look(runs[0]) if runs else None
+    return None if seen is None or seen.finished else seen
 
 
 def show(source: RunFolder, runs: list[RunFolder]) -> None:
@@ -88,16 +89,16 @@ if source is None:
 with right:
     chosen = pick_backbones(default=known_backbones(settings(source)["dataset"]))
 backbones = with_features(chosen, "find neighbours with")
-state = source.status().state
+seen = needed.look(source)
 if not source.has_images():
-    if state != "failed":
-        st.info("This run has no result yet. The nearest images during the run are shown on Watch.")
-    needed.wait_for([source], key="source")
+    if seen.status.state != "failed":
+        st.info("This run has no result yet. Until then, Watch shows the nearest images at each step.")
+    needed.wait_for([seen], key="source")
     st.stop()
+asked = {name: pending(source, name) for name in backbones}  # before the maps are read
 found = {name: map_with(source, name) for name in backbones}
-waiting = [run for name in backbones if found[name] is None and (run := pending(source, name))]
-needed.wait_for(waiting, key="near")
-lacking = [name for name in backbones if found[name] is None and pending(source, name) is None]
+needed.wait_for([one for name, one in asked.items() if one and found[name] is None], key="near")
+lacking = [name for name in backbones if found[name] is None and asked[name] is None]
 if lacking:
     st.info(
         f"The neighbours in {plain(', '.join(map(title_of, lacking)))} have not been computed yet.",

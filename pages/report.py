@@ -84,7 +84,7 @@ def one_run() -> None:
 def one_study() -> None:
     name = pick_study()
     if not name:
-        empty("No study yet", "A study is several backbones or seeds launched at once.", page="pages/launch.py",
+        empty("No study yet", "A study is several backbones or seeds, launched together.", page="pages/launch.py",
               label="Launch a study", icon="grid_on")  # fmt: skip
         return
     store = RunStore(places().runs)

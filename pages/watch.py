@@ -16,7 +16,7 @@ from pages.parts.watch.export import show_export
 from pages.parts.watch.fork import fork_dialog
 from pages.parts.watch.made_of import show_groups
 
-left, right = st.columns([2, 3], vertical_alignment="bottom")
+left, right = st.columns([2, 3], vertical_alignment="top")
 with left:
     header("Watch", "How is it going?")
 with right:
@@ -33,15 +33,16 @@ if run is None:
     st.stop()
 
 name_tab(run.id, "Watch")
-show_failure(run)
-show_status(run)
+status = run.status()
+show_failure(run, status)
+show_status(run, status)
 show_problems(run)
 if run.is_example():
     st.info(WORDS, icon=":material/school:")
 kind = settings(run)["kind"]
 if kind in ("distill", "baseline"):
     with panel("The player"):
-        asked = player(run, key=f"player_{run.id}", fork=kind == "distill")
+        asked = player(run, status, key=f"player_{run.id}", fork=kind == "distill")
         if asked is not None:
             fork_dialog(run, asked)
 row = METHODS.get(settings(run).get("method", ""))

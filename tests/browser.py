@@ -79,16 +79,22 @@ def foreign(url: str) -> list[str]:
     return [url] if url.startswith(("http:", "https:", "ws:")) and "//127.0.0.1:" not in url else []
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+@contextmanager
+def free_port() -> Iterator[int]:
+    """A port that nobody else is given meanwhile: bound, and not listened at, so that a server may bind it as well."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @contextmanager
 def serve(cache: Path, port: int = 0, **environment: str) -> Iterator[str]:
     """The dashboard over a cache folder; yields its address. `port`: 0 for a free one."""
-    port = port or free_port()
+    if not port:
+        with free_port() as port, serve(cache, port, **environment) as address:
+            yield address
+        return
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     command += ["--server.fileWatcherType", "none"]
     values = os.environ | {"LGM_CACHE": str(cache)} | environment

@@ -22,10 +22,10 @@ from lgm_core.runs import heart
 from lgm_core.runs.store import RunStore
 from tests.browser import chromium, opened
 
-# A core for each of several workers, and for the processes that they start; more threads than idle cores are slower.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
-THREADS = int(os.environ["OMP_NUM_THREADS"])
-torch.set_num_threads(THREADS)
+# A core for each worker, and for the processes that it starts: two threads each on two busy cores are ten times slower.
+# Workers inherit this from the process that starts them, where it is set first.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(1)
 
 
 QUICK_NETWORK = """
@@ -122,7 +122,7 @@ def small_run(quick_network: str) -> RunConfig:
         RunConfig(dataset="digits", backbone=quick_network, steps=18, evaluate_on=(quick_network,)),
         {
             "data": {"train_per_class": 3, "test_per_class": 3, "resize": 224},
-            "device": {"threads": THREADS, "precision": "float32"},
+            "device": {"threads": 1, "precision": "float32"},
             "synthetic": {"resolution": 32},
             "pyramid": {"grow_every": 3},
             "lgm": {"views": 2, "schedule": "constant"},

@@ -3,6 +3,7 @@
 python -m tests.shared_work PORT    # the second one, which carries out the first one's orders
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -170,3 +171,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     ranks.join(TCPStore("127.0.0.1", int(sys.argv[1])), 1, 2, 1)
     ranks.serve(carry_out)
+    os._exit(0)  # as the others of a run end: threads of gloo may abort a process that takes its interpreter down

@@ -89,7 +89,7 @@ def test_who_may_only_look_starts_nothing(secrets: Secrets, tmp_path: Path, here
     monkeypatch.setenv("LGM_CACHE", str(tmp_path))
     fake_distill(RunStore(tmp_path / "runs"), "paused", name="one")
     monkeypatch.setattr(access, "_user", dict)
-    with pytest.raises(UserError, match="is for looking"):
+    with pytest.raises(UserError, match="may view this dashboard, but not launch"):
         start(here, "work", ["fetch", "digits"])
     for page in ("watch", "launch", "runs", "report"):
         test = open_page(page, run="one")
@@ -98,13 +98,19 @@ def test_who_may_only_look_starts_nothing(secrets: Secrets, tmp_path: Path, here
     monkeypatch.setattr(status, "may_launch", lambda: True)  # were the button not shut
     test = open_page("watch", run="one")
     next(button for button in test.button if button.label == "Resume").click().run()
-    assert any("is for looking" in error.value.replace("\\", "") for error in test.error)
+    assert any("may view this dashboard, but not launch" in error.value.replace("\\", "") for error in test.error)
     assert RunStore(tmp_path / "runs").open("one").status().state == "paused"
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with identity_provider() as found:
+        yield found
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with free_port() as found:
         yield found
 
 
@@ -116,10 +122,10 @@ def _asked(address: str) -> int:
         return error.code
 
 
-def test_a_login_with_a_real_provider(page, provider: Provider, tmp_path: Path):
+@pytest.mark.slow
+def test_a_login_with_a_real_provider(page, provider: Provider, port: int, tmp_path: Path):
     """Nobody sees anything before it; who is named launches; who is not looks; who may not look is told so."""
     fake_distill(RunStore(tmp_path / "runs"), "paused", name="one")
-    port = free_port()
     secrets = tmp_path / "secrets.toml"
     secrets.write_text(
         f'[auth]\nredirect_uri = "http://127.0.0.1:{port}/oauth2callback"\ncookie_secret = "{"s" * 40}"\n'
@@ -131,8 +137,12 @@ def test_a_login_with_a_real_provider(page, provider: Provider, tmp_path: Path):
         assert _asked(address) == 401
         for user, words, launches in (
             ({"sub": "1", "email": "ada@lab.example", "email_verified": True}, "ada@lab.example: may launch", True),
-            ({"sub": "2", "email": "bob@lab.example", "email_verified": True}, "bob@lab.example: may look", False),
-            ({"sub": "3", "email": "eve@evil.example", "email_verified": True}, "may not look at this dashboard", None),
+            ({"sub": "2", "email": "bob@lab.example", "email_verified": True}, "bob@lab.example: may view", False),
+            (
+                {"sub": "3", "email": "eve@evil.example", "email_verified": True},
+                "is not allowed to view this dashboard",
+                None,
+            ),
         ):
             provider.user = user
             page.goto(f"{address}/watch?run=one")

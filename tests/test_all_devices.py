@@ -62,6 +62,7 @@ def _same(one: RunFolder, other: RunFolder) -> None:
     assert "another state" not in other.log_file.read_text()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(on_all: RunConfig, here, tmp_path, two_gpus):
     alone = start(on_all, replace(here, cache=tmp_path / "alone"))
     assert work(alone, replace(here, cache=tmp_path / "alone")) == "finished"

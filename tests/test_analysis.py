@@ -62,6 +62,7 @@ def test_pca_is_the_singular_value_decomposition(n, width):
     assert torch.allclose(pca.project(x).mean(dim=0), torch.zeros(2), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_umap_is_the_same_twice_keeps_clusters_apart_and_takes_in_new_points():
     labels = torch.arange(90) % 3
     x = features(90, 60, 1) * 0.3 + 6 * torch.eye(60)[labels]

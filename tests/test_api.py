@@ -39,6 +39,7 @@ def test_the_engine_loads_what_takes_seconds_only_where_it_is_needed():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_distil_read_evaluate(small_run, small_weights):
     settings = to_dict(small_run) | {"evaluate_on": [small_weights]}
     for name in ("dataset", "backbone", "preset", "kind"):
@@ -79,7 +80,7 @@ def test_instruments_are_asked_for_as_by_their_verbs(monkeypatch, tmp_path):
     made = fake_distill(RunStore(tmp_path / "runs"), name="made")
     asked = []
     monkeypatch.setattr(api, "_do", lambda config, progress: asked.append(config) or api.Run(made))
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster: asked.extend(configs) or 0)
+    monkeypatch.setattr(compute, "start_and_work", lambda configs, cluster: asked.extend(configs) or 0)
     lgm_core.layers("digits", "mobilenet_v2", look={"k": 3})
     main(["layers", "digits", "mobilenet_v2", "--look.k", "3"])
     lgm_core.backbone_card("digits", "mobilenet_v2")

@@ -65,7 +65,7 @@ def test_only_what_the_study_asked_for_is_launched_at_once(store: RunStore, aske
 def test_further_backbones_have_a_button_of_their_own(store: RunStore, asked: list[RunConfig]):
     fake_study(store, seeds=1)
     test = matrix_page(backbones=list(BACKBONES))
-    assert launches(test) == ["Launch 8 further (CLIP ViT-B/16) cells"]
+    assert launches(test) == ["Launch 8 cells for CLIP ViT-B/16"]
     press(test, "Launch")
     assert {config.kind for config in asked} == {"evaluate", "distill", "baseline"}
 
@@ -91,3 +91,11 @@ def test_a_run_that_cannot_go_on_is_launched_anew(store: RunStore, asked: list[R
     press(test, "Launch it again")
     (config,) = asked
     assert (config.kind, config.study, config.name, config.backbone) == ("distill", "demo", "", BACKBONES[1])
+
+
+def test_the_page_opens_with_the_newest_study_of_which_there_are_results(store: RunStore):
+    fake_study(store, "older")
+    fake_study(store, "newer")
+    fake_distill(store, "queued", name="begun-lgm", study="begun", frames=0, evaluate_on=BACKBONES[:2])
+    test = open_page("cross_model")
+    assert not test.exception and test.query_params["study"] in ("newer", ["newer"])

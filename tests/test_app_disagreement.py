@@ -10,7 +10,7 @@ from lgm_core.reports.page import run_report
 from pages.parts.maps.morph import _between, _lassoed
 from pages.parts.maps.neighbourhood import title_of
 from tests.fake_disagreement import KS, fake_disagreement
-from tests.fake_runs import BACKBONES, CLASSES, REAL, fake_align
+from tests.fake_runs import BACKBONES, CLASSES, ERROR, REAL, fake_align
 from tests.test_pages_analysis import show, store, words  # noqa: F401  (fixtures)
 
 A, B, C = BACKBONES
@@ -83,7 +83,9 @@ def test_nothing_is_compared_yet(show, store, monkeypatch):  # noqa: F811
 @pytest.mark.parametrize("state", ["queued", "running", "paused", "failed", "lost"])
 def test_a_comparison_under_way_is_shown_as_such(show, store, state):  # noqa: F811
     fake_align(store, (A, B), state)
-    labels = [button.label for button in show("disagreement", **BOTH).button]
+    shown = show("disagreement", **BOTH)
+    labels, told = [button.label for button in shown.button], words(shown)
+    assert (ERROR[:20] in told) == (state == "failed") and ("its worker process stopped" in told) == (state == "lost")
     wanted = {"paused": "Resume", "failed": "Try again", "lost": "Try again"}.get(state)
     assert wanted in labels if wanted else not {"Compare them", "Try again"} & set(labels)
 
@@ -115,7 +117,7 @@ def test_a_bar_opens_its_images(show, store):  # noqa: F811
 def test_groups_are_shown_in_both_directions_and_stand_out_on_the_map(show, store):  # noqa: F811
     fake_disagreement(store)
     first = show("disagreement", look="groups", **BOTH)
-    assert "**5 images**" in words(first) and "another is typically image 4 and 61" in words(first)
+    assert "**5 images**" in words(first) and "typical rank of another member 4 and 61" in words(first)
     second = show("disagreement", look="groups", holds="second", **BOTH)
     assert "**4 images**" in words(second) and "**6 images**" in words(second)
     next(button for button in second.button if button.label == "On the map").click().run()

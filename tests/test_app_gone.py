@@ -74,3 +74,14 @@ def test_of_several_runs_the_missing_are_named_and_the_others_shown(store: RunSt
     assert not gone(test) and asked(test, "runs") == ["one", "two", "three"]
     shutil.rmtree(store.root / "two")
     assert gone(test.run()) == ["There is no run two"] and test.multiselect[0].value == ["one", "three"]
+
+
+def test_a_run_that_is_there_again_is_shown_again_and_no_newer_one_in_its_place(store: RunStore, tmp_path: Path):
+    for run in ("here", "newer"):
+        fake_distill(store, name=run)
+    test = open_page("watch", run="here")
+    assert test.selectbox[0].value == "here"
+    shutil.move(store.root / "here", tmp_path / "away")
+    assert gone(test.run()) == ["There is no run here"]
+    shutil.move(tmp_path / "away", store.root / "here")
+    assert not gone(test.run()) and test.selectbox[0].value == "here" and asked(test, "run") == ["here"]

@@ -4,10 +4,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from lgm_core.backbones.catalog import ALIASES, find_row
+from lgm_core.cli.flags import parse_config
 from lgm_core.methods.catalog import METHODS
 from lgm_core.runs.store import RunStore
 from pages.parts.launch.plan import to_watch
-from tests.app import Open, box, button, command, open_whole
+from tests.app import Open, box, button, command, given, open_whole
 from tests.fake_runs import fake_distill
 
 
@@ -53,6 +54,14 @@ def test_a_value_out_of_range_disables_start_and_says_why_beside_the_input(page:
     assert not button(test.run(), "Start").disabled and "--steps 300" in command(test)
 
 
+def test_a_value_out_of_range_is_told_where_an_effort_looks_at_it(page: Open):
+    test = page("launch", dataset="imagenette", preset="normal", backbones="mobilenet_v2")
+    box(test, "Images per class").set_value(0)
+    test.run()
+    assert not test.exception and button(test, "Start").disabled
+    assert any("Must be between 1 and 1000" in caption.value for caption in test.caption)
+
+
 def test_the_protocols_that_judge_are_chosen(page: Open):
     test = page("launch", dataset="scenes", preset="preview")
     assert box(test, "Judge by").value == ["nearest-mean"]
@@ -88,6 +97,8 @@ def test_what_is_said_of_time_comes_from_the_estimate(page: Open, store: RunStor
     test = page("launch", dataset="scenes", backbones="mobilenet_v2", preset="standard")
     metric = next(metric.value for metric in test.metric if metric.label == "Time")
     assert about_time(test) == [f"{metric.capitalize()} on this machine."] and metric.startswith("about ")
+    study = page("launch", dataset="scenes", backbones="mobilenet_v2", preset="standard", as_study="true")
+    assert about_time(study) == [f"The first run: {metric} on this machine."]
 
 
 def test_nothing_is_said_of_time_that_is_not_known(page: Open):
@@ -103,7 +114,14 @@ def test_each_alone_and_one_set_for_all_make_one_study_with_rivals_and_parts(pag
     link = {"dataset": "scenes", "preset": "preview", "backbones": ["mobilenet_v2", "mobilenet_v3_small"]}
     joint = "mobilenet_v2+mobilenet_v3_small"
     assert "--distil-with mobilenet_v2 mobilenet_v3_small" in command(page("launch", **link))
-    assert f" distill scenes {joint} " in command(page("launch", sets="together", **link))
+    together = page("launch", sets="together", **link)
+    assert f" distill scenes {joint} " in command(together) and together.subheader[-1].value == "One run"
+    each = page("launch", **link)
+    for bar in each.button_group:
+        if bar.label == "What to make of them":
+            bar.set_value("together")
+    each.run()  # that several sets make a study was not the choice of a user who wants one set
+    assert not each.exception and f" distill scenes {joint} " in command(each)
     test = page("launch", sets="both", **link)
     words = command(test)
     assert f"--distil-with mobilenet_v2 mobilenet_v3_small {joint}" in words and "--rivals" not in words
@@ -114,6 +132,12 @@ def test_each_alone_and_one_set_for_all_make_one_study_with_rivals_and_parts(pag
     assert not test.exception and "--rivals" in command(test) and "--ablate" in command(test)
     more = next(head.value for head in test.subheader if head.value.endswith("runs"))
     assert int(more.split()[0]) > int(plain.split()[0]) + 3 * 3 * 8  # three sets of three seeds, nearly all parts
+    told = [caption.value for caption in test.caption if "baselines of real images" in caption.value]
+    assert len(told) == 1 and "but for 18 that are chosen by accuracy" in told[0]
+    box(test, "Images per class").set_value(4)
+    test.run()
+    several = next(head.value for head in test.subheader if head.value.endswith("runs"))
+    assert int(several.split()[0]) == int(more.split()[0]) + 3 * 2  # herding and k-centres, of each of the sets
     offered = {toggle.label for toggle in page("launch", method="rcig", as_study="true").toggle}
     assert "Baselines" in offered and not offered & {"Rivals", "Ablate"}
 
@@ -128,3 +152,20 @@ def test_an_effort_looks_at_the_images_of_a_class_and_the_sets(page: Open):
     assert (
         not test.exception and "--steps 3000" in words and "--lgm.views 2" in words and "--images-per-class 50" in words
     )
+
+
+def test_an_effort_looks_at_how_the_backbones_of_a_set_are_joined_as_on_the_command_line(page: Open):
+    words = "imagenette mobilenet_v2+mobilenet_v3_small --effort normal"
+    link = {"dataset": "imagenette", "preset": "normal", "backbones": ["mobilenet_v2", "mobilenet_v3_small"]}
+    test = page("launch", sets="together", **link)
+    for joint in ("all", "turn", "all"):
+        next(one for one in test.selectbox if one.label == "Joint").set_value(joint)
+        test.run()
+        asked = parse_config(
+            [*words.split(), "--lgm.joint", joint], prog="lgm distill", positional=("dataset", "backbone")
+        )
+        assert not test.exception and box(test, "Steps").value == asked.steps == {"all": 600, "turn": 1200}[joint]
+    again = page("launch", sets="together", **link, set=test.query_params["set"])
+    assert command(again) == command(test) and "--steps 600" in command(again)
+    other = page("launch", sets="together", **link, set=[*given(test, "set"), "steps:1200"])
+    assert "--steps 1200" in command(other) and "--lgm.joint all" in command(other)

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.presets import change, preset
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.matrix import fillings, study_matrix
-from lgm_core.reports.summary import row_label
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.launch.plan import in_lines
 from tests.app import Open, box, command, given, open_whole

@@ -12,7 +12,7 @@ from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.server import background
-from tests.app import open_page
+from tests.app import given, open_page
 from tests.fake_runs import ERROR, fake_align, fake_distill, fake_embed, fake_study
 
 Open = Callable[..., AppTest]
@@ -45,7 +45,7 @@ def press(test: AppTest, label: str) -> AppTest:
 @pytest.mark.parametrize("name", ["runs", "watch"])
 def test_an_empty_folder_says_what_to_do_first(page: Open, name: str):
     words = everything(page(name))
-    assert {"runs": "No run yet", "watch": "Nothing to watch yet"}[name] in words
+    assert {"runs": "No runs yet", "watch": "Nothing to watch yet"}[name] in words
 
 
 def test_the_list_of_runs(page: Open, store: RunStore):
@@ -59,13 +59,23 @@ def test_the_list_of_runs(page: Open, store: RunStore):
     assert row["picture"].startswith("/app/static/runs/run-finished/frames/000059.webp")
 
 
+def test_an_address_with_a_state_shows_its_runs_also_when_one_joins_them(page: Open, store: RunStore):
+    for state in ("failed", "finished"):
+        fake_distill(store, state, name=f"run-{state}")
+    opened = page("runs", state="failed")
+    assert list(opened.dataframe[0].value["run"]) == ["run-failed"]
+    fake_distill(store, "failed", name="another")
+    assert set(opened.run().dataframe[0].value["run"]) == {"run-failed", "another"}
+    assert given(opened, "state") == ["failed"]
+
+
 def test_the_list_is_filtered_by_state_and_words(page: Open, store: RunStore):
     for state in ("failed", "finished"):
         fake_distill(store, state, name=f"run-{state}", backbone="clip_vitb16")
     fake_study(store)
     assert set(page("runs", search="clip vitb16 finished").dataframe[0].value["run"]) == {"run-finished"}
     test = page("runs", search="study-that-is-not-here")
-    assert test.dataframe[0].value.empty
+    assert not test.dataframe and any(words.value.startswith("0 of 9 runs") for words in test.caption)
 
 
 @pytest.mark.parametrize(

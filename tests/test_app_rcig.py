@@ -121,6 +121,7 @@ def test_a_preset_brings_its_network_and_data_set(page: Open):
     test = choose(test, "Preset", "rcig_preview")
     assert parsed(test) == preset("rcig_preview") and given(test, "dataset") == ["cifar10"]
     test = choose(test, "Method", "lgm")
+    assert given(test, "dataset") == given(page(), "dataset")  # what was chosen before the presets brought their own
     assert parsed(test).method == "lgm" and several(test, "distil").value == list(begin(preset("standard"))[0])
 
 
@@ -197,7 +198,7 @@ def test_the_command_of_an_evaluation_means_the_same_run(store: RunStore, monkey
         "evaluate", "one", "vgg", "--seed", "3", "--scratch.flip", "--scratch.learning-rate", "0.001",
     ]  # fmt: skip
     asked: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": asked.extend(configs) or 1)
+    monkeypatch.setattr(compute, "start_and_work", lambda configs, cluster="": asked.extend(configs) or 1)
     assert main(words[3:]) == 1 and asked == [config]
 
 

@@ -82,6 +82,20 @@ def test_lines_from_an_offset_on(store: RunStore, client: TestClient):
     assert client.get("/api/runs/one/trail").json()["lines"][0]["step"] == 0
 
 
+def test_the_player_asks_for_all_that_is_new_at_once(store: RunStore, client: TestClient):
+    run = fake_distill(store, "running", name="one", steps=60)
+    each = {name: client.get(f"/api/runs/one/{name}").json() for name in ("metrics", "frames", "trail")}
+    assert client.get("/api/runs/one/new").json() == each | {"state": "running"}
+    ends = "&".join(f"{name}={found['offset']}" for name, found in each.items())
+    with run.metrics_file.open("a") as file:
+        file.write('{"step": 40, "loss": 0.1}\n')
+    run.trail_file.unlink()
+    run.trail_file.mkdir()  # cannot be read
+    found = client.get(f"/api/runs/one/new?{ends}").json()
+    assert found["metrics"]["lines"] == [{"step": 40, "loss": 0.1}] and not found["frames"]["lines"]
+    assert "trail" not in found and client.get("/api/runs/one/new?frames=-1").status_code == 400
+
+
 @pytest.mark.parametrize("kept", [3, 39])
 def test_a_file_that_became_shorter_is_read_anew(kept: int, store: RunStore, client: TestClient):
     run = fake_distill(store, "running", name="one", steps=60)

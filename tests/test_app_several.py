@@ -1,5 +1,6 @@
 """Several runs at once on the page Runs: each is done or refused, and one line says which."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,16 +53,38 @@ def test_each_run_is_resumed_or_the_reason_is_said(store: RunStore, monkeypatch:
     assert resumed == ["running", "paused", "lost"]
 
 
-def test_only_active_runs_are_stopped(store: RunStore, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(local, "stop", lambda run: None)
-    done, refused = pressed(AppTest.from_function(_actions, default_timeout=300).run(), "Stop")
-    assert done == ["Asked to stop: running."] and "finished (it is finished already)" in refused[0]
+@pytest.mark.parametrize(("label", "done"), [("Stop", "Asked to stop"), ("Pause", "Asked to pause")])
+def test_only_active_runs_are_stopped_or_paused(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, label: str, done: str
+):
+    monkeypatch.setattr(local, label.lower(), lambda run: None)
+    said, refused = pressed(AppTest.from_function(_actions, default_timeout=300).run(), label)
+    assert said == [f"{done}: running."] and "finished (it is finished already)" in refused[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "shut"), [("finished", "Resume Pause Stop"), ("running", "Resume"), ("lost", "Pause Stop")]
+)
+def test_what_no_ticked_run_can_do_cannot_be_pressed(store: RunStore, state: str, shut: str):
+    for other in {"running", "paused", "lost", "finished"} - {state}:
+        shutil.rmtree(store.root / other)
+    test = AppTest.from_function(_actions, default_timeout=300).run()
+    assert [button.label for button in test.button if button.disabled] == shut.split()
+
+
+def test_a_reason_is_said_once():
+    def refuse(name: str) -> None:
+        raise UserError(f"the run {name!r} is finished; fork it" if name != "c" else "it has no images")
+
+    assert outcomes(["a", "b", "c"], "resumed", refuse) == [
+        (False, "Not resumed: a, b (it is finished; fork it); c (it has no images)")
+    ]
 
 
 def test_runs_are_put_into_the_trash_and_back(store: RunStore):
     test = AppTest.from_function(_actions, default_timeout=300).run()
     done, refused = pressed(test, "Delete")
-    assert done == ["Moved to the trash: paused, lost, finished."] and "running (the run 'running' is" in refused[0]
+    assert done == ["Moved to the trash: paused, lost, finished."] and "running (it is running" in refused[0]
     assert Trash(store).names() == ["finished", "lost", "paused"] and [run.id for run in store.runs()] == ["running"]
     assert test.run().success, "it stands there for a while: the page draws itself anew every few seconds"
     done, refused = pressed(test, "Put back")

@@ -55,7 +55,7 @@ def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
 def test_layers_are_curves_and_the_missing_sweep_is_a_button(store):
     page = open_page("backbones", dataset="imagenette", backbones=list(BACKBONES[:2]), view="layers")
     assert not page.exception and len(page.get("plotly_chart")) == 1
-    assert "There are no sweeps over the layers of EfficientNet\\-Lite0" in said(page)
+    assert "There are no layer sweeps of EfficientNet\\-Lite0" in said(page)
     assert [button.label for button in page.button] == ["Compute"]
     assert any("stage1.pool" in str(table.value) for table in page.dataframe)
     point = f"{BACKBONES[0]}@stage1.pool"

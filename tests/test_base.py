@@ -1,5 +1,6 @@
 """What everything stands on: locks that die with their owner, files that are replaced as a whole."""
 
+import fcntl
 import subprocess
 import sys
 import threading
@@ -42,6 +43,17 @@ def test_a_lock_survives_a_rename_and_those_that_ask(tmp_path):
         assert is_held(second) and is_held(second) and second.read_text() == "cpu-0"
     with second.open("r") as one, second.open("r") as other:
         assert not is_held(second) and not one.closed and not other.closed
+
+
+def test_those_who_ask_whether_a_lock_is_held_are_waited_for_and_its_owner_is_not(tmp_path, monkeypatch):
+    path, waits = tmp_path / "writer.lock", []
+    path.touch()
+    asking = path.open("r")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    monkeypatch.setattr("lgm_core.base.locks.time.sleep", lambda seconds: (waits.append(seconds), asking.close()))
+    with take(path) as lock:  # type: ignore[union-attr]
+        assert lock is not None and len(waits) == 1 and is_held(path)
+        assert take(path) is None and len(waits) == 1
 
 
 def test_a_child_that_inherits_a_lock_holds_it_to_its_end(tmp_path):

@@ -10,8 +10,10 @@ from torch.nn.functional import cosine_similarity
 
 import lgm_core
 from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.interfaces import generator
 from lgm_core.base.real_settings import BaselineConfig
 from lgm_core.cli.main import main
+from lgm_core.datasets import rivals
 from lgm_core.datasets.baselines import (
     choose_centroids,
     choose_herding,
@@ -98,6 +100,24 @@ def test_the_greedy_choice_is_no_worse_than_centroids_and_nearly_the_best_there_
     assert _worst(spaces, labels, chosen) >= best - 0.05
 
 
+@pytest.mark.parametrize("choose", [choose_best_random, choose_greedy])
+def test_what_choices_are_tried_on_is_taken_once_and_said_how_far_it_is(choose, monkeypatch: pytest.MonkeyPatch):
+    """Among a million labels it takes half a second, and there are thousands of choices."""
+    (spaces, labels), taken, told = _spaces(), list[int](), list[int]()
+    whole = rivals.spread
+    monkeypatch.setattr(rivals, "spread", lambda labels, count: taken.append(count) or whole(labels, count))
+    monkeypatch.setattr(rivals, "_DRAWS", 5)
+    choose(spaces, labels, classes=3, per_class=1, seed=0, tick=lambda done, total: told.append(done))
+    assert len(taken) == 1 and told == list(range(len(told))) and len(told) > 4
+
+
+def test_random_choices_are_those_of_each_class_in_the_shuffled_pass():
+    order = torch.randperm(9, generator=generator("cpu", 3, 0x72616E64))
+    wanted = [i for label in range(3) for i in [i for i in order.tolist() if LABELS[i] == label][:2]]
+    assert choose_random(LABELS, classes=3, per_class=2, seed=3).tolist() == wanted
+
+
+@pytest.mark.slow
 def test_the_best_of_random_choices_is_better_than_most():
     spaces, labels = _spaces()
     chosen = choose_best_random(spaces, labels, classes=3, per_class=1, seed=0)

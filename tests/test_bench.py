@@ -36,6 +36,7 @@ def test_rows_hold_all_that_is_promised(cache, small_weights, capfd):
     assert "step / bare" in " ".join(capfd.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_without_the_literal_step_its_columns_are_empty(cache, small_weights):
     (row,) = _rows(cache, small_weights, "--no-literal", "--precision", "float32")
     assert row["seconds_literal"] is row["ratio_to_literal"] is row["literal_peak_bytes"] is None

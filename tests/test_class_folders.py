@@ -56,6 +56,14 @@ def test_a_folder_with_a_split_of_its_own_keeps_it(tmp_path):
     assert split_words(find_row(f"folder:{tmp_path}/mine")) == split_words(find_row("scenes")) == ""
 
 
+def test_images_of_one_class_alone_are_not_learned(pets, here, small_run):
+    shutil.rmtree(pets / "dogs")
+    run = start(replace(small_run, dataset=f"folder:{pets}"), here)
+    with pytest.raises(UserError, match="has one class, cats, but .* needs two classes or more"):
+        work(run, here)
+    assert run.status().state == "failed" and run.metrics() == []
+
+
 def test_what_cannot_be_split_is_named(pets, tmp_path):
     for i in range(2):
         (pets / "dogs" / f"dogs_{i}.jpg").unlink()

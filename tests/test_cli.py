@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from lgm_core.cli.flags import parse_config
-from lgm_core.cli.main import VERBS, main
+from lgm_core.cli.main import _OF_WORKERS, VERBS, main
 from lgm_core.presets import preset
 from lgm_core.runs.start import start
+from lgm_core.runs.store import RunStore
+from tests.fake_runs import fake_distill
 
 ROOT = Path(__file__).parent.parent
 SMALL = """
@@ -78,10 +80,20 @@ def test_mistakes_are_answered_in_plain_words(words, code, text, capfd):
 def test_help_lists_every_verb_and_every_verbs_help_works(capfd):
     assert lgm() == 0
     text = capfd.readouterr().out
-    assert all(f"  {verb} " in text for verb in VERBS)
-    for verb in set(VERBS) - {"calibrate"}:  # which only the dashboard calls
+    assert all(f"  {verb} " in text for verb in set(VERBS) - {*_OF_WORKERS})
+    for verb in VERBS:
         assert lgm(verb, "--help") == 0, verb
         assert f"lgm {verb}" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["one"], ["one", "mobilenet_v2"], ["RUN"], ["folder:x", "mobilenet_v2"]])
+def test_what_can_be_set_when_a_set_is_judged_is_listed(words: list[str], here, capfd):
+    fake_distill(RunStore(here.runs), name="one", probe={"views": 77})
+    assert lgm("evaluate", *words, "--help") == lgm("evaluate", *words, "-h") == 0
+    said = capfd.readouterr().out
+    for flag in ("--protocol", "--dataset", "--probe.views", "--scratch.steps", "--like OTHER", "--cluster", "RUN"):
+        assert flag in said, flag
+    assert ("(default: 77)" in said) == ("one" in words) == ("Shown defaults are those of one" in said)
 
 
 def test_a_reader_that_has_seen_enough_ends_a_verb_without_a_word():
@@ -96,7 +108,7 @@ def test_what_cannot_be_paused_is_said(here, small_run, capfd):
     assert lgm("pause", run.id) == 0
     assert f"{run.id} is paused now" in capfd.readouterr().err
     assert lgm("stop", run.id) == 0
-    assert f"{run.id} is paused: nothing to do" in capfd.readouterr().err
+    assert f"{run.id} is paused: it does not run; `lgm resume {run.id}` goes on" in capfd.readouterr().err
 
 
 def test_flags_come_from_the_config_and_presets_lie_under_them():
@@ -147,7 +159,7 @@ def test_study_fills_one_table_with_all_baselines(small_weights, capfd):
 
 
 def test_sigterm_checkpoints_exits_143_and_resume_goes_on(quick_network, tmp_path, capfd):
-    words = ["distill", "digits", quick_network, "--steps", "2000", "--name", "long", *SMALL]
+    words = ["distill", "digits", quick_network, "--steps", "30000", "--name", "long", *SMALL]
     worker = subprocess.Popen(
         [sys.executable, "-m", "lgm_core", *words], cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ
     )

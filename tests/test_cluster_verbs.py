@@ -48,7 +48,7 @@ def test_every_verb_that_makes_runs_can_send_them(verb: str, store, small_run, h
 def test_no_verb_that_computes_is_left_out():
     """Whatever takes the settings of a run, and is no answer at once."""
     rooms = {name: verb.__module__.split(".")[-1] for name, verb in VERBS.items()}
-    makers = {name for name, room in rooms.items() if room in ("compute", "instruments", "pairing")}
+    makers = {name for name, room in rooms.items() if room in ("compute", "judging", "instruments", "pairing")}
     assert makers == {*WORDS, "distill", "study", "allegiance", "resume"}
 
 

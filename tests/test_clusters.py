@@ -1,18 +1,20 @@
 """Several images per class, each of which learns a cluster of its own."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.places import Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import images_of, start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm.clusters import parts_of_classes
-from lgm_core.presets import preset
-from lgm_core.reports.summary import row_label
+from lgm_core.presets import change, preset
+from lgm_core.reports.labels import row_label
+from lgm_core.runs.recorder import Recorder
+from lgm_core.workbench import Workbench
 
 
 def _bank(scale: float = 1.0) -> tuple[Bank, torch.Tensor]:
@@ -37,13 +39,37 @@ def test_a_class_that_is_too_small_for_its_clusters_is_named():
         parts_of_classes([_bank()[0]], per_class=25, seed=0)
 
 
-@pytest.mark.slow
-def test_two_images_of_a_class_become_different_and_keep_their_class(small_run: RunConfig, here):
-    run = start(replace(small_run, images_per_class=2, steps=30, name="two"), here)
+def test_a_class_of_copies_is_too_small_for_its_clusters_too():
+    bank, clumps = _bank()
+    copies = Bank(torch.eye(6)[clumps][:, None].half(), bank.labels, 2)
+    assert len(parts_of_classes([copies], per_class=3, seed=0).unique()) == 6
+    with pytest.raises(UserError, match="the 24 training images of class 0 make only 3 clusters, .*--lgm.no-clusters"):
+        parts_of_classes([copies], per_class=4, seed=0)
+
+
+def _own_parts(config: RunConfig, here: Places) -> int:
+    """How many of the 20 images of a run have features nearer to their own part of the class than to the other one."""
+    run = start(config, here)
     assert work(run, here) == "finished"
     images, labels = images_of(run)
     assert labels.tolist() == [label for label in range(10) for _ in range(2)]
-    assert all((images[place] - images[place + 1]).abs().mean() > 0.02 for place in range(0, 20, 2))
+    with Recorder(run, config.record, steps=config.steps) as recorder:
+        bench = Workbench(config, here, recorder)
+        backbone = bench.backbone(config.backbone)
+        bank = bench.view_bank(bench.train, backbone, config.augment, config.bank.views)
+        parts = parts_of_classes([bank], per_class=2, seed=config.seed)
+        means, seen = Bank(bank.features, parts, 20).class_means(), bench.seen_clean(images, backbone).cpu()
+    centre = means.mean(dim=0)
+    near = cosine_similarity((seen - centre)[:, None], (means - centre)[None], dim=-1)
+    own = torch.arange(20)
+    return int((near[own, own] > near[own, own ^ 1]).sum())
+
+
+@pytest.mark.slow
+def test_each_image_of_a_class_learns_its_own_part_of_it(small_run: RunConfig, here):
+    two = change(small_run, {"images_per_class": 2, "steps": 60, "name": "two", "evaluate_on": ()})
+    assert _own_parts(two, here) == 20
+    assert _own_parts(change(two, {"name": "whole", "lgm": {"clusters": False}}), here) <= 15  # 10 by chance
 
 
 def test_a_study_takes_away_one_part_of_the_method_at_a_time():
@@ -53,6 +79,9 @@ def test_a_study_takes_away_one_part_of_the_method_at_a_time():
     assert "parts-lgm-mobilenet_v2-s1-no_augmentation" in names and len(set(names)) == len(names)
     apart = {config.variant: config for config in plan if config.seed == 1}
     assert not apart["no augmentation"].augment.crop and apart["one view"].lgm.views == 1
+    own_views = preset("preview", name="parts", backbone="mobilenet_v2+resnet18", lgm={"source_views": (3, 2)})
+    (one,) = [run for run in plan_study(own_views, StudyFlags(seeds=1, ablate=True)) if run.variant == "one view"]
+    assert [validate(one).lgm.views_in(place) for place in range(2)] == [1, 1]
     assert row_label(apart["not whitened"]) == "distilled with mobilenet_v2 (preview), not whitened"
     assert len({row_label(config) for config in plan}) == len(plan) / 2
     for side in (64, 256):

@@ -83,6 +83,15 @@ def test_automatic_growth_reaches_full_size_after_its_share_of_the_steps():
     assert own_settings(config).grow_every(500) == 20  # 8 times to 160, of 500
 
 
+@pytest.mark.parametrize(("start", "side", "levels"), [(1, 128, 7), (3, 128, 6), (4, 128, 5), (96, 96, 0), (80, 96, 1)])
+def test_levels_to_come_are_those_finer_than_the_first(start: int, side: int, levels: int):
+    """With start 3, sides 1 and 2 are there from the beginning: 4, 8, 16, 32, 64 and 128 are to come."""
+    pyramid = {"start": start, "grow_share": 0.95}
+    own = own_settings(validate(change(RunConfig(), {"pyramid": pyramid, "synthetic": {"resolution": side}})))
+    assert own.grow_every(100) == 95 // max(levels, 1) and own.levels_left_out(100) == 0
+    assert own.levels_left_out(1) == levels
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid(name: str):
     assert validate(preset(name)).preset == name

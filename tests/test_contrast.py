@@ -28,9 +28,9 @@ from lgm_core.methods.lgm.step import LinearGradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 from lgm_core.reports.allegiance import taken_sides, with_first
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.page import run_report
-from lgm_core.reports.summary import row_label
 from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.start import is_done
 from lgm_core.runs.store import RunStore
@@ -55,6 +55,7 @@ def _bank(toy: ToyBackbone, seed: int) -> Bank:
     return Bank(toy(images.clamp(0, 1))[:, None], torch.arange(C).repeat_interleave(12), C)
 
 
+@pytest.mark.slow
 def test_the_images_come_to_mean_one_class_to_one_network_and_the_next_one_to_the_other(compute):
     """Nearest class mean of the real features, on the learned images themselves, in both networks."""
     lgm, cpu = LGMConfig(contrast="rolled", learning_rate=0.05), torch.device("cpu")
@@ -143,6 +144,7 @@ def test_classes_that_are_taken_for_each_other_are_exchanged():
     assert swapped_pairs(Bank(features[:, None], labels, 5)) == (1, 0, 2, 4, 3)
 
 
+@pytest.mark.slow
 def test_a_swapped_set_says_what_its_images_mean(small_run: RunConfig, other_network: str, here, monkeypatch):
     asked: list[int] = []
     monkeypatch.setattr(
@@ -170,6 +172,7 @@ def test_a_set_of_an_earlier_version_means_what_its_settings_say(small_run: RunC
     assert isinstance(learned, HardSet) and learned.other is not None and learned.other.tolist() == [*range(1, 10), 0]
 
 
+@pytest.mark.slow
 def test_a_study_of_pairs_goes_on_where_it_stopped(
     small_run: RunConfig, other_network: str, small_weights: str, here, capsys
 ):  # fmt: skip

@@ -139,10 +139,10 @@ def test_a_study_of_pairs_starts_from_the_page(store: RunStore, monkeypatch: pyt
     asked = []
     monkeypatch.setattr(needed.local, "submit", lambda config, here, first: asked.append(config))
     test = open_page("cross_model", study="demo")
-    assert not test.exception and "with whom do the others side?" in _captions(test)
+    assert not test.exception and "shows with whom the others side" in _captions(test)
     assert not [one for one in test.button if "set" in one.label]
     test = next(one for one in test.toggle if one.label == "Start a study of pairs").set_value(True).run()
-    assert "2 of the 2 sets" in _captions(test) and "Choose a third one" in _captions(test)
+    assert "2 of the 2 sets" in _captions(test) and "choose a third backbone" in _captions(test)
     assert "on this machine, one after another." not in _captions(test)
     button(test, "Launch 2 sets").click().run()
     assert [config.networks() for config in asked] == list(permutations(BACKBONES[:2], 2))

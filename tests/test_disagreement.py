@@ -103,7 +103,7 @@ def twins(small_weights, tmp_path) -> list[str]:
 
 
 def test_an_align_run_writes_measures_groups_and_facts_about_each_image(small_run, twins, here, capsys):
-    with pytest.raises(ConfigError, match="at least two backbones"):
+    with pytest.raises(ConfigError, match="two backbones or more"):
         start(change(small_run, {"kind": "align", "evaluate_on": twins[:1]}), here)
     settings = {"permutations": 39, "resamples": 20, "maps": False}
     run = finish(change(small_run, {"kind": "align", "evaluate_on": twins, "align": settings}), here)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from lgm_core.base.places import PROJECT
 from lgm_core.cli import doctor
 from lgm_core.cli.main import main
 from lgm_core.runs.store import RunStore
@@ -86,3 +87,17 @@ def test_packages_are_held_against_what_is_pinned(monkeypatch):
     assert found["timm"].wrong and found["timm"].found == "1.0.1; requirements.txt asks for 1.0.31"
     assert "pip install -r" in found["timm"].remedy
     assert not found["ruff"].wrong and "not installed" in str(found["ruff"])
+
+
+def test_what_only_a_cluster_needs_is_a_note(monkeypatch):
+    """By the project's own requirements.txt, as `make setup` leaves a machine."""
+    lines = (PROJECT / "requirements.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    monkeypatch.setattr(doctor, "_version", lambda name: pinned.get(name, ""))
+    noted = {one.what: one for one in packages(lines)}
+    assert not [one for one in noted.values() if one.wrong]
+    assert set(noted) == {"python", "ray", "submitit", "packages"}
+    assert str(noted["ray"]).startswith("note   ray             not installed; requirements.txt asks for ")
+    assert "`make cluster`" in noted["ray"].remedy
+    monkeypatch.setattr(doctor, "_version", lambda name: "0.1" if name == "ray" else pinned.get(name, ""))
+    assert [one.found[:5] for one in packages(lines) if one.what == "ray"] == ["0.1; "]

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,12 +22,12 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @contextmanager
 def server(*, ranges=True, cut_after=None, stall=0.0, status=200):
     """A web server that holds CONTENT; yields its address and the list of Range headers that it was asked."""
-    asked = []
+    asked, over = [], threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append(self.headers.get("Range"))
-            time.sleep(stall)
+            over.wait(stall)
             if status != 200:
                 self.send_error(status)
                 return
@@ -53,6 +52,7 @@ def server(*, ranges=True, cut_after=None, stall=0.0, status=200):
         try:
             yield f"http://127.0.0.1:{running.server_port}/model.pth", asked
         finally:
+            over.set()
             running.shutdown()
 
 
@@ -121,7 +121,7 @@ def test_the_error_names_the_address_the_reason_and_the_folder(tmp_path):
 
 
 def test_a_silent_server_is_given_up_soon(tmp_path):
-    with server(stall=1.0) as (url, _), pytest.raises(Unavailable, match="timed out"):
+    with server(stall=60.0) as (url, _), pytest.raises(Unavailable, match="timed out"):
         download(url, tmp_path / "model.pth", timeout=0.2)
 
 

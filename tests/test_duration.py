@@ -33,6 +33,11 @@ def test_a_run_of_that_many_steps_takes_that_long(minutes: float, past: RunConfi
     assert len(said) == 1 and said[0].startswith(f"{steps} steps of 0.25 s") and f"about {minutes:g} minutes" in said[0]
 
 
+def test_one_minute_is_one(past: RunConfig, here: Places):
+    with pytest.raises(UserError, match="^1 minute is too short: "):
+        steps_within(replace(past, name="", seed=5), 1.0, here, print)
+
+
 def test_too_short_a_time_is_refused(past: RunConfig, here: Places):
     with pytest.raises(UserError, match=r"0\.01 minutes is too short: features and judges take .* more --minutes"):
         steps_within(replace(past, seed=5), 0.01, here, print)
@@ -48,7 +53,7 @@ def test_the_same_command_goes_on_with_what_has_begun(past: RunConfig, here: Pla
 
 def test_the_command_line_hands_on_the_steps_alone(past: RunConfig, monkeypatch, capsys, tmp_path: Path):
     started: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": started.extend(configs) or 0)
+    monkeypatch.setattr(compute, "start_and_work", lambda configs, cluster="": started.extend(configs) or 0)
     words = ["distill", "imagenette", past.backbone, "--evaluate-on", *past.evaluate_on, "--seed", "5"]
     assert main([*words, "--minutes", "20"]) == 0
     assert f"{started[0].steps} steps of 0.25 s" in capsys.readouterr().err and started[0].steps != RunConfig().steps

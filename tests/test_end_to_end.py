@@ -73,7 +73,7 @@ def test_from_an_empty_folder_to_a_report_on_disk(page, address, store, tmp_path
 
 def begin(page, address: str) -> None:
     page.goto(address)
-    expect(page.get_by_text("No run of your own yet")).to_be_visible()
+    expect(page.get_by_text("No runs of your own yet")).to_be_visible()
     page.get_by_role("button", name="Launch the first run").click()
     expect(page).to_have_url(re.compile("/launch.*preset=preview"))
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_done_with_it_is_a_sentence_and_deleting_can_be_taken_bac
 
 def test_pages_reports_gallery_and_api_mark_it(example: RunFolder, tmp_path: Path):
     page = open_page("runs")
-    assert not page.exception and BEGIN in page.info[0].value and "No run of your own yet" in page.subheader[0].value
+    assert not page.exception and BEGIN in page.info[0].value and "No runs of your own yet" in page.subheader[0].value
     assert page.dataframe[0].value["kind"].tolist() == ["example"]
     page = open_page("watch", run="example")
     assert not page.exception and BEGIN in page.info[0].value

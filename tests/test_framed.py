@@ -59,6 +59,7 @@ def test_the_confusion_of_groups_counts_what_each_group_is_taken_for():
     assert report["group_confusion"] == [[2, 0], [0, 3]] and report["per_group"] == [0.5, pytest.approx(2 / 3)]
 
 
+@pytest.mark.slow
 def test_a_run_on_frames_is_judged_by_frame_and_reports_them(small_run: RunConfig, here: Places):
     config = change(small_run, {"dataset": "framed:digits"})
     run: RunFolder = start(config, here)

@@ -1,5 +1,6 @@
 """The closed form of the head's gradient, against autograd; the zero-head form; the distance."""
 
+import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -47,6 +48,7 @@ def test_zero_head_needs_class_means_only():
     torch.testing.assert_close(zero_head_gradient(means, prior), head_gradient(features, labels, head))
 
 
+@pytest.mark.slow
 def test_small_heads_have_the_zero_head_gradient_on_average():
     features, labels, _ = _case()
     draws = [

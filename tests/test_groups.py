@@ -106,14 +106,17 @@ GOOD = {"dataset": "digits", "split": "test", "fingerprint": "0" * 12, "count": 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"indices": [9]}, r"no image \[9\]"), ({"indices": [-1]}, "numbers of images"), ({"indices": []}, "numbers"),
+        ({"indices": [9]}, r"no image \[9\]"), ({"indices": [-1]}, "not a list of"), ({"indices": []}, "numbers"),
         ({"indices": [True]}, "numbers"), ({"indices": "all"}, "numbers"), ({"indices": [1.5]}, "numbers"),
         ({"name": "../x"}, "contains"), ({"name": "rest"}, "kept for the others"), ({"name": 3}, "no name"),
-        ({"name": ".x"}, "starts with"), ({"page": "../runs"}, "no view"), ({"query": "x" * 10**5}, "no view"),
-        ({"images": GOOD | {"split": "val"}}, "train or test"), ({"images": GOOD | {"count": 10**12}}, "split of"),
-        ({"images": GOOD | {"fingerprint": "xyz"}}, "no digest"), ({"images": [1]}, "no object"),
+        ({"name": ".x"}, "starts with"), ({"page": "../runs"}, "not name a view"),
+        ({"query": "x" * 10**5}, "not name a view"),
+        ({"images": GOOD | {"split": "val"}}, "train or test"),
+        ({"images": GOOD | {"count": 10**12}}, "a split cannot have"),
+        ({"images": GOOD | {"fingerprint": "xyz"}}, "not a digest"), ({"images": [1]}, "not an object"),
         ({"images": GOOD | {"dataset": "groups:other"}}, "collection"), ({"images": GOOD | {"seed": "0"}}, "seed"),
-        ({"images": GOOD | {"dataset": "a\nb"}}, "no data set"), ({"images": GOOD | {"count": 0}}, "split of 0"),
+        ({"images": GOOD | {"dataset": "a\nb"}}, "no data set"),
+        ({"images": GOOD | {"count": 0}}, "cannot have 0 images"),
     ],
 )  # fmt: skip
 def test_a_hostile_file_is_refused_with_a_sentence(tmp_path, changes, words):

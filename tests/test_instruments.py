@@ -81,6 +81,7 @@ def looked(tmp_path_factory, small_weights) -> dict[str, RunFolder]:
     return runs
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_row_for_each_layer_from_one_pass(looked, small_weights):
     run = looked["layers"]
     found = run.findings()
@@ -94,6 +95,7 @@ def test_a_sweep_has_a_row_for_each_layer_from_one_pass(looked, small_weights):
     assert len(rows) == 7 and rows[-1][0] == "its own" and "layer by layer" in title and "k-NN" in columns
 
 
+@pytest.mark.slow
 def test_a_card_tells_what_a_backbone_sees_and_costs(looked):
     run = looked["backbone"]
     found = run.findings()

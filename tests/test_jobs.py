@@ -167,10 +167,11 @@ def test_a_fork_at_the_checkpoint_goes_on_as_one_longer_run_does(small_run, fini
 
 def test_the_set_before_the_first_step_is_no_place_to_fork_from(finished, here):
     assert finished.frame_list()[0]["step"] == -1
-    with pytest.raises(UserError, match="before its first step .* has nothing to take over.*by a new --name"):
+    with pytest.raises(UserError, match="before its first step .* has nothing to take over; .*under a new --name"):
         prepare_fork(finished, -1, {}, here)
 
 
+@pytest.mark.slow
 def test_a_fork_from_a_frame_starts_with_its_picture(finished, here):
     step = [frame["step"] for frame in finished.frame_list()][3]
     fork = prepare_fork(finished, step, {"lgm": {"learning_rate": 1e-6}}, here)

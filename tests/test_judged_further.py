@@ -58,6 +58,7 @@ def test_a_fork_that_is_to_be_judged_otherwise_is_judged_further(small_run: RunC
     assert again.id == made.id and (further.config().source, further.config().probe.views) == (made.id, 2)
 
 
+@pytest.mark.slow
 def test_a_report_that_was_moved_away_is_made_again(small_run: RunConfig, here: Places):
     first = _finish(start(small_run, here), here)
     more = change(small_run, {"probe": {"views": 2}})

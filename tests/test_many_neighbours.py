@@ -103,6 +103,7 @@ def test_many_queries_are_those_of_their_parts(monkeypatch: pytest.MonkeyPatch):
     assert torch.equal(whole[0], parts[0]) and torch.allclose(whole[1], parts[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its own memory where Linux tells it")
 def test_what_is_computed_in_parts_holds_a_part_at_a_time():
     """With the allocator as runs set it, small results between large parts once kept all parts until the end."""

@@ -123,6 +123,7 @@ def test_hover_shows_a_thumbnail_and_a_click_the_neighbours(page, address, store
     expect(page).to_have_url(re.compile("picked=star"))
 
 
+@pytest.mark.slow
 def test_fifty_thousand_points_can_be_zoomed_hovered_and_lassoed(page, address):
     page.goto(f"{address}/embeddings?dataset=imagenette&backbones=dino_vits16")
     canvas = _maps(page, 1)[0]

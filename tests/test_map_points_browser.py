@@ -74,6 +74,7 @@ def test_the_card_draws_what_the_canvas_draws_and_leaves_it_to_the_canvas_when_i
     until(page, lambda: np.array_equal(_picture(canvas), before), "the canvas shows what it showed without a card")
 
 
+@pytest.mark.slow
 def test_the_browser_and_the_server_find_the_same_images_in_a_lasso(page, by, address, run):
     points = unit_points(run.map(), "umap")[0]
     corners = [(0.1, 0.2), (0.9, 0.3), (0.3, 0.4), (0.8, 0.9), (0.45, 0.1), (0.2, 0.8)]  # it crosses itself

@@ -36,6 +36,7 @@ def distilled(small_run: RunConfig, here: Places) -> RunFolder:
     return finish(change(small_run, {"name": "one", "record": {"map_images": 20}}), here)
 
 
+@pytest.mark.slow
 def test_the_trail_has_a_line_per_frame_on_a_map_that_never_changes(distilled, here):
     known, trail = distilled.map(), distilled.trail()
     assert [-1, *(line["step"] for line in trail)] == [frame["step"] for frame in distilled.frame_list()]

@@ -54,7 +54,7 @@ def test_the_images_of_a_mistake_are_shown_and_can_be_distilled(store: RunStore)
     write_json(file, read_json(file) | {"mistaken": mistaken})
     write_json(run.data_file, {"train_images": 10, "test_images": 500, "fingerprints": ["f" * 64, "0123456789ab" * 5]})
     link = {"study": "demo", "cell": f"distilled with {BACKBONES[0]}|{BACKBONES[0]}"}
-    assert "no small pictures of the test images" in shown(open_page("cross_model", **link))
+    assert "no thumbnails of the test images" in shown(open_page("cross_model", **link))
     assert fake_thumbs(store, "imagenette", "test") == thumbs_key("imagenette", "test", "0123456789ab" * 5)
     page = open_page("cross_model", **link)
     assert not page.exception

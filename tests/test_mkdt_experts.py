@@ -1,5 +1,6 @@
 """MKDT's experts: their trajectories, the store that keeps them, and the images that are hardest for them."""
 
+import os
 import resource
 import signal
 from pathlib import Path
@@ -162,3 +163,23 @@ def _named(student: Student, flat: Tensor) -> dict[str, Tensor]:
     from lgm_core.backbones.students.parameters import named
 
     return named(student, flat)
+
+
+def test_the_store_is_bounded_over_all_settings_and_names_what_to_drop(tmp_path: Path):
+    def store(name: str) -> Trajectories:
+        return Trajectories(tmp_path / name, snapshots=2, size=1000, half=False, device=torch.device("cpu"))
+
+    for name, used in (("newer", 2e9), ("oldest", 1e9)):
+        store(name).add(0, torch.zeros(2, 1000))
+        os.utime(next((tmp_path / name).iterdir()), (used, used))
+    mine, room = store("mine"), 4 * 8300 / 1e9  # an expert takes 8,000 bytes, and a header and digests
+    mine.require_room(2, room)
+    with pytest.raises(UserError, match="of 2 other settings take .*: lgm cache drop trajectories oldest$"):
+        mine.require_room(3, room)
+    for expert in range(3):
+        mine.add(expert, torch.zeros(2, 1000))
+    mine.require_room(3, room)  # nothing is added
+    (tmp_path / "oldest" / "expert-0000.npy").unlink()
+    mine.require_room(3, room)
+    with pytest.raises(UserError, match="^5 experts with 2 snapshots of 1,000 parameters take"):
+        mine.require_room(5, room)

@@ -97,7 +97,7 @@ def test_a_name_that_leads_elsewhere_is_refused_before_the_work(setting: str, na
 def test_a_study_of_such_a_name_makes_no_folder(name: str, here, monkeypatch):
     monkeypatch.setenv("LGM_CACHE", str(here.cache))
     plan = plan_study(replace(RunConfig(), name=name), StudyFlags(seeds=1))
-    begins = (lambda: compute._start_and_work(plan, ""), lambda: make_plan(RunConfig(), ["conv"], name, StudyFlags()))
+    begins = (lambda: compute.start_and_work(plan, ""), lambda: make_plan(RunConfig(), ["conv"], name, StudyFlags()))
     for begin in begins:
         with pytest.raises(ConfigError, match="^study is the name of a study"):
             begin()

@@ -14,6 +14,8 @@ from lgm_core.runs.store import RunStore
 from tests.browser import at_rest, expect, serve
 from tests.fake_runs import fake_distill
 
+END = {"state": "finished"}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -58,6 +60,14 @@ def test_nothing_moves_when_the_name_of_a_phase_is_long(page: Any, server: str):
         parts = (panel, panel.get_by_text("Memory"), page.locator(".player"))
         places.append([{key: part.bounding_box()[key] for key in ("x", "y")} for part in parts])
     assert places[0] == places[1]
+
+
+def test_the_player_tells_the_server_that_a_run_has_ended(page: Any, server: str):
+    """It asks each second; the server's own look at the run, which costs more, comes later."""
+    page.route("**/api/runs/short/new?*", lambda route: route.fulfill(json=END))
+    with page.expect_websocket() as opened:
+        page.goto(f"{server}/watch?run=short")
+    opened.value.wait_for_event("framesent", lambda sent: b'"finished"' in sent)
 
 
 def test_the_sidebar_folds_in_a_narrow_window(page: Any, server: str):

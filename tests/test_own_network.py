@@ -65,6 +65,7 @@ def test_another_file_or_other_weights_are_another_network(file: Path, here):
     assert hashes[0] == hashes[1] and len(set(hashes)) == 4  # one name, four networks
 
 
+@pytest.mark.slow
 def test_a_distillation_with_it(file: Path, here, small_run):
     name = f"python:{file}:build"
     run = start(replace(small_run, backbone=name, evaluate_on=(name,)), here)

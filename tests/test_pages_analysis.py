@@ -1,4 +1,4 @@
-"""The pages that look at results, each in its four states: empty, running, failed, finished; and through its links."""
+"""The pages that look at results: what they show, through their links, and what they launch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +10,13 @@ from lgm_core.base.files import read_json, write_json
 from lgm_core.reports.matrix import View, correlation, fillings, study_matrix
 from lgm_core.runs.identity import identity
 from lgm_core.runs.store import RunStore
+from pages.parts.looks.found import look_config
+from pages.parts.maps.embedded import embed_config
+from pages.parts.transfer.alignment import align_config
 from pages.parts.transfer.matrix import _cell
 from tests.fake_runs import BACKBONES, CLASSES, ERROR, REAL, fake_align, fake_distill, fake_embed, fake_eval, fake_study
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("embeddings", "neighbours", "cross_model", "compare", "report")
 Show = Callable[..., AppTest]
 
 
@@ -58,33 +60,6 @@ def words(test: AppTest) -> str:
     return "\n".join(
         f"{getattr(e, 'label', '')} {e.value}" for kind in kinds for e in test.get(kind) if hasattr(e, "value")
     )
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_empty(show, page):
-    assert "yet" in show(page).subheader[0].value
-
-
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("state", ["queued", "running", "paused", "failed", "lost"])
-def test_a_run_without_a_result_is_a_state_and_no_accident(show, store, page, state):
-    fake_distill(store, state, name="one", study="demo", evaluate_on=list(BACKBONES[:2]))
-    fake_distill(store, "queued", name="two", study="demo", evaluate_on=list(BACKBONES[:2]))
-    shown = show(page, run="one", runs=["one", "two"])
-    assert shown.get("selectbox") or shown.get("multiselect")
-    told, ended_badly = words(shown), {"failed": ERROR[:20], "lost": "worker process stopped"}.get(state, "")
-    if page == "embeddings":
-        assert "There is no map of this data set in EfficientNet" in told
-    elif page == "neighbours":
-        assert ("This run has no result yet" in told or state == "failed") and ended_badly in told
-    elif page == "cross_model":  # the two differ in nothing: the cells are those of the one that gets to a result
-        assert f"Cells: 2 {'running' if state == 'running' else 'queued'}, 2 missing" in told
-    elif page == "compare":
-        assert f": {state}]" in told and ": queued]" in told and ended_badly in told
-        assert "None of these runs has been evaluated yet" in told
-        assert ("None of these runs has images yet" in told) == (state == "queued")
-    else:
-        assert f": {state}] The report shows the run as it is now" in told.replace("\n", "")
 
 
 def test_maps_stand_side_by_side_and_a_link_opens_the_lasso(show, store):
@@ -152,6 +127,16 @@ def test_launching_a_map_submits_one_run_for_each_backbone(show, store, monkeypa
     assert [(config.kind, config.backbone, config.sources) for config in submitted] == [
         ("embed", backbone, ("source",)) for backbone in BACKBONES[:2]
     ]
+
+
+def test_what_is_computed_from_a_page_looks_at_the_part_of_the_data_that_the_set_was_made_from(store):
+    run = fake_distill(store, name="source", seed=4, data={"train_per_class": 7})
+    made = [
+        embed_config("imagenette", BACKBONES[0], [run]),
+        align_config("imagenette", BACKBONES, run),
+        look_config("backbone", "imagenette", BACKBONES[0]),
+    ]
+    assert [(config.seed, config.data.train_per_class) for config in made] == [(4, 7)] * 3
 
 
 def test_neighbours_of_every_synthetic_image(show, store):

@@ -61,6 +61,7 @@ def test_the_point_whose_features_are_the_mean_of_its_patches(small_weights, her
     assert averaging_point("dinov2_vits14@block3.cls", plain) == "dinov2_vits14@block3.mean"
 
 
+@pytest.mark.slow
 def test_a_run_shows_a_sets_images_beside_real_ones(small_run, small_weights, here, capsys, monkeypatch):
     made = start(change(small_run, {"steps": 4, "evaluate_on": [], "name": "made"}), here)
     assert work(made, here) == "finished"
@@ -82,6 +83,7 @@ def test_a_run_shows_a_sets_images_beside_real_ones(small_run, small_weights, he
     assert command_of_run(run).startswith(f"python -m lgm_core patches {made.id} ")
 
 
+@pytest.mark.slow
 def test_a_contrast_set_has_evidence_for_both_meanings(small_run, small_weights, here):
     """What speaks for the other meaning of an image is what speaks for its class where that is its class."""
     pictures = torch.rand(10, 3, 32, 32, generator=random)

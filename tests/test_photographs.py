@@ -90,6 +90,7 @@ def classify(row, path, backbone, images):
     return logits.softmax(dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_classifier_sees_what_is_obvious(name, real, opened, photos):
     """A wrong key mapping fails the top 5; a wrong mean and std lose against the right ones."""

@@ -60,6 +60,8 @@ def test_a_link_into_a_fresh_server_shows_the_whole_dashboard(page: Any, server:
     open_player(page, server, "run=ended")
     expect(page).to_have_title("ended · Watch · LGM Studio")
     expect(page.get_by_role("link", name="Cross-model")).to_be_visible()
+    page.goto(f"{server}/runs?search=ended")
+    expect(page.get_by_text("1 of 3 runs")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", ["ended", "hundred"])
@@ -236,6 +238,7 @@ def test_a_run_that_goes_on_is_followed(page: Any, server: str, store: RunStore)
         expect(player).to_have_attribute("data-step", "0")  # whoever looks back is left there
 
 
+@pytest.mark.slow
 def test_the_time_lapse_is_made_and_can_be_decoded(page: Any, server: str):
     open_player(page, server, "run=ended")
     page.get_by_text("Export the time-lapse").click()

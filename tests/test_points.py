@@ -39,7 +39,7 @@ def test_a_name_is_split_at_its_point():
     row = find_row("dinov2_vits@block6.cls")
     assert (row.name, row.feature) == ("dinov2_vits14@block6.cls", "class token after block 6")
     assert known_row("dinov2_vits14@nonsense") is None
-    with pytest.raises(UnknownName, match=r"'block6.token' is no point of a backbone; write BACKBONE@LAYER"):
+    with pytest.raises(UnknownName, match=r"'block6.token' is not a point of a backbone; write BACKBONE@LAYER"):
         find_row("dinov2_vits14@block6.token")
     with pytest.raises(UnknownName, match="did you mean 'dinov2_vits14'"):
         find_row("dinov2_vits41@block6.cls")
@@ -97,6 +97,7 @@ def test_every_layer_is_all_layers_one_after_another(name: str):
     assert_every_layer_is_all_of_them(open_layers(network, images), images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes"), [("resnet18", [64, 64, 128, 256, 512]), ("mobilenet_v2", [16, 24, 32, 96, 1280])]
 )
@@ -136,6 +137,7 @@ def test_clip_before_its_projection():
     assert_every_layer_is_all_of_them(layers, images)
 
 
+@pytest.mark.slow
 def test_a_run_distils_judges_and_records_at_a_point(small_run, small_weights, here):
     name = f"{small_weights}@stage3.pool"
     config = change(
@@ -151,6 +153,7 @@ def test_a_run_distils_judges_and_records_at_a_point(small_run, small_weights, h
     assert sum("@stage3.pool" in name for name in banks) >= 2  # training views and test images: banks of their own
 
 
+@pytest.mark.slow
 def test_real_backbones_at_points():
     real_file("LGM_WEIGHTS", "dinov2_vits14.safetensors")
     images = torch.rand(1, 3, 224, 224)

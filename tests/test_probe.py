@@ -30,6 +30,7 @@ def test_as_good_as_logistic_regression():
     assert abs(score(heads, test[:, 0], test_labels)["top1"] - expected) < 0.03
 
 
+@pytest.mark.slow
 def test_heads_trained_together_equal_heads_trained_alone():
     features, labels = _blobs(10, 3, 0)
     together = train_heads(features, labels, classes=C, recipe=_recipe(seeds=3, batch=16))

@@ -106,6 +106,7 @@ def test_what_only_judges_is_no_part_of_a_distillation():
     assert identity(change(linear, {"scratch": {"width": 9}})) == identity(linear)
 
 
+@pytest.mark.slow
 def test_an_evaluation_under_its_old_name_is_done(small_run: RunConfig, here: Places):
     run = _finish(start(change(small_run, {"protocol": FIRST}), here), here)
     file = next(run.evals.iterdir())

@@ -54,6 +54,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_one_process_waits_whatever_the_length_and_the_order_is_that_of_asking(on_cpu, here, held):
     runs = [local.submit(replace(on_cpu, name=name), here) for name in ("c", "a", "b")]
     first = local.submit(replace(on_cpu, name="z", seed=9), here, first=True)
@@ -102,6 +103,7 @@ def test_a_run_waits_for_its_source_and_others_go_before(on_cpu, here):
     wait_for(lambda: not waiters(here))
 
 
+@pytest.mark.slow
 def test_a_queued_run_whose_ticket_is_gone_is_lost_and_may_be_resumed(on_cpu, here, held, monkeypatch):
     run = local.submit(on_cpu, here)
     assert run.status().state == "queued"

@@ -36,11 +36,15 @@ def _by_two(name: str, *given: object) -> list[Tensor]:
     return own
 
 
+param, slow = pytest.param, pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        ("lgm", ["cosine"]), ("lgm", ["cosine-per-class", 5]), ("lgm", ["mse", 5]), ("lgm", ["ridge"]),
-        ("fresh_batches", []), ("lgm", ["cosine", 3, "forward"]), ("lgm", ["cosine", 3, "backward"]), ("rcig", []),
+        ("lgm", ["cosine"]), ("lgm", ["cosine-per-class", 5]), ("lgm", ["mse", 5]), param("lgm", ["ridge"], marks=slow),
+        ("fresh_batches", []), ("lgm", ["cosine", 3, "forward"]), ("lgm", ["cosine", 3, "backward"]),
+        param("rcig", [], marks=slow),
     ],
     ids=["cosine", "per-class", "mse", "ridge", "batch", "short-forward", "short-backward", "rcig"],
 )  # fmt: skip

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the war
 MARK = "LGM_TEST_CLUSTER"
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 KILLS_EVERY, KILLS = 20.0, 4  # seconds; a task spends most of its time on imports, and must get further than these
-STEPS = 150  # of runs that are killed in the middle of them: some seconds
+STEPS = 600  # of runs that are killed in the middle of them: longer than it takes to kill the node of another
 SEND_AND_STAY = """
 import sys, time, ray
 from lgm_core.base.places import places

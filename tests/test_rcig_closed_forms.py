@@ -242,9 +242,9 @@ def test_ablations_have_the_derivatives_of_their_losses(switches: dict):
     assert (outer.direct["pixels"].norm() == 0) == bool(switches.get("naive"))
 
 
+@pytest.mark.slow
 def test_products_through_the_compiler_are_the_same():
     """In a process of its own: the compiler cannot follow the checks of shapes that these tests switch on."""
-    command = [sys.executable, "-m", "tests.compiled_products"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["times", "transposed"]  # each went through once, for two networks
+    ran = subprocess.run([sys.executable, "-m", "tests.compiled_products"], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == ["times", "transposed"]  # each went through once, for two networks

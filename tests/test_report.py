@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import zipfile
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -109,12 +110,26 @@ def test_a_run_in_any_state(store, state):
     assert ("No images yet" in html) == (state == "queued")
 
 
+def test_the_budget_stands_beside_the_accuracies_of_a_run(store):
+    judged = run_report(fake_distill(store, name="one", steps=60, lgm={"views": 5}))
+    assert re.search(r"Their budget: [\d,]+ s of steps, 3,000 views seen, 1 backbone, all training labels\.", judged)
+    assert "Their budget" not in run_report(fake_distill(store, "running", name="two", evaluate_on=()))
+
+
 def test_a_study_holds_its_matrix_and_its_runs(store):
     html = study_report("demo", fake_study(store))
     assert outside(html) == []
     assert "85.5 ± 0.5" in html and "90.0" in html  # raw, and relative to all real images
     assert html.count('class="player"') == 4
     assert "all real images" in html
+
+
+def test_a_study_without_any_result_is_headed_by_the_judge_that_was_asked_for(store, capfd, monkeypatch):
+    monkeypatch.setenv("LGM_CACHE", str(store.root.parent))
+    run = fake_distill(store, "running", name="one-lgm", study="one", protocol=("paper",))
+    show_run("one")
+    words = "linear heads on frozen backbones, trained as in the paper"
+    assert words in " ".join(capfd.readouterr().out.split()) and words in unescape(study_report("one", [run]))
 
 
 def test_text_from_disk_stays_text(store):

@@ -113,6 +113,7 @@ def _again(config: RunConfig, **changes: object) -> RunConfig:
     return change(config, {"name": "", "source": "", "scratch": {"steps": 4}}, changes)
 
 
+@pytest.mark.slow
 def test_chosen_images_are_the_very_ones_that_a_distillation_starts_from(
     run: RunFolder,  # noqa: F811
     here: Places,

@@ -1,5 +1,6 @@
 """Dashboards as processes, seen in a real browser: two on one folder, of which one is killed."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from lgm_core.config import RunConfig
 from lgm_core.jobs import local
 from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
-from tests.browser import expect, opened, serve, steer, until, wait_until
+from tests.browser import expect, free_port, opened, serve, steer, until, wait_until
 
 
 @pytest.fixture
@@ -23,6 +24,18 @@ def run(small_run: RunConfig, here: Places) -> Iterator[RunFolder]:
     yield run
     local.stop(run)
     wait_until(lambda: not run.has_writer(), "the worker has left")
+
+
+def test_a_port_is_kept_for_the_server_that_is_about_to_start():
+    with free_port() as port, socket.socket() as server, socket.socket() as late, socket.socket() as stranger:
+        with pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+        for one in (server, late):  # as Streamlit does
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        with pytest.raises(OSError, match="in use"):
+            late.bind(("127.0.0.1", port))
 
 
 def kill(address: str) -> None:
@@ -55,6 +68,7 @@ def test_two_dashboards_steer_one_run_and_it_outlives_the_one_that_is_killed(
         steer(one, "Resume")
         expect(other.get_by_role("button", name="Pause", exact=True)).to_be_visible()
         kill(first)
+        expect(one.locator(".away")).to_be_visible()
         before = run.status().step
         until(other, lambda: run.status().step > before + 10, "the run goes on")
         drawn = int(other.locator(".player").get_attribute("data-drawn"))
@@ -63,3 +77,4 @@ def test_two_dashboards_steer_one_run_and_it_outlives_the_one_that_is_killed(
             expect(one.get_by_role("button", name="Pause", exact=True)).to_be_visible()
             before = int(one.locator(".player").get_attribute("data-drawn"))
             until(one, lambda: int(one.locator(".player").get_attribute("data-drawn")) > before, "it is shown again")
+            expect(one.locator(".away")).to_be_hidden()

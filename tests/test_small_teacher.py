@@ -1,5 +1,9 @@
 """A teacher that is trained here, on the classes of the run: its targets, what is kept of it, runs with it."""
 
+import json
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import torch
 from lgm_core.backbones import representations
 from lgm_core.backbones.representations import open_teacher, target_size
 from lgm_core.backbones.students import small_teacher
+from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig
 from lgm_core.engine import start, work
@@ -68,6 +73,29 @@ def test_a_run_that_is_stopped_while_it_is_trained_goes_on_to_the_same_bits(conf
         found.append((run.synthetic.read_bytes(), [report["top1_seeds"] for report in run.eval_reports()]))
     assert found[0] == found[1]
     assert "on the class numbers of all training images" in run.status().notes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["the teacher conv:batch, in training@30", "experts: 1@1", "distilling@2"])
+def test_killed_while_it_is_trained_or_later_it_goes_on_to_the_same_bits(
+    moment: str, config: RunConfig, here: Places, tmp_path: Path
+):
+    whole, places = start(config, here), Places(cache=tmp_path / "killed", weights=(), datasets=())
+    assert work(whole, here) == "finished"
+    (tmp_path / "config.json").write_text(json.dumps(to_dict(config)))
+    command = [sys.executable, "-m", "tests.killed_run", moment, str(places.cache), str(tmp_path / "config.json")]
+    died = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    trained = list((places.cache / "teachers").glob("*.safetensors"))
+    assert len(trained) == (0 if "in training" in moment else 1)
+    killed = start(config, places)
+    assert killed.status().state == "running" and work(killed, places) == "finished"
+    assert killed.synthetic.read_bytes() == whole.synthetic.read_bytes()
+    assert killed.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
+    scores = [[report["top1_seeds"] for report in one.eval_reports()] for one in (killed, whole)]
+    assert scores[0] == scores[1]
+    teachers = [next((one.cache / "teachers").glob("*.safetensors")).read_bytes() for one in (places, here)]
+    assert teachers[0] == teachers[1]
 
 
 def test_a_network_without_pre_training_needs_no_teacher(config: RunConfig, here: Places):

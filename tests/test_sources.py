@@ -23,6 +23,7 @@ from lgm_core.base.settings import AugmentConfig, joined
 from lgm_core.cli.flags import parse_with
 from lgm_core.config import RunConfig, validate
 from lgm_core.datasets.image_set import ArrayImages
+from lgm_core.datasets.rivals import choose_greedy
 from lgm_core.engine import start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
@@ -34,7 +35,7 @@ from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching, next_turn, turns
 from lgm_core.methods.lgm.targets import BatchTarget, MeanTarget
 from lgm_core.presets import change, preset
-from lgm_core.reports.summary import row_label
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.unseen import own_report
 from lgm_core.runs.folder import RunFolder
 from lgm_core.runs.recorder import Recorder
@@ -165,6 +166,7 @@ def test_the_ridge_objective_is_lower_where_the_images_have_the_classes_features
     torch.testing.assert_close(loss(means, labels), loss(means, labels))
 
 
+@pytest.mark.slow
 def test_two_backbones_distil_one_set_that_both_are_judged_by(small_run: RunConfig, here):
     both = change(small_run, {"backbone": f"{small_run.backbone}+mobilenet_v2", "lgm": {"source_views": (1, 2)}})
     run = start(validate(change(both, {"record": {"map_images": 20}})), here)
@@ -202,8 +204,14 @@ def test_real_images_are_chosen_by_two_backbones_at_once(small_run: RunConfig, h
     chosen = replace(small_run, kind="baseline", backbone=both, baseline=BaselineConfig(choice="greedy"))
     run = start(validate(chosen), here)
     assert work(run, here) == "finished"
-    assert len(read_json(run.choice)["indices"]) == 10
     assert row_label(run.config()).startswith("greedy choice by ")
+    with Recorder(run, run.config().record, steps=18) as recorder:
+        bench = Workbench(run.config(), here, recorder)
+        backbones, labels = map(bench.backbone, run.config().networks()), torch.as_tensor(bench.train.labels)
+        spaces = [bench.clean_bank(bench.train, backbone).features[:, 0] for backbone in backbones]
+    each = (spaces, spaces[:1], spaces[1:])
+    both, *alone = (choose_greedy(seen, labels, classes=10, per_class=1, seed=0).tolist() for seen in each)
+    assert read_json(run.choice)["indices"] == both and both not in alone
 
 
 def test_a_study_has_a_joint_set_its_own_centroids_and_its_rivals():

@@ -1,20 +1,26 @@
 """What a study consists of: the runs that are planned for frozen backbones, for networks from scratch, for both."""
 
+from pathlib import Path
+
 import pytest
 
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import Places
 from lgm_core.cli import compute
+from lgm_core.cli.look import show_run
 from lgm_core.config import RunConfig, validate
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import preset
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.matrix import study_matrix
-from lgm_core.reports.summary import row_label
+from lgm_core.reports.page import study_report
+from lgm_core.reports.site import write_site
+from lgm_core.reports.summary import result_table
 from lgm_core.reports.unseen import own_report
 from lgm_core.runs.start import require_here
 from lgm_core.runs.store import RunStore
-from tests.fake_runs import fake_distill
+from tests.fake_runs import BACKBONES, CLASSES, _create, fake_distill, fake_eval
 
 
 def plan(base: RunConfig, **flags: object) -> list[RunConfig]:
@@ -115,8 +121,8 @@ def test_what_needs_features_is_not_asked_of_networks_from_scratch(values: dict,
 )  # fmt: skip
 def test_the_command_judges_with_the_networks_that_distil(words: list[str], judges: tuple[str, ...], monkeypatch):
     planned: list[RunConfig] = []
-    monkeypatch.setattr(compute, "_start_and_work", lambda configs, cluster="": planned.extend(configs) or 1)
-    assert compute.study(["demo", "digits", *words]) == 1
+    monkeypatch.setattr(compute, "start_and_work", lambda configs, cluster="": planned.extend(configs) or 2)
+    assert compute.study(["demo", "digits", *words]) == 2
     assert {config.evaluate_on for config in planned} == {judges}
 
 
@@ -128,3 +134,31 @@ def test_a_run_s_own_report_is_that_of_its_network_by_any_protocol(tmp_path):
         write_json(file, read_json(file) | {"protocol": "converged"})
     report = own_report(run)
     assert report is not None and (report["backbone"], report["protocol"]) == ("mobilenet_v2", "converged")
+
+
+@pytest.mark.parametrize("per_class", [1, 4])
+def test_rivals_of_several_images_per_class_are_chosen_by_distance_too(per_class: int):
+    base = preset("preview", name="demo", dataset="digits", images_per_class=per_class)
+    joint = "mobilenet_v2+resnet18"
+    found = plan(base, distil_with=("mobilenet_v2", joint), rivals=True, seeds=2)
+    by_distance = [one for one in shape(found) if one[0] in ("herding", "k-centres")]
+    each = [(choice, backbone, 0) for backbone in ("mobilenet_v2", joint) for choice in ("herding", "k-centres")]
+    assert by_distance == (each if per_class > 1 else [])  # of one image they are the centroids again
+    assert len([one for one in shape(found) if one[0] in ("best-random", "greedy")]) == 2 * 2 * 2
+
+
+def test_whoever_judges_a_set_of_a_study_has_a_column_wherever_the_study_is_told(
+    store: RunStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = fake_distill(store, name="one", study="demo", evaluate_on=[BACKBONES[0]])
+    further = {BACKBONES[1]: "", BACKBONES[2]: "another"}  # `lgm evaluate` names no study
+    for judge, study in further.items():
+        asked = {"kind": "evaluate", "source": "one", "study": study, "evaluate_on": [judge]}
+        fake_eval(_create(store, "finished", 1, asked), judge, CLASSES, 0.61)
+    columns = result_table(store.study("demo")).columns
+    assert set(columns) == {*BACKBONES[:3]}
+    assert show_run("demo") == 0
+    told = capsys.readouterr().out
+    write_site([run], tmp_path / "site")
+    pages = [study_report("demo", store.study("demo")), (tmp_path / "site" / "study-demo.html").read_text()]
+    assert all(judge in words for judge in further for words in (told, *pages))

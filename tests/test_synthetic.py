@@ -16,7 +16,7 @@ from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.levels import level_strip
 from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
-from lgm_core.methods.lgm.pyramid import PyramidSet, level_sides
+from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.runs.store import RunFolder
 
 PAPER = PyramidConfig(rescale=True, keep_moments=False, cascade=False)
@@ -41,8 +41,8 @@ def test_colour_stays_in_range_and_inverts(decorrelated: bool):
 
 
 def test_level_sides_end_at_the_resolution():
-    assert level_sides(256) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
-    assert level_sides(224) == [1, 2, 4, 8, 16, 32, 64, 128, 224]
+    assert SyntheticConfig(resolution=256).level_sides() == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert SyntheticConfig(resolution=224).level_sides() == [1, 2, 4, 8, 16, 32, 64, 128, 224]
 
 
 def test_growth_follows_the_schedule():

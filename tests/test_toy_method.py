@@ -100,12 +100,14 @@ def test_killed_it_goes_on_to_the_same_bits(program: Path, study: RunFolder, dis
         assert file.read_bytes() == (tmp_path / "runs" / "killed" / file.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_an_estimate_comes_from_its_past_or_from_measured_steps(lgm: Lgm, study: RunFolder, distilled: list[str]):
     past, measured = lgm(["estimate", *distilled, "--toy.rate", "0.3"], ["estimate", *distilled, "--toy.side", "16"])
     assert past[0] == 0 and "from 1 runs" in past[1], past
     assert measured[0] == 0 and "from a few steps just measured" in measured[1], measured
 
 
+@pytest.mark.slow
 def test_a_fork_goes_on_from_a_picture_or_from_the_checkpoint(
     program: Path, cache: Path, study: RunFolder, tmp_path: Path
 ):

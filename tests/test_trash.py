@@ -87,10 +87,12 @@ def test_only_a_whole_name_is_taken(store: RunStore, name: str):
 def test_the_command_line_says_what_became_of_each(store: RunStore, capsys: pytest.CaptureFixture[str]):
     for name, state in (("one", "finished"), ("two", "running"), ("three", "failed")):
         fake_distill(store, state, name=name, frames=2)
-    assert main(["delete", "one", "two", "three", "twoo"]) == 2
+    assert main(["delete", "one", "twoo"]) == 2  # a wrong name moves none
     told = capsys.readouterr()
-    assert "one is in the trash" in told.out and "three is in the trash" in told.out
-    assert "'two' is running" in told.err and "did you mean" in told.err
+    assert told.out == "" and "did you mean 'two'?; nothing was deleted" in told.err
+    assert main(["delete", "one", "two", "three"]) == 2
+    told = capsys.readouterr()
+    assert "one is in the trash" in told.out and "three is in the trash" in told.out and "'two' is running" in told.err
     assert main(["delete", "--restore", "three"]) == 0 and "three is restored" in capsys.readouterr().out
     assert main(["delete", "--empty"]) == 2 and "1 run (one)" in capsys.readouterr().err
     assert Trash(store).names() == ["one"]

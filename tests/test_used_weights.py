@@ -73,7 +73,10 @@ def test_launch_says_that_weights_are_a_stand_in_and_offers_to_fetch_the_publish
     test = open_page("launch", dataset="scenes", backbones="clip_vitb16", preset="preview")
     assert not test.exception
     text = "\n".join(element.value for element in test.markdown).replace("\\", "")
-    assert f"CLIP ViT-B/16 ({STAND_IN})" in text and "stand in for the published ones; Fetch downloads those" in text
+    assert (
+        f"CLIP ViT-B/16 ({STAND_IN})" in text
+        and "stand in for the published ones; Fetch downloads the published ones" in text
+    )
     assert "Fetch (599 MB)" in [button.label for button in test.button]
 
 
@@ -115,6 +118,7 @@ def test_a_run_records_its_weights_and_its_reports_those_of_their_judge(small_ru
     assert facts["sha256"][:12] in card(run) and facts["sha256"][:12] in run_report(run)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_with_other_weights_says_so(small_run, here):
     run = start(replace(small_run, name="one"), here)
     known = {small_run.backbone: WEIGHTS}

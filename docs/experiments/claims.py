@@ -1,7 +1,8 @@
 """Claims of the paper that one can look at with five small backbones: how much of each is seen.
 
     python docs/experiments/claims.py run      # what is not there yet, one run after another
-    python docs/experiments/claims.py parts    # the method without each of its parts: 33 runs of 150 steps
+    python docs/experiments/claims.py parts    # the method without each of its parts: 30 runs of 150 steps
+    python docs/experiments/claims.py picture  # their images, a row each, as docs/pictures/imagenette_parts.webp
     python docs/experiments/claims.py table    # Markdown, of what is there; `table.py parts` prints the parts
 
 Imagenette, 100 training photographs per class, one image per class, one set per backbone (three of the parts), judged
@@ -11,9 +12,11 @@ backbones ($LGM_WEIGHTS).
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -25,6 +28,7 @@ from lgm_core.reports.disagreement import open_disagreement
 from lgm_core.reports.matrix import correlation, study_matrix
 from lgm_core.reports.transfer import transfer_table
 from lgm_core.runs.recorder import Recorder
+from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.store import RunStore
 from lgm_core.workbench import Workbench
 
@@ -33,7 +37,7 @@ STEPS = {"mobilenet_v3_small": (250, 3), "tf_efficientnet_lite0": (150, 3), "mob
          "resnet18": (150, 3), "dinov2_vits14": (60, 2)}  # fmt: skip
 ALL = list(STEPS)
 STUDY, COMPARED, PARTS = "claims", "claims-compared", "parts"
-DATA = {"train_per_class": 100}
+DATA, ROOT = {"train_per_class": 100}, Path(__file__).parents[2]
 
 
 def run() -> None:
@@ -56,6 +60,22 @@ def parts() -> None:
     same = ["--steps", "150", "--lgm.views", "3", "--lgm.whiten", "full", "--lgm.objective", "cosine-per-class"]
     same += ["--lgm.learning-rate", "4e-2", "--data.train-per-class", "100", "--live.times", "0"]
     main(["study", PARTS, "imagenette", "--preset", "preview", "--ablate", "--seeds", "3", *small, *same])
+
+
+def picture() -> None:
+    """The images of the first seed, a row for each part that is missing, the first with all of them."""
+    runs = [run for run in RunStore(places().runs).study(PARTS) if run.config().seed == 0 and run.has_images()]
+    runs.sort(key=lambda run: run.config().variant)
+    side, margin, columns = 96, 150, 10
+    grid = Image.new("RGB", (margin + columns * side, len(runs) * side), "white")
+    for row, run in enumerate(runs):
+        words = run.config().variant or "the whole method"
+        ImageDraw.Draw(grid).text((6, row * side + side // 2 - 6), words, fill="black")
+        for column, one in enumerate(read_set(run).images):
+            pixels = (one.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+            tile = Image.fromarray(pixels).resize((side, side))
+            grid.paste(tile, (margin + column * side, row * side))
+    grid.save(ROOT / "docs" / "pictures" / "imagenette_parts.webp", quality=80)
 
 
 def table() -> None:
@@ -135,7 +155,7 @@ def _is_there(store: RunStore, name: str) -> bool:
 
 
 if __name__ == "__main__":
-    asked = {"run": run, "parts": parts, "table": table}
+    asked = {"run": run, "parts": parts, "picture": picture, "table": table}
     if sys.argv[1:2] and sys.argv[1] in asked:
         asked[sys.argv[1]]()
     else:

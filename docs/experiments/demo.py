@@ -11,8 +11,8 @@ from lgm_core.cli.main import main
 
 STUDY = """
 study demo-three details --preset preview --distil-with mobilenet_v3_small --evaluate-on mobilenet_v3_small mobilenet_v2
---protocol converged --seeds 3 --draws 3 --steps 150 --lgm.whiten full --lgm.objective cosine-per-class
---probe.full-views 2
+--protocol paper --seeds 3 --draws 3 --steps 150 --lgm.whiten full --lgm.objective cosine-per-class
+--probe.views 10 --probe.full-views 1
 """
 
 if __name__ == "__main__":

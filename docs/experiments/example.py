@@ -2,8 +2,9 @@
 
     python docs/experiments/example.py        # a minute on two cores; needs the weights that `make setup` fetches
 
-The settings of `make demo`, one run of it, judged by two backbones. What a reader needs is copied to docs/example: the
-run's folder without checkpoint, log and traces of the machine, and the small pictures of the real images on its map.
+The settings of `make demo` but for its judge, one run of it, judged by two backbones. What a reader needs is copied to
+docs/example: the run's folder without checkpoint, log and traces of the machine, and the small pictures of the real
+images on its map.
 """
 
 import os

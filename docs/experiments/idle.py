@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from lgm_core.runs.store import RunStore  # noqa: E402
-from tests.fake_runs import fake_distill  # noqa: E402
+from tests.fake_runs import fake_distill, fake_study  # noqa: E402
 
 PORT, WARM_UP = 8790, 10
 CASES = {
@@ -28,6 +28,7 @@ CASES = {
     "one tab, Watch, finished": ["watch?run=finished"],
     "one tab, Watch, running": ["watch?run=running"],
     "five tabs, Watch, running": ["watch?run=running"] * 5,
+    "one tab, Cross-model, a finished study": ["cross_model?study=demo"],
 }
 
 
@@ -42,6 +43,7 @@ def main(seconds: int) -> None:
         store = RunStore(Path(folder) / "runs")
         for state in ("finished", "running"):
             fake_distill(store, state, name=state)
+        fake_study(store)
         environment = os.environ | {"LGM_CACHE": folder, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(PORT)]
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

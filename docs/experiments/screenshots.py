@@ -18,14 +18,14 @@ PAGES = {
     "disagreement": "disagreement",
     "neighbours": "neighbours?run={run}", "cross_model": "cross_model", "compare": "compare",
     "report": "report?run={run}", "watch_rcig": "watch?run={run}",
-    "backbones": "backbones", "backbones_layers": "backbones?view=layers",
+    "backbones": "backbones", "backbones_layers": "backbones?view=layers&run={run}",
     "backbones_patches": "backbones?view=patches&run={run}", "backbones_style": "backbones?view=style&run={run}",
     "disagreement_map": "disagreement?look=map", "disagreement_groups": "disagreement?look=groups",
     "disagreement_chance": "disagreement?look=chance", "disagreement_measures": "disagreement?look=measures",
     "sides": "cross_model?study={run}",
 }  # fmt: skip
 ONLY_IF_ASKED = ("watch_rcig", "sides")
-TALL = {"watch_rcig": 1480, "sides": 2400}
+TALL = {"watch_rcig": 1480, "sides": 2740}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -41,6 +41,7 @@ def main() -> None:
             page.goto(f"{base}/{PAGES[name].format(run=run)}")
             page.wait_for_selector("h1", timeout=60_000)
             page.wait_for_timeout(6000)
+            page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=120_000)
             if "watch" in name:
                 page.wait_for_selector(".player[data-drawn]", timeout=60_000)
             Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(folder / f"page_{name}.webp", quality=80)

@@ -23,9 +23,14 @@ def main() -> None:
     print(f"|---|---|{'---|' * (len(table.columns) + 2)}")
     for row in table.rows:
         cells = [row.cells.get(name) for name in table.columns]
-        shown = [f"{100 * cell.mean:.1f} ± {100 * cell.spread:.1f}" if cell else "-" for cell in cells]
+        shown = [_words(cell.mean, cell.spread) if cell else "-" for cell in cells]
         shown += [unseen_words(row.unseen), row.budget.words if row.budget else ""]
         print(f"| {row.label} | {row.images} | {' | '.join(shown)} |")
+
+
+def _words(mean: float, spread: float) -> str:
+    """In %; one run of a judge that trains nothing has no spread."""
+    return f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if spread else "")
 
 
 def print_sides(sides: list[Side]) -> None:

@@ -68,7 +68,10 @@ def choose(bench: Bench, config: RunConfig, source: RunFolder | None) -> Int[Ten
         synthetic = rivals.joined_space([bench.seen_clean(images, backbone).cpu() for backbone in backbones])
         return baselines.choose_neighbours(synthetic, image_labels, rivals.joined_space(spaces), labels)
     if config.baseline.choice == "best-random":
-        return rivals.choose_best_random(spaces, labels, classes=classes, per_class=per_class, seed=config.seed)
+        tick = partial(bench.phase, "drawing images")
+        return rivals.choose_best_random(
+            spaces, labels, classes=classes, per_class=per_class, seed=config.seed, tick=tick
+        )
     if config.baseline.choice == "greedy":
         tick = partial(bench.phase, "exchanging images")
         return rivals.choose_greedy(spaces, labels, classes=classes, per_class=per_class, seed=config.seed, tick=tick)

@@ -69,11 +69,12 @@ class Thumbnails:
             self._thread.join()
 
     def _is_whole(self) -> bool:
-        """Are all pages there as they were drawn? A damaged one is removed, to be drawn again."""
+        """Are all pages there as they were drawn? One that is damaged or of other images is removed: draw it again."""
         index, damaged = result_or_why(lambda: read_json(self.index_file))[0] or {}, False
+        others = self._images.differs_from(str(index.get("content", "")))
         for name, digest in zip(index.get("pages", []), index.get("sha256", []), strict=False):
             page = self._folder / name
-            if not page.exists() or file_sha256(page) != digest:
+            if others or not page.exists() or file_sha256(page) != digest:
                 damaged = True
                 page.unlink(missing_ok=True)
         return "sha256" in index and not damaged
@@ -122,6 +123,7 @@ class Thumbnails:
         return {
             "dataset": self._dataset,
             "split": self._split,
+            "content": images.content,
             "count": count,
             "side": SIDE,
             "columns": COLUMNS,

@@ -46,7 +46,23 @@ def build_open_clip(row: BackboneRow, state: State | None) -> nn.Module:
     config: dict[str, Any] = open_clip.get_model_config(row.architecture.partition("/")[0])  # pyright: ignore
     quick = bool(config.get("quick_gelu") or row.model_args.get("quick_gelu"))
     model = open_clip.CLIP(config["embed_dim"], config["vision_cfg"], no_text, quick_gelu=quick)
-    return _loaded(model.visual, state)
+    return _tokens_first(_loaded(model.visual, state))
+
+
+def _tokens_first(tower: nn.Module) -> nn.Module:
+    """Let a transformer's blocks work on [tokens, n, d] instead of [n, tokens, d]: the same values.
+
+    With the images first, torch's attention projects a transposed view, for which it copies the weights once per image:
+    on a CPU, bfloat16 was eight times as slow (docs/log.md, 2026-11-27).
+    """
+    from open_clip.transformer import Transformer
+
+    stack = getattr(tower, "transformer", None)
+    blocks = [getattr(block, "attn", None) for block in stack.resblocks] if isinstance(stack, Transformer) else []
+    if isinstance(stack, Transformer) and all(isinstance(one, nn.MultiheadAttention) for one in blocks):
+        for one in (stack, *blocks):
+            one.batch_first = False  # type: ignore[union-attr]
+    return tower
 
 
 def build_torchvision(row: BackboneRow, state: State | None) -> nn.Module:

@@ -157,7 +157,9 @@ def known_row(name: str) -> BackboneRow | None:
 
 
 def catalogue_name(name: str) -> str:
-    """The catalogue's name of an alias; any other name as it is."""
+    """The catalogue's name of an alias, perhaps untrained or with a point; any other name as it is."""
+    if name.startswith(UNTRAINED):
+        return UNTRAINED + catalogue_name(name.removeprefix(UNTRAINED))
     backbone, at, point = name.rpartition("@")
     return f"{ALIASES.get(backbone, backbone)}{at}{point}" if at else ALIASES.get(name, name)
 

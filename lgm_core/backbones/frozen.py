@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -31,7 +30,6 @@ from lgm_core.base.interfaces import Backbone
 from lgm_core.base.places import Places
 
 _warn = logging.getLogger("lgm").warning
-Normalisation = Literal["native", "imagenet"]
 
 
 def open_backbone(

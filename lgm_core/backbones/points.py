@@ -34,7 +34,7 @@ def split_point(name: str) -> tuple[str, str]:
     if not at or (backbone.startswith(_OPEN) and not _POINT.fullmatch(point)):
         return name, ""
     if not backbone or not _POINT.fullmatch(point):
-        raise UnknownName(f"{name!r}: {point!r} is no point of a backbone; write {HOW}")
+        raise UnknownName(f"{name!r}: {point!r} is not a point of a backbone; write {HOW}")
     return backbone, point
 
 

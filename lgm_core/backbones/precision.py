@@ -19,6 +19,7 @@ from lgm_core.base.device import Compute
 from lgm_core.base.files import read_json, set_aside_damaged, write_json
 from lgm_core.base.interfaces import Backbone
 
+_MADE = "tokens first"  # how networks are built; measured anew where that has changed
 _WORTH = 1.15  # bfloat16 has to be this much faster: it costs digits
 _IMAGES = {"cpu": 2, "cuda": 32}
 _ROUNDS = (3, 12)  # fewest, most; the first only warms up, and the quickest of the others counts
@@ -82,6 +83,6 @@ def _measure(backbone: Backbone, compute: Compute) -> dict[str, list[float]]:
 
 
 def _key(backbone: Backbone, compute: Compute) -> str:
-    facts = [platform.node(), compute.title(), torch.__version__]
+    facts = [_MADE, platform.node(), compute.title(), torch.__version__]
     facts += [backbone.name, backbone.weights_hash, str(backbone.input_size)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -27,7 +27,6 @@ from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.catalog import find_row
 from lgm_core.datasets.whitened import whitened_pictures
 
-SCALES = ("raw", "unit")
 _ROWS, _BATCH = 8192, 500
 
 

@@ -17,7 +17,8 @@ tensor_files  tensors on disk, written whole, sealed, and read as what was writt
 image_files images of anybody's: known formats, regular files, a bounded size, upright
 remembered  what was read from a file, kept in memory until the file changes
 locks       file locks that are asked for, renamed or handed on; whoever just waits for one uses filelock
-settings    the settings that all methods share, and what a method's own settings have to offer (no torch)
+settings    the settings that all methods share (no torch)
+method_settings  a group of settings that one method reads, and what others may ask of it (no torch)
 costs       what is known of the time and memory that a run takes (no torch)
 places      where things lie on this machine; the only reader of environment variables for paths
 download    files from elsewhere: resumed, verified, moved into place only when whole

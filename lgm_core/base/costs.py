@@ -7,6 +7,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 BASE_BYTES = {"cpu": 700 * 2**20, "cuda": 300 * 2**20}  # a process with torch loaded; a CUDA context
@@ -26,16 +27,21 @@ class DataSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Where a run will compute: "cpu" or "cuda", and how many bytes are free there; 0 where that is not known."""
+    """Where a run will compute: "cpu" or "cuda", and how many bytes are free there; 0 where that is not known.
+
+    `cache`: the folder in which finished parts of other runs lie; None: there are none.
+    """
 
     kind: str
     free: int
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """Two sizes of a step: views in all, seconds, peak bytes; and a forward pass, in seconds per image.
 
+    `row_seconds`: of a step's real side, beside its views, for each row of a bank that it reads.
     `judges`: seconds per image of a forward pass (frozen) or of a training step (student), by network.
     """
 
@@ -45,6 +51,7 @@ class Measured:
     forward_seconds: float
     device: str
     judges: Mapping[str, float] = field(default_factory=dict)
+    row_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,10 @@ class ImageSet(ABC):
             return ""
         return found.hexdigest()
 
+    def differs_from(self, known: str) -> bool:
+        """Is the content another one than was noted when something was made of the images? False where either is ""."""
+        return bool(known and self.content) and known != self.content
+
     @abstractmethod
     def picture(self, index: int) -> Image.Image:
         """The image at `index`, as RGB. Raises `UserError` that names the file and the remedy if it cannot be read."""

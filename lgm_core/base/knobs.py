@@ -22,6 +22,7 @@ from lgm_core.base.names import unknown, why_no_name
 def knob(
     default: Any, help: str, *, low: int | float | None = None, high: int | float | None = None, unit: str = "",
     before: Any = dataclasses.MISSING, names: str = "", at_once: Literal["", "any time", "at first"] = "",
+    aliases: Mapping[str, str] | None = None,
 ) -> Any:  # fmt: skip
     """A field with its help, its limits (both inclusive) and its unit.
 
@@ -32,8 +33,11 @@ def knob(
 
     `at_once`: when a run that failed may go on with another value, where the knob says how much is held in memory at
     once: "any time", or "at first", until something is learned. The result is the same but for rounding.
+
+    `aliases`: further words for a choice's values, as the field has them; a config holds the value alone.
     """
-    further = {"names": names} if names else {}
+    further: dict[str, Any] = {"names": names} if names else {}
+    further |= {"aliases": dict(aliases)} if aliases else {}
     further |= {"at_once": at_once} if at_once else {}
     further |= {} if before is dataclasses.MISSING else {"before": before}
     return field(default=default, metadata={"help": help, "low": low, "high": high, "unit": unit} | further)
@@ -123,6 +127,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _checked(name: str, hint: Any, metadata: Mapping[str, Any], value: Any) -> Any:
     if get_origin(hint) is Literal:
+        value = metadata.get("aliases", {}).get(value, value) if isinstance(value, str) else value
         if value not in get_args(hint):
             raise ConfigError(f"{name} must be one of {', '.join(get_args(hint))}; {value!r} was given")
         return value

@@ -36,12 +36,22 @@ def sweep_old(folder: Path) -> None:
 
 
 def _half_written(folder: Path) -> list[Path]:
-    return [left for pattern in (".*.new*", "*/.*.new*") for left in folder.glob(pattern)]
+    """Fewer where a folder goes away meanwhile: the next sweep finds the rest."""
+    found: list[Path] = []
+    for pattern in (".*.new*", "*/.*.new*"):
+        with suppress(FileNotFoundError):
+            found += folder.glob(pattern)
+    return found
 
 
 def _is_old(left: Path) -> bool:
+    """False too where its writer has finished it meanwhile."""
     writer = _WRITER.search(left.name)
-    return time.time() - left.stat().st_mtime > _LEFT_AFTER and not (writer and _lives(int(writer[1])))
+    try:
+        changed = left.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return time.time() - changed > _LEFT_AFTER and not (writer and _lives(int(writer[1])))
 
 
 def _lives(process: int) -> bool:

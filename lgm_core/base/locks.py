@@ -15,42 +15,55 @@ True
 """
 
 import fcntl
+import time
 from pathlib import Path
 from typing import IO
 
 from lgm_core.base.regular_files import require_regular
 
+_TRIES, _INSTANT = 50, 0.01  # seconds between two tries, while somebody asks whether a lock is held
+
 
 def take(path: Path) -> IO[str] | None:
     """Open the file, made where there is none, and lock it for oneself; None, at once, where somebody else has it.
 
-    Close the file to free the lock. A child process that is given the descriptor holds the lock as long as it lives.
-    Raises `DamagedFile` where something else than a file lies there.
+    Those who only ask whether it is held have it for an instant, and are waited for. Close the file to free the lock. A
+    child process that is given the descriptor holds the lock as long as it lives. Raises `DamagedFile` where something
+    else than a file lies there.
     """
     require_regular(path)
     file = path.open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
+        for _ in range(_TRIES):
+            if _locked(file, fcntl.LOCK_EX):
+                return file
+            if not _locked(file, fcntl.LOCK_SH):
+                break  # no other may have it beside its owner
+            fcntl.flock(file, fcntl.LOCK_UN)
+            time.sleep(_INSTANT)
     except BaseException:
         file.close()
         raise
-    return file
+    file.close()
+    return None
 
 
 def is_held(path: Path) -> bool:
-    """Does anybody hold the lock of this file now? False where there is no such file. Asking takes a
-    shared lock for an instant, so a `take` that is refused just then may be tried again.
+    """Does anybody hold the lock of this file now? False where there is no such file. Asking takes a shared lock for an
+    instant.
     """
     if not path.is_file():
         return False
     try:
         with path.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _locked(file, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
+
+
+def _locked(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    return False
+        return False
+    return True

@@ -12,6 +12,7 @@ from typing import Any
 from lgm_core.base.errors import UnknownName
 
 LONGEST_NAME = 200  # bytes, of a run or a study: what is named after it, with additions, stays below 255
+_MOST_NAMED = 60  # in one sentence
 LONGEST_FILE_NAME = 255  # bytes: the limit of the usual file systems
 
 
@@ -69,7 +70,9 @@ def unknown(name: str, known: Iterable[str], noun: str) -> str:
     """The sentence for an unknown name: the nearest names, or all of them where there are few."""
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.55)
+    near = near or [one for one in names if len(name) > 2 and name.lower() in one.lower()][:3]
     if near:
         return f"unknown {noun} {name!r}; did you mean {' or '.join(map(repr, near))}?"
-    shown = ", ".join(names[:24]) + (", ..." if len(names) > 24 else "")
-    return f"unknown {noun} {name!r}; known are: {shown}"
+    if len(names) > _MOST_NAMED:
+        return f"unknown {noun} {name!r}; {len(names)} are known, none of them like it; such as {', '.join(names[:5])}"
+    return f"unknown {noun} {name!r}; known are: {', '.join(names)}"

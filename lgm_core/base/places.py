@@ -57,6 +57,15 @@ class Places:
         return self.cache / "index"
 
     @property
+    def trajectories(self) -> Path:
+        return self.cache / "trajectories"
+
+    @property
+    def written_by_any(self) -> tuple[Path, ...]:
+        """Folders that any process may write to; `litter.sweep_old` clears away what was left half written there."""
+        return (self.cache, self.features, self.thumbs, self.slots, self.trajectories)
+
+    @property
     def estimates(self) -> Path:
         return self.cache / "estimates"
 

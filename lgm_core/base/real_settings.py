@@ -10,6 +10,7 @@ from typing import Literal
 from lgm_core.base.knobs import knob
 
 BY_FEATURES = ("centroids", "neighbours", "herding", "k-centres", "best-random", "greedy")  # of real images
+BY_ACCURACY = ("best-random", "greedy")  # those of them that try many choices on the training images
 WITHOUT_IMAGES = ("full", "none")  # choices of real images that leave a run without images of its own
 NO_CLASS = "class not known"  # what images are called that have no class numbers
 

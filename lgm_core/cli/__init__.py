@@ -1,7 +1,9 @@
 """The command line.
 
 main     which verbs there are, and how their mistakes are told
-compute  distill, baseline, evaluate, import, embed, align, study, fork, resume, retry: in the foreground
+compute  distill, baseline, import, embed, align, study, fork, resume, retry
+foreground runs done in the terminal, one by one; what every verb that makes runs comes to
+judging  evaluate: the images of a run or folder, judged further
 instruments  layers, backbone, patches, style: what one backbone sees, what one set looks like
 pairing  allegiance: contrast sets of pairs of backbones, and whose side the others take
 clustering submit: runs sent to a Ray cluster or to Slurm

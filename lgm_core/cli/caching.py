@@ -36,7 +36,7 @@ _FOLDERS: dict[str, Callable[[Places], Path]] = {
     "datasets": lambda here: here.datasets[-1],
     "features": lambda here: here.features,
     "teachers": lambda here: here.cache / "teachers",
-    "trajectories": lambda here: here.cache / "trajectories",
+    "trajectories": lambda here: here.trajectories,
     "estimates": lambda here: here.estimates,
     "index": lambda here: here.cache / "index",
 }

@@ -96,7 +96,10 @@ def print_table(table: Table, title: str) -> None:
 
 
 def print_rows(headings: list[str], rows: list[list[str]]) -> None:
-    """A plain table."""
+    """A plain table; the word "none" where it would be empty."""
+    if not rows:
+        print("none")
+        return
     console = Console(width=None if Console().is_terminal else 160)
     view = RichTable(*headings)
     for row in rows:

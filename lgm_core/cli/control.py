@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.knobs import from_dict
 from lgm_core.base.places import places
@@ -55,17 +57,19 @@ def wait(arguments: Sequence[str]) -> int:
         return slot, lock
 
     slot, lock = tyro.cli(read, args=list(arguments), prog="lgm wait", description=wait.__doc__)
+    if not re.fullmatch(r"cpu-0|cuda-.+", slot):
+        raise UserError(f"a device's slot was expected, such as cpu-0 or cuda-0; {slot!r} was given")
     return wait_for(slot, places(), None if lock is None else os.fdopen(lock, "a+"))
 
 
 def stop(arguments: Sequence[str]) -> int:
-    """Ask a run to checkpoint and end: lgm stop RUN."""
-    return _ask(_run(arguments, "stop", stop.__doc__), local.stop)
+    """Ask a run, or all of a study, to checkpoint and end: lgm stop RUN|STUDY."""
+    return _ask(_runs(arguments, "stop", stop.__doc__), local.stop)
 
 
 def pause(arguments: Sequence[str]) -> int:
-    """Ask a run to checkpoint and free the device: lgm pause RUN."""
-    return _ask(_run(arguments, "pause", pause.__doc__), local.pause)
+    """Ask a run, or all of a study, to checkpoint and free the device: lgm pause RUN|STUDY."""
+    return _ask(_runs(arguments, "pause", pause.__doc__), local.pause)
 
 
 def note(arguments: Sequence[str]) -> int:
@@ -105,8 +109,15 @@ def calibrate(arguments: Sequence[str]) -> int:
     """Measure a few steps for an estimate, for the dashboard: lgm calibrate REQUEST ANSWER."""
     from lgm_core.cli.measuring import measure
 
-    request, answer = Path(arguments[0]), Path(arguments[1])
+    def read(
+        request: Annotated[Path, tyro.conf.Positional], answer: Annotated[Path, tyro.conf.Positional]
+    ) -> list[Path]:
+        return [request, answer]
+
+    request, answer = tyro.cli(read, args=list(arguments), prog="lgm calibrate", description=calibrate.__doc__)
     asked = read_json(request)
+    if not {"config", "classes"} <= asked.keys():
+        raise UserError(f"{request} is no request of the dashboard's: an object with config and classes was expected")
     config = from_dict(RunConfig, asked["config"])
 
     def progress(done: int, total: int) -> None:
@@ -143,20 +154,26 @@ def estimate(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _ask(run: RunFolder, wish: Callable[[RunFolder], None]) -> int:
-    before = run.status().state
-    wish(run)
-    after = run.status().state
-    asked = "will end at the next step"
-    left = asked if before in ("queued", "running") else f"is {before}: nothing to do"
-    print(f"{run.id} {left if after == before else f'is {after} now'}", file=sys.stderr)
+def _ask(runs: Sequence[RunFolder], wish: Callable[[RunFolder], None]) -> int:
+    """Ask them all and say what came of it; of several, those that have ended are counted."""
+    active = [run for run in runs if run.status().active or len(runs) == 1]
+    for run in reversed(active):  # those of a study that wait before the one that runs, so that none begins meanwhile
+        before = run.status().state
+        wish(run)
+        after = run.status().state
+        asked = "will end at the next step"
+        then = "" if before == "finished" else f"; `lgm resume {run.id}` goes on with it"
+        left = asked if before in ("queued", "running") else f"is {before}: it does not run{then}"
+        print(f"{run.id} {left if after == before else f'is {after} now'}", file=sys.stderr)
+    if len(active) < len(runs):
+        print(f"{len(runs) - len(active)} of {len(runs)} runs do not run", file=sys.stderr)
     return 0
 
 
-def _run(arguments: Sequence[str], verb: str, description: str | None) -> RunFolder:
-    def read(run: Name) -> str:
-        return run
+def _runs(arguments: Sequence[str], verb: str, description: str | None) -> list[RunFolder]:
+    def read(name: Name) -> str:
+        return name
 
-    return RunStore(places().runs).open(
+    return RunStore(places().runs).named(
         tyro.cli(read, args=list(arguments), prog=f"lgm {verb}", description=description)
     )

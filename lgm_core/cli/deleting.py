@@ -13,6 +13,7 @@ from typing import Annotated
 import tyro
 
 from lgm_core.base.errors import UserError
+from lgm_core.base.names import unknown
 from lgm_core.base.places import places
 from lgm_core.runs.store import RunStore
 from lgm_core.runs.trash import Trash
@@ -21,7 +22,7 @@ from lgm_core.runs.trash import Trash
 @dataclass(frozen=True, kw_only=True)
 class _Flags:
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """full names of runs to move to the trash"""
+    """full names of runs, or of whole studies, to move to the trash"""
     restore: tuple[str, ...] = ()
     """names of runs in the trash to move back"""
     empty: bool = False
@@ -31,16 +32,27 @@ class _Flags:
 
 
 def delete(arguments: Sequence[str]) -> int:
-    """Move runs to the trash, or back with --restore RUN: lgm delete RUN [RUN ...]; --empty --yes empties it."""
+    """Move runs to the trash, or back with --restore RUN: lgm delete RUN|STUDY [...]; --empty --yes empties it."""
     given = tyro.cli(_Flags, args=list(arguments), prog="lgm delete", description=delete.__doc__)
-    trash = Trash(RunStore(places().runs))
+    store = RunStore(places().runs)
+    trash = Trash(store)
     if given.empty:
         return _empty(trash, given.yes)
     if not given.runs and not given.restore:
         raise UserError(f"name the runs to delete, or to --restore; in the trash: {', '.join(trash.names()) or 'none'}")
-    codes = [_told(lambda name=name: _put(trash, name)) for name in given.runs]
+    names = dict.fromkeys(name for word in given.runs for name in _named(store, word))  # a wrong one moves none
+    codes = [_told(lambda name=name: _put(trash, name)) for name in names]
     codes += [_told(lambda name=name: f"{trash.restore(name).id} is restored") for name in given.restore]
     return max(codes)
+
+
+def _named(store: RunStore, name: str) -> list[str]:
+    """The run of this whole name, or all of a study, those first that look at others. Raises `UserError` for none."""
+    listed = [run.id for run in store.runs()]
+    study = [] if name in listed else [run.id for run in store.study(name)]
+    if name not in listed and not study and not (store.root / name).exists():
+        raise UserError(f"{unknown(name, listed, 'run')}; nothing was deleted")
+    return study[::-1] or [name]
 
 
 def _put(trash: Trash, name: str) -> str:

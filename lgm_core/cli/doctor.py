@@ -37,6 +37,7 @@ _PATIENCE = 4.0  # seconds that the hub has to answer, name service included
 _NAMED = 5  # runs named one by one
 _NEWEST = 200  # runs that are read for damage, every line of theirs
 _NEEDLESS = "development"  # group of requirements.txt that only changes of the program need
+_OPTIONAL = "#cluster: "  # what lines of requirements.txt begin with that `make cluster` alone installs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +89,19 @@ def packages(required: Sequence[str]) -> Iterator[Finding]:
     yield Finding(what="python", found=platform.python_version(), remedy=told, wrong=bool(told))
     group, right = "", 0
     for line in required:
-        group = line.removeprefix("#").strip() if line.startswith("#") else group
-        name, pinned, wanted = line.partition("==")
+        optional = line.startswith(_OPTIONAL)
+        name, pinned, wanted = line.removeprefix(_OPTIONAL).partition("==")
         if not pinned:
+            group = line.removeprefix("#").strip() if line.startswith("#") else group
             continue
         found = _version(name)
         if found.split("+")[0] == wanted:  # "2.15.0+cu132" is a build of 2.15.0
             right += 1
             continue
         remedy = f"pip install -r {PROJECT / 'requirements.txt'}, or `make setup`"
+        remedy = "`make cluster`, for studies on a cluster" if optional else remedy
         said = f"{found or 'not installed'}; requirements.txt asks for {wanted}"
-        yield Finding(what=name, found=said, remedy=remedy, wrong=group != _NEEDLESS)
+        yield Finding(what=name, found=said, remedy=remedy, wrong=not optional and group != _NEEDLESS)
     yield Finding(what="packages", found=f"{right} as requirements.txt pins them, lgm_core {VERSION}")
 
 

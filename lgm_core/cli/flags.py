@@ -10,19 +10,21 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import tyro
 
 from lgm_core.base.errors import ConfigError, UserError
-from lgm_core.base.knobs import from_dict, to_dict
-from lgm_core.config import RENAMED, TWO_WIDTHS, WHY_NOT_BOTH, RunConfig, validate
+from lgm_core.base.knobs import to_dict
+from lgm_core.config import RENAMED, TWO_WIDTHS, WHY_NOT_BOTH, RunConfig, full_name, given_config, validate
 from lgm_core.jobs.effort import effort_changes, efforts_of
 from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.methods.catalog import METHODS, groups_of_methods, settings_read
 from lgm_core.presets import PRESETS, change, preset
 
 _NOT_FLAGS = {"kind", "preset"}
+_OF_STUDIES = {"study", "variant"}  # what a study sets for its runs itself
+_NETWORKS = ("distil_with", "backbones")  # flags beyond a run's config that name networks
 _EFFORTS = tuple(name for row in METHODS.values() for name in efforts_of(row))
 _RENAMED = re.compile(r"^--(rcig)\.(no-)?(resolution|width|depth|transform|flip)(?==|$)")  # a group's former name
 _NEGATION = re.compile(r"^--no-((?:[\w-]+\.)+)([\w-]+)$")  # --no-augment.flip, which tyro calls --augment.no-flip
@@ -40,14 +42,19 @@ def parse_with(
     words = _words(arguments)
     chosen, rest = _take("preset", words, PRESETS)
     effort, rest = _take("effort", rest, _EFFORTS)
-    base, shown = preset(chosen or "standard", **fixed), f"Presets (--preset NAME): {', '.join(PRESETS)}; "
+    base = preset(chosen or "standard", **fixed)
+    values, helps = to_dict(base), bool({"-h", "--help"} & set(rest))
+    if "dataset" in positional and not helps and "dataset" not in {**fixed, **PRESETS[base.preset]}:
+        values["dataset"] = ""  # no work begins on data that nobody has named
+    shown = f"Presets (--preset NAME): {', '.join(PRESETS)}; "
     shown += f"or settings by rules (--effort {', '.join(_EFFORTS)}); shown defaults are those of {base.preset!r}."
     if effort and chosen:
         raise ConfigError(f"--effort {effort} and --preset {chosen} both say where to start from: give one of them")
-    if effort and not {"-h", "--help"} & set(rest):
-        asked, own = _parse(rest, prog, positional, extra, to_dict(base), shown)
-        base = change(base, effort_changes(asked, effort, own.get("distil_with", ())))
-    return _parse(rest, prog, positional, extra, to_dict(base), shown)
+    if effort and not helps:
+        asked, own = _parse(rest, prog, positional, extra, values, shown)
+        changed = change(base, effort_changes(asked, effort, own.get("distil_with", ())))
+        values = to_dict(changed) | {"dataset": values["dataset"]}
+    return _parse(rest, prog, positional, extra, values, shown)
 
 
 def parse_run(arguments: Sequence[str], *, prog: str, positional: Sequence[str], **fixed: Any) -> tuple[RunConfig, str]:
@@ -56,19 +63,19 @@ def parse_run(arguments: Sequence[str], *, prog: str, positional: Sequence[str],
     return config, own["cluster"]
 
 
-def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig) -> tuple[RunConfig, str]:
+def parse_changes(arguments: Sequence[str], *, prog: str, base: RunConfig, words: str = "") -> tuple[RunConfig, str]:
     """A config with flags over it, such as that of a run which is forked, and the cluster as `parse_run` gives it.
 
-    Limits are checked, combinations not yet.
+    `words`: what `--help` says of the verb. Limits are checked, combinations not yet.
     """
     values = to_dict(base)
-    flags, words = _flag_class(RunConfig, (), ClusterFlags), _words(arguments)
+    flags, given = _flag_class(RunConfig, (), ClusterFlags), _words(arguments)
     shown = _instance(flags, values | dataclasses.asdict(ClusterFlags()))
-    parsed = tyro.cli(flags, args=words, prog=prog, description="Shown defaults are the run's own.", default=shown)
+    parsed = tyro.cli(flags, args=given, prog=prog, description=words, default=shown)
     changed = dataclasses.asdict(parsed)
     cluster = changed.pop("cluster")
-    config = from_dict(RunConfig, {**values, **changed})
-    _refuse_foreign(words, config)
+    config = given_config({**values, **changed})
+    _refuse_foreign(given, config)
     return config, cluster
 
 
@@ -81,8 +88,12 @@ def _parse(
         flags, args=list(arguments), prog=prog, description=description, default=_instance(flags, values | more)
     )
     changed = dataclasses.asdict(parsed)
+    if not changed["dataset"]:
+        words = " ".join("NETWORK [...]" if name == "evaluate_on" else name.upper() for name in positional)
+        raise ConfigError(f"which data set? {prog} {words} (`lgm list datasets`), or a --preset that names one")
     own = {name: changed.pop(name) for name in more}
-    config = from_dict(RunConfig, {**values, **changed})
+    own |= {name: tuple(map(full_name, own[name])) for name in _NETWORKS if name in own}
+    config = given_config({**values, **changed})
     if not own.get("distil_with"):  # the runs of a study are checked one by one, with their own networks
         config = validate(config)
     _refuse_foreign(arguments, config)
@@ -103,6 +114,15 @@ def _refuse_foreign(arguments: Sequence[str], config: RunConfig) -> None:
             f"{idle[0].split('=')[0]} belongs to {owner.title} and has no effect on {config.method}: leave it out; "
             f"{config.method}'s own settings begin with --{' and --'.join(sorted(own))}"
         )
+
+
+def as_typed(text: str, arguments: Sequence[str]) -> str:
+    """A sentence with its settings spelt as the flags that were given: --lgm.learning-rate for lgm.learning_rate."""
+    for flag in {word.split("=")[0] for word in arguments if word.startswith("--")}:
+        name = flag.removeprefix("--").replace("-", "_")
+        if "." in name or "_" in name:
+            text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w.])", flag, text)
+    return text
 
 
 def _words(arguments: Sequence[str]) -> list[str]:
@@ -140,9 +160,14 @@ def _flag_class(cls: type, positional: tuple[str, ...] = (), extra: type | None 
         if cls is RunConfig and field.name in _NOT_FLAGS:
             continue
         hint = hints[field.name]
+        if cls is RunConfig and "name" in positional and field.name in _OF_STUDIES:
+            fields.append((field.name, tyro.conf.Suppress[hint], dataclasses.field()))  # type: ignore[misc]
+            continue
         if dataclasses.is_dataclass(hint):
             fields.append((field.name, _flag_class(hint), dataclasses.field()))  # type: ignore[arg-type]
             continue
+        if aliases := field.metadata.get("aliases"):
+            hint = Literal[(*get_args(hint), *aliases)]  # type: ignore[valid-type]
         marks: list[Any] = [tyro.conf.arg(help=_help(field.metadata))]
         if field.name in positional:
             marks.append(tyro.conf.Positional)

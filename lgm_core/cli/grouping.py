@@ -104,7 +104,7 @@ def _numbers_in(file: Path) -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in file.read_text("utf-8").split())
     except (OSError, ValueError) as error:
-        raise UserError(f"{file} is no file of numbers of images, such as one a line: {error}") from None
+        raise UserError(f"{file} does not hold the numbers of images, such as one per line: {error}") from None
 
 
 _VERBS: dict[str, Callable[[Sequence[str]], int]] = {"list": _list, "show": _show, "add": _add, "drop": _drop}

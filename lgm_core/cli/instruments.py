@@ -47,9 +47,9 @@ def _of_set(kind: str, arguments: Sequence[str]) -> int:
     config, cluster = parse_changes(words[end:], prog=f"lgm {kind} {source.id}", base=base)
     asked = tuple(words[1:end]) or config.networks()
     settings = {"kind": kind, "source": source.id, "evaluate_on": asked, "fork_step": 0}
-    return compute._start_and_work([change(config, settings)], cluster)
+    return compute.start_and_work([change(config, settings)], cluster)
 
 
 def _of_backbone(kind: str, arguments: Sequence[str]) -> int:
     config, cluster = parse_run(arguments, prog=f"lgm {kind}", positional=("dataset", "backbone"), kind=kind)
-    return compute._start_and_work([config], cluster)
+    return compute.start_and_work([config], cluster)

@@ -12,12 +12,16 @@ import tyro
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
+from lgm_core.base.settings import joined
 from lgm_core.cli.console import print_disagreement, print_rows, print_sides, print_table, print_transfer, progress_bar
 from lgm_core.datasets.catalog import data_words
-from lgm_core.evaluation.protocol import judged_by, spread_over
+from lgm_core.evaluation.protocol import asked_columns, judged_by, spread_over
 from lgm_core.reports.disagreement import open_disagreement
 from lgm_core.reports.findings import tables
+from lgm_core.reports.matrix import config_of
 from lgm_core.reports.summary import result_table, tested_on
+from lgm_core.reports.unfinished import unfinished_words
+from lgm_core.reports.unseen import took_part
 from lgm_core.reports.used_weights import weights_rows
 from lgm_core.runs.heart import Listener
 from lgm_core.runs.store import RunFolder, RunStore
@@ -118,7 +122,13 @@ def show_run(name: str) -> int:
             for sentence in (*run.notes(), *run.problems()):
                 print(f"note: {run.id}: {sentence}")
         table = result_table(runs)
-        print_table(table, f"study {name}: {_measured(table.columns, runs)}")
+        title = f"study {name}: {_measured(table.columns, runs)}"
+        if table.rows:
+            print_table(table, title)
+        else:
+            print(f"{title}; no result yet")
+        if unfinished := unfinished_words(runs):
+            print(f"note: {unfinished}; `lgm resume {name}` goes on with what nobody works on")
         print_sides(runs, store)
         print_transfer(runs, store)
         print(f"runs: {store.root}/{name}-*")
@@ -129,8 +139,8 @@ def show_run(name: str) -> int:
         print(f"note: {sentence}")
     print(f"{run.id}: {status.state}{f', {status.error}' if status.error else ''}")
     done = f"step {status.step} of {status.steps}" if config.kind == "distill" else "no steps"
-    of = ", ".join(config.evaluate_on) if config.kind == "align" else config.backbone
-    print(f"{config.kind} of {config.dataset} with {of}, {done}; {run.path}")
+    of = ", ".join(config.evaluate_on) if config.kind == "align" else joined(took_part(config))
+    print(f"{config.kind} of {config.dataset}{f' with {of}' if of else ''}, {done}; {run.path}")
     if data := run.data():
         print(f"data: {data_words(config.dataset, data)}")
     for network, file, digest, source, precision, feature in weights_rows([run]):
@@ -153,6 +163,7 @@ def show_run(name: str) -> int:
 
 
 def _measured(columns: Sequence[str], runs: Sequence[RunFolder]) -> str:
-    """What a table's accuracies are."""
+    """What a table's accuracies are, or will be once there is one."""
+    columns = columns or asked_columns(map(config_of, runs))
     on = f", on {tested}" if (tested := tested_on(runs)) else ""
     return f"top-1 in % of {judged_by(columns)}{on}, mean ± standard deviation over {spread_over(columns)}"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from lgm_core.base.errors import UserError, disk_words
 from lgm_core.base.names import unknown
+from lgm_core.base.places import VERSION
 from lgm_core.cli import (
     caching,
     clustering,
@@ -23,16 +24,18 @@ from lgm_core.cli import (
     doctor,
     grouping,
     instruments,
+    judging,
     look,
     pairing,
     sharing,
 )
+from lgm_core.cli.flags import as_typed
 from lgm_core.jobs.crew import require_by_itself
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "distill": compute.distill,
     "baseline": compute.baseline,
-    "evaluate": compute.evaluate,
+    "evaluate": judging.evaluate,
     "import": compute.import_,
     "embed": compute.embed,
     "align": compute.align,
@@ -70,6 +73,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "calibrate": control.calibrate,
 }
 
+_OF_WORKERS = ("work", "wait", "calibrate")  # what worker processes are started with
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. Mistakes of the user are one sentence on standard error."""
@@ -87,7 +92,12 @@ def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print("lgm VERB ...    (lgm VERB --help: its settings)\n")
         for name, verb in VERBS.items():
+            if name in _OF_WORKERS:
+                continue
             print(f"  {name:10} {(verb.__doc__ or '').splitlines()[0]}")
+        return 0
+    if words[0] in ("--version", "-V", "version"):
+        print(f"lgm {VERSION}")
         return 0
     try:
         if words[0] not in VERBS:
@@ -101,7 +111,7 @@ def _run(words: list[str]) -> int:
         print(f"lgm: {said}", file=sys.stderr)
         return 1
     except UserError as error:
-        print(f"lgm: {error}", file=sys.stderr)
+        print(f"lgm: {as_typed(str(error), words)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -16,6 +16,7 @@ from lgm_core.backbones.students.networks import build_student, student_shape
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.backbones.students.training import training_seconds
 from lgm_core.base.device import Compute, open_compute
+from lgm_core.base.errors import Unavailable
 from lgm_core.base.interfaces import generator
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
@@ -29,7 +30,10 @@ _TICKS = 10  # about as many as the steps of any method
 def measure(
     config: RunConfig, *, classes: int, places: Places, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[str, Any]:
-    """What the method measures, the device's title, and seconds per image of each judge whose weights are here."""
+    """What the method measures, the device's title, and seconds per image of each judge whose weights are here.
+
+    A method adds to `judges` what else it times, such as a teacher.
+    """
     compute, counted = open_compute(config.device), count(1)
     total = _TICKS + len(config.evaluate_on)
 
@@ -38,6 +42,8 @@ def measure(
 
     @cache
     def network(name: str) -> FrozenBackbone:
+        if (state := catalog.status(catalog.find_row(name), places)) != "ready":
+            raise Unavailable(f"the weights of {name} are not on this machine ({state}); nothing is fetched to measure")
         backbone = open_backbone(name, places, normalisation=config.normalisation, device=compute.device)
         if config.device.precision == "auto":
             compute.chosen[backbone.name] = choose_precision(backbone, compute, places.estimates)
@@ -46,7 +52,7 @@ def measure(
     found = load(method_of(config).measure)(
         own_settings(config), config, classes, compute=compute, network=network, tick=tick
     )
-    judges = {}
+    judges = dict(found.get("judges", {}))
     for name in config.evaluate_on:
         if is_student(name):
             judges[name] = _student_seconds(name, config, classes, compute)

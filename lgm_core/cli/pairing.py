@@ -20,4 +20,4 @@ def allegiance(arguments: Sequence[str]) -> int:
     if not any(word.split("=")[0].replace("_", "-") == "--evaluate-on" for word in arguments):
         config = replace(config, evaluate_on=())
     asked = PairFlags(**flags)
-    return compute._start_and_work(plan_pairs(config, asked), asked.cluster) or compute.show_run(config.name)
+    return compute.shown(compute.start_and_work(plan_pairs(config, asked), asked.cluster), config.name)

@@ -126,8 +126,10 @@ def _writing(to: Path | None, name: str = "") -> Iterator[Path]:
     """Where to write: `to`, or `name` where that is a folder or None; says in the end what was written."""
     path = (to or Path(name)).expanduser()
     path = path / name if name and path.is_dir() else path
+    if not path.parent.parent.is_dir():  # one new folder is made, a mistyped path is not
+        raise UserError(f"there is no folder {path.parent.parent}; name another place with --to")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         yield path
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}); name another place with --to") from error

@@ -23,7 +23,9 @@ from lgm_core.base.regular_files import require_regular
 def choose_random(labels: Int[Tensor, "n"], *, classes: int, per_class: int, seed: int) -> Int[Tensor, "p"]:
     """The first `per_class` images of each class in a shuffled pass."""
     order = torch.randperm(len(labels), generator=generator("cpu", seed, 0x72616E64))
-    return torch.cat([order[labels[order] == label][:per_class] for label in _with_enough(labels, classes, per_class)])
+    order = order[labels[order].argsort(stable=True)]  # sorted once: there may be a thousand classes
+    members = order.split(torch.bincount(labels, minlength=classes).tolist())
+    return torch.cat([members[label][:per_class] for label in _with_enough(labels, classes, per_class)])
 
 
 def choose_centroids(

@@ -33,14 +33,14 @@ Progress = Callable[[int, int], None]
 def fitted_pixels(
     images: ImageSet, side: int, folder: Path, *, channels: int = 3, progress: Progress = lambda done, total: None
 ) -> UInt8[Tensor, "n k s s"]:
-    """All images, uint8 in 0 .. 255; computed once, then mapped from `folder` under a key of their content.
+    """All images, uint8 in 0 .. 255; computed once, then mapped from `folder`, until an image is another one.
 
     `channels` 1: grey. Safe to kill, and to call from several processes at once. Raises `UserError` that names the
     file, if one cannot be read; `OSError`, before any image is opened, where the disk has no room for them.
     """
     path = folder / f"{file_name(images.name)[-60:]}-{side}px-{channels}-{images.fingerprint[:16]}.npy"
-    if path.exists() and not _is_whole(path):
-        logging.getLogger("lgm").warning("%s is damaged or from an earlier version; recomputing it", path)
+    if path.exists() and (why := _why_not(path, images)):
+        logging.getLogger("lgm").warning("%s %s; recomputing it", path, why)
         path.unlink()
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,20 +53,24 @@ def fitted_pixels(
                 pixels[part.start : part.stop] = fit_pixels(images, part, side, channels)
                 progress(part.stop, len(images))
             pixels.flush()
-            write_json(_seal(path), {"sha256": file_sha256(new)})
+            write_json(_seal(path), {"sha256": file_sha256(new), "content": images.content})
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
 def _seal(path: Path) -> Path:
-    """Where the digest of the array lies: its own format has no room for one."""
+    """Where the digests of the array and of its images lie: its own format has no room for them."""
     return path.with_suffix(".json")
 
 
-def _is_whole(path: Path) -> bool:
+def _why_not(path: Path, images: ImageSet) -> str:
+    """Why the array must not be used; "" where it is whole and, as far as is known, of these images."""
     try:
-        return read_json(_seal(path)).get("sha256") == file_sha256(path)
+        found = read_json(_seal(path))
     except DamagedFile:
-        return False
+        found = {}
+    if found.get("sha256") != file_sha256(path):
+        return "is damaged or from an earlier version"
+    return "is of images that have changed since" if images.differs_from(found.get("content", "")) else ""
 
 
 def fit_pixels(images: ImageSet, indices: range | list[int], side: int, channels: int) -> UInt8[np.ndarray, "n k s s"]:

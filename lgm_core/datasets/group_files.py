@@ -129,7 +129,9 @@ def groups_row(name: str) -> DatasetRow:
 
 
 def _group(values: Any) -> Group:
-    _require(isinstance(values, dict) and isinstance(values.get("images"), dict), "a group is no object with images")
+    _require(
+        isinstance(values, dict) and isinstance(values.get("images"), dict), "a group is not an object with images"
+    )
     _require(isinstance(values.get("name"), str), "a group has no name")
     name: str = values["name"]
     why = "is kept for the others" if name == REST else why_no_name(name)
@@ -138,12 +140,12 @@ def _group(values: Any) -> Group:
     split = _split(values["images"], said)
     indices: Any = values.get("indices")
     whole = isinstance(indices, list) and bool(indices) and all(map(_is_count, indices))
-    _require(whole, f"{said}`indices` is no list of numbers of images, 0 or more")
+    _require(whole, f"{said}`indices` is not a list of image numbers, 0 or more")
     outside = [index for index in indices if index >= split.count]
     _require(not outside, f"{said}there is no image {outside[:1]} in a split of {split.count}, numbered from 0")
     page, query = values.get("page", ""), values.get("query", "")
     known = page in PAGES and isinstance(query, str) and len(query) <= _LONGEST_QUERY
-    _require(known, f"{said}`page` and `query` are no view of the dashboard")
+    _require(known, f"{said}`page` and `query` do not name a view of the dashboard")
     return Group(name=name, images=split, indices=tuple(sorted(set(indices))), page=page, query=query)
 
 
@@ -153,12 +155,12 @@ def _split(values: Mapping[str, Any], said: str) -> Split:
     _require(not str(dataset).startswith(PREFIX), f"{said}its images are those of a collection, not of a data set")
     _require(split in ("train", "test"), f"{said}its split is {split!r}; give train or test")
     hexadecimal = isinstance(print_, str) and not set(print_) - set("0123456789abcdef")
-    _require(hexadecimal and len(print_ or "") >= _SHORTEST, f"{said}its fingerprint is no digest of images")
+    _require(hexadecimal and len(print_ or "") >= _SHORTEST, f"{said}its fingerprint is not a digest of images")
     numbers = {name: values.get(name, 0) for name in ("count", "per_class", "seed")}
     for field, number in numbers.items():
-        _require(_is_count(number), f"{said}`{field}` is no number, 0 or more")
+        _require(_is_count(number), f"{said}`{field}` is not a whole number, 0 or more")
     _require(numbers["seed"] < 2**31 and numbers["per_class"] <= _MOST_IMAGES, f"{said}its seed is out of range")
-    _require(0 < numbers["count"] <= _MOST_IMAGES, f"{said}a split of {numbers['count']} images is none")
+    _require(0 < numbers["count"] <= _MOST_IMAGES, f"{said}a split cannot have {numbers['count']} images")
     return Split(str(dataset), str(split), str(print_), **numbers)
 
 

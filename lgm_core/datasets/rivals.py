@@ -23,11 +23,24 @@ _SEEN = 5000  # training images, spread over the classes, on which a choice is t
 
 
 def choose_best_random(
-    spaces: Sequence[Float[Tensor, "n _"]], labels: Int[Tensor, "n"], *, classes: int, per_class: int, seed: int
+    spaces: Sequence[Float[Tensor, "n _"]],
+    labels: Int[Tensor, "n"],
+    *,
+    classes: int,
+    per_class: int,
+    seed: int,
+    tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> Int[Tensor, "p"]:
-    """The best of many random choices: by the worst nearest-mean accuracy on the training images in these spaces."""
-    draws = [choose_random(labels, classes=classes, per_class=per_class, seed=seed * _DRAWS + k) for k in range(_DRAWS)]
-    return max(draws, key=lambda chosen: _worth(spaces, labels, chosen, classes))
+    """The best of many random choices: by the worst nearest-mean accuracy on the training images in these spaces.
+
+    `tick(done, total)` is told of the choices.
+    """
+    worth, found = _Worth(spaces, labels, classes), list[tuple[float, Tensor]]()
+    for k in range(_DRAWS):
+        tick(k, _DRAWS)
+        chosen = choose_random(labels, classes=classes, per_class=per_class, seed=seed * _DRAWS + k)
+        found.append((worth(chosen), chosen))
+    return max(found, key=lambda one: one[0])[1]
 
 
 def choose_greedy(
@@ -46,7 +59,8 @@ def choose_greedy(
     """
     together = joined_space(spaces)
     chosen = choose_centroids(together, labels, classes=classes, per_class=per_class)
-    best, random = _worth(spaces, labels, chosen, classes), generator("cpu", seed, 0x67726564)
+    worth_of, random = _Worth(spaces, labels, classes), generator("cpu", seed, 0x67726564)
+    best = worth_of(chosen)
     for turn in range(_SWEEPS * len(chosen)):
         tick(turn, _SWEEPS * len(chosen))
         place = turn % len(chosen)
@@ -59,7 +73,7 @@ def choose_greedy(
                 continue
             other = chosen.clone()
             other[place] = candidate
-            if (worth := _worth(spaces, labels, other, classes)) > best:
+            if (worth := worth_of(other)) > best:
                 chosen, best = other, worth
     return chosen
 
@@ -71,20 +85,25 @@ def joined_space(spaces: Sequence[Float[Tensor, "n _"]]) -> Float[Tensor, "n e"]
     return torch.cat([normalize(features.float()) for features in spaces], dim=1)
 
 
-def _worth(
-    spaces: Sequence[Float[Tensor, "n _"]], labels: Int[Tensor, "n"], chosen: Int[Tensor, "p"], classes: int
-) -> float:
-    """The worst, over the spaces, accuracy of the nearest mean of the chosen images; a little of the mean in it.
+class _Worth:
+    """The worst, over the spaces, accuracy of the nearest mean of chosen images; a little of the mean in it.
 
-    Means are centred by their own mean and compared by cosine, as the protocol nearest-mean does.
+    Means are centred by their own mean and compared by cosine, as the protocol nearest-mean does. The images that a
+    choice is tried on are taken once, for all choices.
     """
-    of, rows, found = labels[chosen], spread(labels, _SEEN), []
-    for features in spaces:
-        own = features[chosen].float()
-        means = (
-            torch.zeros(classes, own.shape[1]).index_add_(0, of, own) / torch.bincount(of, minlength=classes)[:, None]
-        )
-        centre = means.mean(dim=0)
-        scores = normalize(features[rows].float() - centre) @ normalize(means - centre).T
-        found.append((scores.argmax(dim=1) == labels[rows]).float().mean().item())
-    return min(found) + 1e-3 * sum(found) / len(found)
+
+    def __init__(self, spaces: Sequence[Float[Tensor, "n _"]], labels: Int[Tensor, "n"], classes: int) -> None:
+        rows = spread(labels, _SEEN)
+        self._spaces, self._labels, self._classes = spaces, labels, classes
+        self._seen, self._true = [features[rows].float() for features in spaces], labels[rows]
+
+    def __call__(self, chosen: Int[Tensor, "p"]) -> float:
+        of, found = self._labels[chosen], []
+        counts = torch.bincount(of, minlength=self._classes)[:, None]
+        for features, seen in zip(self._spaces, self._seen, strict=True):
+            own = features[chosen].float()
+            means = torch.zeros(self._classes, own.shape[1]).index_add_(0, of, own) / counts
+            centre = means.mean(dim=0)
+            scores = normalize(seen - centre) @ normalize(means - centre).T
+            found.append((scores.argmax(dim=1) == self._true).float().mean().item())
+        return min(found) + 1e-3 * sum(found) / len(found)

@@ -107,7 +107,7 @@ def open_whitened(
             progress(what, done, total)
 
         splits.append(fitted_pixels(images, side, cache / "fitted", channels=channels, progress=told))
-    transform = _transform(kind, train.fingerprint, splits[0], cache / "transforms", device, progress).to(device)
+    transform = _transform(kind, train, splits[0], cache / "transforms", device, progress).to(device)
     return Whitened(
         train=WhitenedSplit(splits[0], train.labels, transform, device),
         test=WhitenedSplit(splits[1], test.labels, transform, device),
@@ -117,11 +117,11 @@ def open_whitened(
 
 
 def _transform(
-    kind: str, fingerprint: str, pixels: Tensor, folder: Path, device: torch.device, progress: Progress
+    kind: str, images: ImageSet, pixels: Tensor, folder: Path, device: torch.device, progress: Progress
 ) -> Transform:
     if kind == "identity":
         return fit(kind, lambda: iter(()))
-    facts = f"{fingerprint} {tuple(pixels.shape)} {kind}"
+    facts = f"{images.fingerprint} {images.content} {tuple(pixels.shape)} {kind}"
     path = folder / f"{kind}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.safetensors"
     known = load_cached(path)
     if known is None:

@@ -83,6 +83,11 @@ def keys_of(config: SharedConfig) -> list[Key]:
     return found
 
 
+def asked_columns(configs: Iterable[SharedConfig]) -> list[str]:
+    """The columns that runs ask for, whether or not they are there yet."""
+    return list(dict.fromkeys(key.column for config in configs for key in keys_of(config)))
+
+
 def _shares(config: SharedConfig, key: Key) -> list[Key]:
     """The key for each data set and share of labels that a run asks for; just itself where the protocol has none."""
     if not transfers(key.protocol):

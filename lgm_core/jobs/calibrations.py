@@ -30,7 +30,7 @@ from lgm_core.runs.misfits import NUMBER, misfits
 _PATIENCE = 600  # seconds
 _MEASURED = {
     "views": [NUMBER], "seconds": [NUMBER], "bytes": [NUMBER], "forward_seconds": NUMBER, "device": str,
-    "judges?": dict,
+    "judges?": dict, "row_seconds?": NUMBER,
 }  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def measured_here(config: RunConfig, data: DataSize, places: Places) -> Measured
     return Measured(
         views=tuple(found["views"]), seconds=tuple(found["seconds"]), bytes=tuple(found["bytes"]),
         forward_seconds=found["forward_seconds"], device=found["device"], judges=found.get("judges", {}),
+        row_seconds=found.get("row_seconds", 0.0),
     )  # fmt: skip
 
 

@@ -33,14 +33,18 @@ def steps_within(config: RunConfig, minutes: float, places: Places, said: Callab
     _, why = result_or_why(lambda: validate(replace(config, steps=steps)), but=ConfigError)
     if why or beside + guess.seconds_per_step > 60 * minutes:
         raise UserError(
-            f"{minutes:g} minutes is too short: features and judges take {beside:.0f} s, a step "
+            f"{_in_words(minutes)} is too short: features and judges take {beside:.0f} s, a step "
             f"{guess.seconds_per_step:.3g} s{f'; with {steps} steps: {why}' if why else ''}. Give more --minutes"
         )
     said(
         f"{steps} steps of {guess.seconds_per_step:.3g} s, and {beside:.0f} s for features and judges: about "
-        f"{minutes:g} minutes on {guess.device}"
+        f"{_in_words(minutes)} on {guess.device}"
     )
     return steps
+
+
+def _in_words(minutes: float) -> str:
+    return f"{minutes:g} minute{'' if minutes == 1 else 's'}"
 
 
 def _estimate(config: RunConfig, places: Places, said: Callable[[str], object]) -> Estimate:

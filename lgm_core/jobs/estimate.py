@@ -64,7 +64,7 @@ def estimate(config: RunConfig, places: Places) -> Estimate | None:
     """The estimate from similar runs on this machine, else from an earlier calibration; None without either."""
     if config.kind != "distill":
         return None
-    method, data, room = _estimator(config), data_size(config), _room(config)
+    method, data, room = _estimator(config), data_size(config), _room(config, places)
     runs = _past_runs(config, method, places)
     if runs:
         past = [one for _, one in runs]
@@ -82,7 +82,7 @@ def calibrate(config: RunConfig, places: Places, said: Callable[[str], object] =
     Raises `UserError` where the device is busy, or where the steps fail; weights that are not here are not fetched.
     `said` is told how far it is, a line such as "measuring:  40%| 4/10".
     """
-    data, room = data_size(config), _room(config)
+    data, room = data_size(config), _room(config, places)
     found = run_calibration(config, data, places, said)
     return _from_measured(config, _estimator(config), data, room, found)
 
@@ -115,9 +115,9 @@ def _estimator(config: RunConfig) -> ModuleType:
     return import_module(method_of(config).estimate)
 
 
-def _room(config: RunConfig) -> Room:
+def _room(config: RunConfig, places: Places) -> Room:
     slot = wanted_slots(config.device.device)[0]
-    return Room(kind=slot.partition("-")[0], free=free_memory(slot))
+    return Room(kind=slot.partition("-")[0], free=free_memory(slot), cache=places.cache)
 
 
 def _past_runs(config: RunConfig, method: ModuleType, places: Places) -> list[tuple[RunFolder, Past]]:

@@ -24,7 +24,7 @@ from lgm_core.base.files import replacing
 from lgm_core.base.names import load
 from lgm_core.base.places import Places
 from lgm_core.base.seals import UNSEALED, require_whole, seal
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, named_in_full
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import method_of, own_settings
 from lgm_core.presets import change
@@ -44,10 +44,12 @@ def prepare_fork(run: RunFolder, step: int, changes: Mapping[str, Any], here: Pl
     `ConfigError` for wrong changes.
     """
     if step < 0:
-        raise UserError(f"before its first step the run {run.id!r} has nothing to take over; start it by a new --name")
+        raise UserError(
+            f"before its first step the run {run.id!r} has nothing to take over; start it again under a new --name"
+        )
     before, wanted = run.config(), _wanted(run, changes)
     checkpointed = _checkpoint_step(run)
-    exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(before)
+    exact = checkpointed in (step, step + 1) and _shape(wanted) == _shape(named_in_full(before))
     if exact and (why := run.why_not_resumed()):
         raise UserError(f"{why}. A fork from an earlier frame takes only the images, with today's settings")
     if exact and checkpointed is not None:

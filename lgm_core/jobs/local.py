@@ -5,11 +5,13 @@
 >>> resume(run)
 """
 
+import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,7 +23,7 @@ from lgm_core.base.places import Places, places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.jobs.attendance import attend
 from lgm_core.jobs.forking import prepare_forks
-from lgm_core.jobs.slots import takes_all, wanted_slots, who_holds
+from lgm_core.jobs.slots import require_device, takes_all, wanted_slots, who_holds
 from lgm_core.jobs.tickets import new_ticket, unfinished_sources, waiting_tickets, withdraw, write_ticket
 from lgm_core.runs.heart import Heart
 from lgm_core.runs.limits import require_place
@@ -40,6 +42,7 @@ def submit(config: RunConfig, here: Places, *, first: bool = False) -> RunFolder
     Where it is there already and `config` asks for further judges, a run that judges it further is submitted too.
     Raises `ConfigError` for wrong values.
     """
+    require_device(config.device.device)
     return _with_workers(start_all(config, here), here, first)
 
 
@@ -199,11 +202,41 @@ def _queue(run: RunFolder, here: Places, first: bool = False) -> None:
 def mark_queued(run: RunFolder, ticket: str, cluster: str = "") -> None:
     """Write that the run waits for its turn, by the ticket of that name. What was asked of an earlier worker ends."""
     withdraw(run)  # where its status was damaged, nobody knew that it waits
+    _write_queued(run, heartbeat=time.time(), pid=0, ticket=ticket, cluster=cluster)
+
+
+@contextmanager
+def planned(runs: Sequence[RunFolder]) -> Iterator[Callable[[RunFolder], bool]]:
+    """Around doing these runs one after another in this process: they are "queued" until their turn comes.
+
+    Yields what tells whether a run is left to this process: not where somebody has paused or stopped it meanwhile.
+    Those that are not begun at the end are "stopped", also where this process is killed (`read_status`). Runs that are
+    done, or that a worker does or waits with, are left as they are.
+    """
+    mine = {}
+    for run in runs:
+        status = run.status()
+        if not is_done(run) and not run.has_writer() and not (status.active and status.heartbeat):
+            _write_queued(run, heartbeat=0.0, pid=os.getpid(), ticket="", cluster="")
+            mine[run.id] = run
+
+    def is_left(run: RunFolder) -> bool:
+        status = run.status()
+        return run.id not in mine or (status.state, status.heartbeat, status.pid) == ("queued", 0.0, os.getpid())
+
+    try:
+        yield is_left
+    finally:
+        for run in mine.values():
+            if is_left(run):
+                stop(run)
+
+
+def _write_queued(run: RunFolder, **values: Any) -> None:
     run.ask("resume")
-    now, before = time.time(), run.status()
-    notes = set_aside_status(run.status_file)
+    before, notes = run.status(), set_aside_status(run.status_file)
     status = replace(
-        before, state="queued", heartbeat=now, started=now, pid=0, host=platform.node(), ticket=ticket, phase="",
-        error="", notes=(*before.notes, *notes), cluster=cluster,
+        before, state="queued", started=0.0, spent=before.seconds, host=platform.node(), phase="", error="",
+        notes=(*before.notes, *notes), **values,
     )  # fmt: skip
     write_json(run.status_file, asdict(status))

@@ -13,7 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from lgm_core.base.errors import ConfigError
 from lgm_core.base.locks import is_held, take
+
+_AMD = Path("/dev/kfd")
 
 
 def device_slots() -> list[str]:
@@ -32,6 +35,16 @@ def wanted_slots(device: str) -> list[str]:
     if kind == "cpu" or slots == ["cpu-0"]:
         return ["cpu-0"]
     return [slots[int(index)]] if index.isdigit() and int(index) < len(slots) else slots
+
+
+def require_device(device: str) -> None:
+    """Raise `ConfigError` for a CUDA device that this machine surely lacks. With an AMD GPU, the worker tells."""
+    kind, _, index = device.partition(":")
+    count = sum(slot.startswith("cuda") for slot in device_slots()) if kind == "cuda" else 0
+    if kind == "cuda" and (not index or index.isdigit()) and int(index or 0) >= count and not _AMD.exists():
+        raise ConfigError(
+            f"device {device!r} was requested, but this machine has {count} CUDA devices; use device.device=cpu"
+        )
 
 
 def takes_all(device: str) -> bool:

@@ -15,7 +15,7 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
-from lgm_core.base.real_settings import BaselineConfig
+from lgm_core.base.real_settings import BY_ACCURACY, BaselineConfig
 from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
 from lgm_core.jobs.sending import ClusterFlags
@@ -33,7 +33,9 @@ class StudyFlags(ClusterFlags):
     baselines: bool = knob(True, "add random and all real images; on frozen backbones also centroids and neighbours")
     ablate: bool = knob(False, "also distil without each part of the method, one after another (the paper's ablations)")
     rivals: bool = knob(
-        False, "add the strongest choices of real images: the best of 200 draws, and a greedy one, by what distils"
+        False,
+        "add the strongest choices of real images: best of 200 draws, a greedy one, and, of several images per class, "
+        "herding and k-centres, by the backbones that distil",
     )
 
 
@@ -41,10 +43,10 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     """The runs of a study, in an order in which every run finds its source finished. `base.name` names the study.
 
     One distillation per backbone and seed, `draws` random choices, each frozen evaluating backbone's centroids, the
-    rivals of each seed, the neighbours of each distilled set, and the full data. Everything is evaluated on
-    `base.evaluate_on` (default: all of `distil_with`). The neighbours are those in the backbone that the set was
-    distilled with, or, of a set that a network was trained on from scratch, those in each frozen evaluating backbone.
-    Settings that say how several networks are joined are left out for the sets of one.
+    rivals (those chosen by accuracy once per seed), the neighbours of each distilled set, and the full data. Everything
+    is evaluated on `base.evaluate_on` (default: all of `distil_with`). The neighbours are those in the backbone that
+    the set was distilled with, or, of a set that a network was trained on from scratch, those in each frozen evaluating
+    backbone. Settings that say how several networks are joined are left out for the sets of one.
     """
     flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
     if not study:
@@ -89,8 +91,11 @@ def _baselines(base: RunConfig, flags: StudyFlags, distilled: list[RunConfig]) -
     together = [name for name in dict.fromkeys(config.backbone for config in distilled) if not is_student(name)]
     for backbone in (name for name in together if len(taken_apart(name)) > 1):
         plan.append(_baseline(chosen, "centroids", backbone=backbone, name=_name(study, "centroids", backbone)))
-    seeds = range(base.seed, base.seed + flags.seeds)
-    for backbone, choice, seed in product(together if flags.rivals else (), ("best-random", "greedy"), seeds):
+    rivalled, seeds = together if flags.rivals else [], range(base.seed, base.seed + flags.seeds)
+    several = ("herding", "k-centres") if base.images_per_class > 1 else ()  # of one image the same as the centroids
+    for backbone, choice in product(rivalled, several):
+        plan.append(_baseline(chosen, choice, backbone=backbone, name=_name(study, choice, backbone)))
+    for backbone, choice, seed in product(rivalled, BY_ACCURACY, seeds):
         name = _name(study, choice, backbone, *_further(seed, base))
         plan.append(_baseline(chosen, choice, backbone=backbone, seed=seed, name=name))
     for config in distilled:

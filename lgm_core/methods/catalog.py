@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_type_hints
 
+from lgm_core.base.method_settings import MethodSettings
 from lgm_core.base.names import require_known
-from lgm_core.base.settings import MethodSettings, SharedConfig
+from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.lgm import presets as lgm_presets
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
 from lgm_core.methods.mkdt import presets as mkdt_presets
@@ -129,8 +130,7 @@ _RCIG = Method(
     presets=rcig_presets.PRESETS,
     preset_words=rcig_presets.WORDS,
     default_preset="rcig_digits",
-    networks="student",
-    noun="network",
+    networks="student", noun="network",
     judged="Each is trained on the images from scratch, or a linear head on a frozen backbone whose name is typed in, "
     "and tested on real images; `:augmented` trains on augmented images",
     exports="labels",
@@ -155,7 +155,7 @@ _RCIG = Method(
     by=" by RCIG",
     importer="lgm_core.methods.rcig.published:imported",
     page_part="pages.parts.methods.rcig:show",
-    report_part="lgm_core.methods.rcig.learned:label_table",
+    report_part="lgm_core.methods.rcig.learned:label_tables",
     card_words=(
         "  and what networks are trained on: `pixels` [N, K, S, S], the images as they are seen after the transform;",
         "  `targets` [N, C], the learned labels; `log_temperature`, learned beside them",
@@ -174,8 +174,7 @@ _MKDT = Method(
     presets=mkdt_presets.PRESETS,
     preset_words=mkdt_presets.WORDS,
     default_preset="mkdt_preview",
-    networks="student",
-    noun="network",
+    networks="student", noun="network",
     judged="Each is pre-trained on the images with their targets; then a linear head is trained on few labelled real "
     "images and tested on others",
     exports="targets",
@@ -201,7 +200,7 @@ _MKDT = Method(
     importer="lgm_core.methods.mkdt.imported_sets:imported",
     published="lgm_core.methods.mkdt.imported_sets:published_set",
     page_part="pages.parts.methods.mkdt:show",
-    report_part="lgm_core.methods.mkdt.told:matching_table",
+    report_part="lgm_core.methods.mkdt.told:report_tables",
     card_words=(
         "  and what networks are pre-trained on: `pixels` [N, K, S, S], the images with standardised channels;",
         "  `targets` [N, D], vectors to regress to; `rate`, the step size that they were learned with",

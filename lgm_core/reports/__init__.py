@@ -1,7 +1,10 @@
 """Reports, tables, films and exports of runs. Needs no torch.
 
 summary   results of many runs as one table
+labels    what made a set of images, in words, and what tells it from others of these words
+unfinished which runs of a study have no result yet
 unseen    the worst judge that took no part; `budget`: what the images cost
+balance   how many images a set has of each class
 matrix    a study as a matrix, with every cell's state
 disagreement  where backbones disagree, as an align run found it
 comparison_page  the same as sections of a report

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 
-from lgm_core.base.real_settings import WITHOUT_IMAGES
 from lgm_core.base.remembered import Remembered
-from lgm_core.methods.catalog import known_method, own_settings
+from lgm_core.config import RunConfig
+from lgm_core.methods.catalog import METHODS, known_method, own_settings
 from lgm_core.reports.unseen import took_part
 from lgm_core.runs.store import RunFolder
 
@@ -42,16 +42,32 @@ def budget_of(run: RunFolder, images: int) -> Budget:
     config = run.config()
     networks = len(took_part(config))
     if config.kind != "distill":
-        whole = bool(networks) or config.baseline.choice in WITHOUT_IMAGES
-        labels = "all training labels" if whole else "only their own labels"
-        return Budget(seconds=0.0, seen=0, networks=networks, labels=labels)
+        return Budget(seconds=0.0, seen=0, networks=networks, labels=_labels_of_choice(config, bool(networks)))
     steps, row = config.steps - config.fork_step, known_method(config)
     return Budget(
         seconds=steps * (_STEP_SECONDS.of(run.metrics_file) if run.metrics_file.exists() else 0.0),
         seen=round(steps * own_settings(config).views_of_a_step(images, len(config.networks()))) if row else 0,
         networks=networks,
-        labels="all training labels",
+        labels=own_settings(config).labels_used() if row else "all training labels",
     )
+
+
+def budget_sentence(run: RunFolder) -> str:
+    """The budget of the set that a run made or chose and that was judged, as a sentence; "" for other runs."""
+    reports = run.eval_reports() if run.config().kind in ("distill", "baseline") else []
+    if not reports:
+        return ""
+    return f"Their budget: {budget_of(run, max(report['train_images'] for report in reports)).words}."
+
+
+def _labels_of_choice(config: RunConfig, looked: bool) -> str:
+    """Whose labels a choice of real images used; `looked`: through networks."""
+    choice = config.baseline.choice
+    if choice == "high-loss" and config.method in METHODS:
+        return own_settings(config).labels_used(chosen=True)
+    if choice == "none":
+        return "no labels"
+    return "all training labels" if looked or choice == "full" else "only their own labels"
 
 
 def budget_of_several(runs: Iterable[RunFolder], images: int) -> Budget | None:

@@ -23,9 +23,11 @@ from lgm_core.config import RunConfig, is_contrast
 from lgm_core.datasets import catalog as datasets
 from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.methods.catalog import known_method
+from lgm_core.reports.balance import per_class_words
 from lgm_core.reports.command import command_of_run
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.pictures import class_names, labels, pictures
-from lgm_core.reports.summary import judge_words, row_label, top1_words
+from lgm_core.reports.summary import judge_words, top1_words
 from lgm_core.reports.used_weights import WEIGHTS, weights_rows
 from lgm_core.runs.damage import problems_in
 from lgm_core.runs.store import RunFolder
@@ -89,7 +91,8 @@ def card(run: RunFolder, evaluations: Sequence[RunFolder] = ()) -> str:
         [
             f"# {cell(run.id)}",
             "",
-            f"{len(owners)} images of {len(set(owners))} classes of {cell(config.dataset)}: {cell(row_label(config))}.",
+            f"{len(owners)} images of {len(set(owners))} classes of {cell(config.dataset)}, "
+            f"{per_class_words(run)} of each: {cell(row_label(config))}.",
             "",
             f"Classes: {cell(names)}",
             "",

@@ -210,8 +210,8 @@ def evidence(group: dict[str, Any], near: str, far: str) -> str:
     """What tells that `near` holds a group together and `far` tears it apart; both as they are to be named."""
     others = len(group["members"]) - 1
     return (
-        f"{100 * group['kept_near']:.0f} % of their {others} nearest images are members in {near}, "
-        f"{100 * group['kept_far']:.0f} % in {far}; to one of them another is typically image {group['rank_near']:.0f} "
+        f"{100 * group['kept_near']:.0f} % of their {others} nearest images are in the group in {near}, "
+        f"{100 * group['kept_far']:.0f} % in {far}; typical rank of another member {group['rank_near']:.0f} "
         f"and {group['rank_far']:.0f}; mean cosine {group['cosine_near']:.2f} and {group['cosine_far']:.2f}"
     )
 

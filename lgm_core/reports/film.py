@@ -23,6 +23,7 @@ from lgm_core.base.names import require_known
 from lgm_core.base.places import Places, places
 from lgm_core.reports.live_curves import live_keys, live_points
 from lgm_core.reports.pictures import class_names
+from lgm_core.reports.unseen import took_part
 from lgm_core.runs.frames import open_frame, tiles_of
 from lgm_core.runs.store import RunFolder
 
@@ -100,7 +101,7 @@ def draw_frames(
 ) -> Iterator[Image.Image]:
     """Each frame under a line that says which run, which step, and how good it was then."""
     config, names, lines = run.config(), class_names(run), run.metrics()
-    title = f"{config.dataset} · {config.backbone}"
+    title = " · ".join([config.dataset, *([config.backbone] if took_part(config) else [])])
     count = len(names) * config.images_per_class or frames[0]["columns"] * frames[0]["rows"]
     grid = grid_of(count, frames[0]["side"], widest)
     for place, frame in enumerate(frames, start=1):

@@ -18,7 +18,8 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of, protocol_of
 from lgm_core.methods.catalog import known_method
-from lgm_core.reports.summary import CHOICES, Cell, Row, Table, choice_of, result_table, row_label, row_of
+from lgm_core.reports.labels import Labels, choice_of
+from lgm_core.reports.summary import CHOICES, Cell, Row, Table, result_table, row_of
 from lgm_core.reports.unseen import tells_unseen
 from lgm_core.runs.store import RunFolder
 
@@ -75,16 +76,16 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
     """The matrix of these runs; `backbones`: columns and distilled rows to show even where nothing is known of them."""
     runs = [run for run in runs if config_of(run).kind in ("distill", "baseline", "evaluate")]
     configs = {run.id: config_of(run) for run in runs}
-    found = result_table(runs, configs)
+    found, labels = result_table(runs, configs), Labels(configs)
     rows = {row.label: row for row in found.rows}
     waiting: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for run in runs:
         state = run.status().state
         for key in keys_of(configs[run.id]):
-            row = row_of(configs[run.id], configs, key)
+            row = row_of(configs[run.id], configs, key, labels)
             rows.setdefault(row.label, row)
             waiting.setdefault((row.label, key.column), []).append((state, run.id))
-    for row in (*_unjudged(configs), *_wanted(configs, backbones)):
+    for row in (*_unjudged(configs, labels), *_wanted(configs, backbones, labels)):
         rows.setdefault(row.label, row)
     columns = _columns(found, configs, backbones)
     slots = {
@@ -110,10 +111,10 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
         return []
     names = tuple(dict.fromkeys(map(network_of, columns)))
     protocols = tuple(dict.fromkeys(map(protocol_of, columns)))
+    configs = {run.id: config_of(run) for run in runs}
+    labels = Labels(configs)
     found = [
-        (run.id, config)
-        for run in runs
-        if (config := config_of(run)).kind != "evaluate" and row_label(config) == row.label
+        (run, config) for run, config in configs.items() if config.kind != "evaluate" and labels.of(config) == row.label
     ]
     model = next((config for _, config in found), None)
     if model is not None and row.choice == "full":
@@ -124,7 +125,7 @@ def fillings(runs: Sequence[RunFolder], row: Row, columns: Sequence[str]) -> lis
     if model is not None:
         asked = [replace(config, kind="evaluate", source=run, name="") for run, config in found]
         return [replace(config, evaluate_on=names, protocol=protocols) for config in asked]
-    model = _model([config_of(run) for run in runs])
+    model = _model(configs.values())
     if model is None:
         return []
     return [replace(model, backbone=row.backbone, evaluate_on=names, protocol=protocols, name="")]
@@ -158,21 +159,21 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, flo
     return r, math.tanh(z - error), math.tanh(z + error)
 
 
-def _unjudged(configs: dict[str, RunConfig]) -> list[Row]:
+def _unjudged(configs: dict[str, RunConfig], labels: Labels) -> list[Row]:
     """A row for each set that no evaluation was asked for."""
     made = [config for config in configs.values() if config.kind != "evaluate" and not config.evaluate_on]
     return [
-        Row(label=row_label(config), images=0, cells={}, choice=choice_of(config), backbone=config.backbone)
+        Row(label=labels.of(config), images=0, cells={}, choice=choice_of(config), backbone=config.backbone)
         for config in made
     ]
 
 
-def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str]) -> list[Row]:
+def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str], labels: Labels) -> list[Row]:
     model = _model(configs.values())
     if model is None:
         return []
     made = [config for name in backbones if _can_be_made(config := replace(model, backbone=name))]
-    return [Row(label=row_label(config), images=0, cells={}, backbone=config.backbone) for config in made]
+    return [Row(label=labels.of(config), images=0, cells={}, backbone=config.backbone) for config in made]
 
 
 def _can_be_made(config: RunConfig) -> bool:

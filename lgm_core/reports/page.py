@@ -13,17 +13,21 @@ from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.errors import result_or_why
 from lgm_core.base.names import load
-from lgm_core.evaluation.protocol import column_of, judged_by, spread_over, what_is_unlike
+from lgm_core.evaluation.protocol import asked_columns, column_of, judged_by, spread_over, what_is_unlike
 from lgm_core.methods.catalog import known_method
+from lgm_core.reports.balance import per_class_words
+from lgm_core.reports.budget import budget_sentence
 from lgm_core.reports.comparison_page import comparison_sections
 from lgm_core.reports.confusion import shares, titles_of, worst_classes
 from lgm_core.reports.findings import tables
+from lgm_core.reports.labels import choice_of, row_label
 from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
 from lgm_core.reports.result_tables import result_tables, sides
-from lgm_core.reports.summary import LOWER_BOUND, choice_of, judge_words, loss_words, row_label, tested_on, top1_words
+from lgm_core.reports.summary import LOWER_BOUND, judge_words, loss_words, tested_on, top1_words
+from lgm_core.reports.unfinished import unfinished_words
 from lgm_core.reports.unseen import own_report
 from lgm_core.runs.example import WORDS
 from lgm_core.runs.store import RunFolder
@@ -39,7 +43,8 @@ def run_report(run: RunFolder, others: Sequence[RunFolder] = (), *, home: str = 
     body = _head(run.id, f"{config.dataset}, {row_label(config)}", [run]) + _facts(run)
     images = "" if config.kind in INSTRUMENTS else _pictures(run)
     body += f"<article>{images}{section('Time-lapse', _player(run))}{section('Curves', _curves(run))}</article>"
-    body += section("Accuracy", _problems(others) + _accuracies(judged), _note(judged)) + sides(judged)
+    note = f"{_note(judged)} {budget_sentence(run)}".strip()
+    body += section("Accuracy", _problems(others) + _accuracies(judged), note) + sides(judged)
     body += _classes(run) + _of_method(run) + comparison_sections(run) + _found(judged)
     return page(f"{run.id}: report", body + origin([run]), home=home)
 
@@ -48,7 +53,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
     """The report of a study: its matrix, then the pictures, time-lapse and curves of each distillation."""
     body = (
         _head(name, f"a study of {len(runs)} runs", runs)
-        + section("Distilled with, evaluated on", _problems(runs) + result_tables(runs), _note(runs))
+        + section("Distilled with, evaluated on", _left(runs) + _problems(runs) + result_tables(runs), _note(runs))
         + sides(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]
@@ -61,9 +66,15 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
     return page(f"{name}: report", body + origin(runs), home=home)
 
 
+def _left(runs: Sequence[RunFolder]) -> str:
+    words = unfinished_words(runs)
+    return f'<p class="note">When this was written, {escape(words)}.</p>' if words else ""
+
+
 def _note(runs: Sequence[RunFolder]) -> str:
     """A sentence on what the accuracies of these runs measure, and on what cannot be compared among them."""
-    judges = {column_of(report) for run in runs for report in run.eval_reports()}
+    found = {column_of(report) for run in runs for report in run.eval_reports()}
+    judges = found or asked_columns(run.config() for run in runs)
     full = any(choice_of(run.config()) == "full" for run in runs)
     words = f"Top-1 accuracy on real test images of {judged_by(judges)}, given nothing but the images named; mean ± "
     words += f"standard deviation over {spread_over(judges)}."
@@ -92,7 +103,7 @@ def _facts(run: RunFolder) -> str:
         facts = [(f"top-1 on {judge_words(own)}", f"{top1_words(own)} %"), *facts]
         if own["worst_group"] is not None:
             facts.append((f"worst group on {column_of(own)}", f"{100 * own['worst_group']:.1f} %"))
-    facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", str(config.images_per_class))]
+    facts += [("images", str(len(labels(run)) or "none yet")), ("images per class", per_class_words(run))]
     shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for name, value in facts)
     error = f'<p class="error">{escape(status.error)}</p>' if status.error else ""
     return f'{error}{_problems([run])}<div class="facts">{shown}</div>'
@@ -204,11 +215,8 @@ def _of_method(run: RunFolder) -> str:
     config = run.config()
     row = known_method(config)
     part = row.report_part if row else ""
-    found = load(part)(run.details(), class_names(run), labels(run)) if part else None
-    if found is None:
-        return ""
-    title, headings, rows, note = found
-    return section(title, heat_table(headings, rows), note)
+    found = load(part)(run.details(), run.metrics(), class_names(run), labels(run)) if part else []
+    return "".join(section(title, heat_table(headings, rows), note) for title, headings, rows, note in found)
 
 
 def _found(runs: Sequence[RunFolder]) -> str:

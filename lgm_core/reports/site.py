@@ -14,10 +14,12 @@ from PIL import Image
 
 from lgm_core.base.errors import result_or_why
 from lgm_core.reports.card import plain, zipped
+from lgm_core.reports.labels import row_label
 from lgm_core.reports.markup import page
 from lgm_core.reports.page import run_report, study_report
 from lgm_core.reports.pictures import as_bytes, frame, pictures
-from lgm_core.reports.summary import judge_words, row_label, top1_words
+from lgm_core.reports.summary import judge_words, top1_words
+from lgm_core.reports.unseen import reports_of
 from lgm_core.runs.store import RunFolder, RunStore
 
 TITLE = "Distilled data sets"
@@ -39,7 +41,8 @@ def write_site(runs: Sequence[RunFolder], folder: Path, *, title: str = TITLE) -
         cards.append(_card(run, name, cover is not None))
     links = []
     for study in dict.fromkeys(run.config().study for run in runs if run.config().study):
-        members = [run for run in runs if run.config().study == study]
+        own, store = {run.id for run in runs if run.config().study == study}, RunStore(runs[0].path.parent)
+        members = [run for run in store.study(study) if {run.id, store.facts(run.id).source} & own]
         file = f"study-{plain(study)}.html"
         (folder / file).write_text(study_report(study, members, home="index.html"))
         links.append(f'<a href="{escape(file)}">{escape(study)}</a>')
@@ -69,7 +72,7 @@ def _cover(run: RunFolder) -> bytes | None:
 
 
 def _card(run: RunFolder, name: str, covered: bool) -> str:
-    config, reports = run.config(), run.eval_reports()
+    config, reports = run.config(), reports_of(run)
     scores = ", ".join(f"top-1 {top1_words(report)} % on {judge_words(report)}" for report in reports[:3])
     image = f'<img src="covers/{escape(name)}.webp" alt="" loading="lazy">' if covered else ""
     said = f"{'An example. ' if run.is_example() else ''}{escape(config.dataset)}: {escape(row_label(config))}"

@@ -7,17 +7,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from lgm_core.config import RunConfig, is_contrast
+from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
 from lgm_core.methods.catalog import METHODS
 from lgm_core.reports.budget import Budget, budget_of_several
+from lgm_core.reports.labels import Labels, choice_of
 from lgm_core.reports.unseen import Unseen, comparable_judges, worst_unseen
 from lgm_core.runs.store import RunFolder
+
+_Judged = dict[str, tuple[str, dict[str, Any]]]  # by the run that made a set: the run that judged it last, its report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,59 +56,57 @@ class Table:
 
 
 def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None = None) -> Table:
-    """One row per way of making images, runs that differ in nothing but the seed together; columns in order of use.
+    """One row per way of making images, runs that differ in nothing but the seed (and in what cannot change the images)
+    together; columns in order of use.
 
-    An evaluation with settings other than those of the run that made the images has a row of its own.
-
-    `sources`: configs that are known already, such as those of runs outside `runs` that evaluate runs look at.
+    An evaluation with settings other than those of the run that made the images has a row of its own. A set that was
+    judged several times in one column counts once, by the newest of these: no spread is over judgements of one set.
+    `runs`: oldest first. `sources`: configs that are known already, such as those of runs outside `runs` that evaluate
+    runs look at.
     """
     runs = list(runs)
-    known = dict(sources or {})
-    configs = known | {run.id: known.get(run.id) or run.config() for run in runs}
-    named = {run.id: run for run in runs}
-    reports: dict[str, dict[str, list[tuple[str, dict[str, Any]]]]] = {}
-    order: dict[str, tuple[int, str]] = {}
+    known, named = dict(sources or {}), {run.id: run for run in runs}
+    configs = known | {name: known.get(name) or run.config() for name, run in named.items()}
+    labels = Labels(configs)
+    reports: dict[str, dict[str, _Judged]] = {}
     origin: dict[str, Row] = {}
     makers: dict[str, RunConfig] = {}
     for run in runs:
         config = configs[run.id]
         for report in run.eval_reports():
             key = key_of_report(report, config)
-            row = row_of(config, configs, key)
-            order.setdefault(row.label, (CHOICES.index(row.choice), row.label))
+            row = row_of(config, configs, key, labels)
             origin.setdefault(row.label, row)
-            makers.setdefault(row.label, configs.get(config.source, config) if config.kind == "evaluate" else config)
-            reports.setdefault(row.label, {}).setdefault(key.column, []).append((run.id, report))
+            made = config.source if config.kind == "evaluate" else run.id
+            makers.setdefault(row.label, configs.get(made, config))
+            reports.setdefault(row.label, {}).setdefault(key.column, {})[made] = run.id, report
     columns = tuple(dict.fromkeys(key.column for config in configs.values() for key in keys_of(config)))
     found = {name for cells in reports.values() for name in cells}
     columns += tuple(sorted(found - set(columns)))
     columns, rows = tuple(name for name in columns if name in found), []
     judges = comparable_judges(columns)
-    for label in sorted(reports, key=lambda label: order[label]):
-        images = max(report["train_images"] for cell in reports[label].values() for _, report in cell)
-        cells = {name: _cell(found) for name, found in reports[label].items()}
-        sets = _by_set(reports[label], judges, configs)
+    for label in sorted(reports, key=lambda label: (CHOICES.index(origin[label].choice), label)):
+        images = max(report["train_images"] for cell in reports[label].values() for _, report in cell.values())
+        cells = {name: _cell([*found.values()]) for name, found in reports[label].items()}
+        sets = _by_set(reports[label], judges)
         unseen = worst_unseen(makers[label], sets.values(), [*judges.values()])
         budget = budget_of_several((named[run] for run in sets if run in named), images)
         rows.append(replace(origin[label], images=images, cells=cells, unseen=unseen, budget=budget))
     return Table(columns=columns, rows=tuple(rows))
 
 
-def _by_set(
-    cells: Mapping[str, list[tuple[str, dict[str, Any]]]], judges: Mapping[str, str], configs: Mapping[str, RunConfig]
-) -> dict[str, dict[str, float]]:
+def _by_set(cells: Mapping[str, _Judged], judges: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """The accuracies of a row by the run that made the images, then by judge; `judges`: columns and their networks."""
     found: dict[str, dict[str, float]] = {}
     for column, reports in cells.items():
-        for run, report in reports:
-            made = configs[run].source if configs[run].kind == "evaluate" else run
+        for made, (_, report) in reports.items():
             of_set = found.setdefault(made, {})
             if column in judges:
                 of_set[judges[column]] = report["top1"]
     return found
 
 
-def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key) -> Row:
+def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key, labels: Labels) -> Row:
     """The row of one evaluation in a run, without cells; `configs`: by run, for the sources of evaluate runs."""
     made = configs.get(config.source, config) if config.kind == "evaluate" else config
     usual = made
@@ -114,50 +114,11 @@ def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key) -> Row
         usual = next((one for one in configs.values() if one.kind != "evaluate" and _transferred(one)), made)
     judged = judged_otherwise(key, usual) if config.kind == "evaluate" else ""
     choice = choice_of(made)
-    return Row(label=row_label(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
+    return Row(label=labels.of(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
 
 
 def _transferred(config: RunConfig) -> bool:
     return any(transfers(key.protocol) for key in keys_of(config))
-
-
-def choice_of(config: RunConfig) -> str:
-    """What made the images: "distill", or the way in which real ones were chosen."""
-    return config.baseline.choice if config.kind == "baseline" else "distill"
-
-
-def row_label(config: RunConfig) -> str:
-    """What made the images, in words; equal for runs that differ in the seed alone."""
-    per_class = f", {config.images_per_class} per class" if config.images_per_class > 1 else ""
-    together = (" against " if is_contrast(config) else " + ").join(config.networks())
-    if config.kind == "baseline":
-        return {
-            "random": f"random real images{per_class}",
-            "centroids": f"centroids of {together}{per_class}",
-            "neighbours": f"neighbours of {_whose(config)}, in {together}{per_class}",
-            "herding": f"herding in {together}{per_class}",
-            "k-centres": f"k-centres of {together}{per_class}",
-            "best-random": f"best of random, by {together}{per_class}",
-            "greedy": f"greedy choice by {together}{per_class}",
-            "high-loss": f"hardest real images{per_class}",
-            "indices": f"real images of {Path(config.baseline.indices).name}",
-            "full": "all real images",
-            "none": "no pre-training",
-            "given": f"images of {config.name or config.baseline.folder}",
-            "imported": f"published set {config.name or Path(config.baseline.folder).name}",
-        }[config.baseline.choice]
-    method = METHODS[config.method].by if config.method in METHODS else f" by {config.method}"
-    preset = "" if config.preset == "standard" else f" ({config.preset})"
-    forked = config.kind == "distill" and config.source
-    fork = f", fork of {config.source} after step {config.fork_step}" if forked else ""
-    variant = f", {config.variant}" if config.variant else ""
-    return f"distilled{method} with {together}{preset}{variant}{per_class}{fork}"
-
-
-def _whose(config: RunConfig) -> str:
-    """The set whose neighbours were chosen: named by its run if its network has no features to say it by."""
-    row = METHODS.get(config.method)
-    return "the distilled" if row and row.networks == "frozen" else config.source
 
 
 def tested_on(runs: Iterable[RunFolder]) -> str:

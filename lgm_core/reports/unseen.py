@@ -36,9 +36,20 @@ class Unseen:
 def took_part(config: RunConfig) -> tuple[str, ...]:
     """The networks that a run's images were learned in, or chosen by; () where none had a say."""
     choice = config.baseline.choice if config.kind == "baseline" else ""
-    if choice and choice not in (*BY_FEATURES, "imported", "high-loss"):
-        return ()
-    return config.networks()
+    return config.networks() if by_networks(choice) else ()
+
+
+def by_networks(choice: str) -> bool:
+    """Have networks a say in a choice of real images? In learned ones, "", they do."""
+    return choice in ("", *BY_FEATURES, "imported", "high-loss")
+
+
+def idle_settings(config: RunConfig) -> set[str]:
+    """The settings of a run that say nothing of its images: steps of random photographs, the backbone of a folder."""
+    if config.kind != "baseline":
+        return set()
+    made = set() if config.baseline.choice in ("imported", "high-loss") else {"method", "preset"}
+    return {"steps", "fork_step"} | made | (set() if took_part(config) else {"backbone"})
 
 
 def comparable_judges(columns: Iterable[str]) -> dict[str, str]:
@@ -78,21 +89,37 @@ def tells_unseen(rows: Iterable[Any]) -> bool:
 
 
 def own_report(run: RunFolder) -> dict[str, Any] | None:
-    """The report that a run is known by; None without any.
+    """The report that a run is known by, the first of `reports_of`; None without any."""
+    return next(iter(reports_of(run)), None)
 
-    That of the network that it was made with, else its first one. A set learned in several networks is known by the
-    worst of those that took no part, where there are any.
+
+def reports_of(run: RunFolder) -> list[dict[str, Any]]:
+    """The reports of a run: the one that it is known by, then the others, in the order in which it asks for protocols.
+
+    It is known by that of the network that it was made with, else by that of another one: by the protocol that is usual
+    for this network, or else the first that the run asks for. A set learned in several networks is known by the worst
+    of those that took no part, where there are any.
     """
-    reports = run.eval_reports()
-    if not reports:
-        return None
-    names = run.config().networks()
+    found = run.eval_reports()
+    if not found:
+        return []  # its config is not read: of ten thousand runs that would take ten seconds
+    config = run.config()
+    asked = {name: place for place, name in enumerate(config.protocol)}
+    reports = sorted(found, key=lambda report: asked.get(protocol_of(column_of(report)), len(asked)))
+    known = _known_by(reports, config.networks())
+    return sorted(reports, key=lambda report: report is not known)
+
+
+def _known_by(reports: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """`reports`: one or more, those by the first protocol first."""
+    usual = [report for report in reports if column_of(report) == report["backbone"]]
     if len(names) > 1:
-        usual = [report for report in reports if column_of(report) == report["backbone"]] or reports
-        held_out = [report for report in usual if report["backbone"] not in names]
-        return min(held_out or usual, key=lambda report: report["top1"])
+        first = protocol_of(column_of(reports[0]))
+        alike = usual or [report for report in reports if protocol_of(column_of(report)) == first]
+        held_out = [report for report in alike if report["backbone"] not in names]
+        return min(held_out or alike, key=lambda report: report["top1"])
     own = [report for report in reports if report["backbone"] in names] or reports
-    return next((report for report in own if column_of(report) in names), own[0])  # the headline, where it is there
+    return next((report for report in own if column_of(report) in names), own[0])
 
 
 UNSEEN_WORDS = (

@@ -23,7 +23,7 @@ _REMEDIES = {
     "map.json": "start the run again to get its map",
     "alignment.json": "start the run again to get its matrix",
     "disagreement.safetensors": "start the run again to see where the backbones disagree",
-    "findings.json": "start the run again to look once more",
+    "findings.json": "start the run again to get its findings",
     "weights.json": "resume or evaluate the run again to record the current weights",
     "data.json": "resume or evaluate the run again to record the current data",
     "synthetic.safetensors": "restore an intact copy, or start the run again under another name",

@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from lgm_core.base.errors import DamagedFile
+from lgm_core.base.errors import DamagedFile, result_or_why
 from lgm_core.base.files import append_line, replacing
 from lgm_core.base.image_files import Unusable, open_image
 
 _LONGEST_SIDE = 2048  # pixels
+COARSE = 8  # pixels of an image's side, seen so coarsely that noise has no contrast
+SHOWS = 1 / 3  # of the last frame's contrast: here something is seen
 
 
 def frame_steps(steps: int, frames: int) -> set[int]:
@@ -78,3 +80,23 @@ def tiles_of(atlas: Image.Image, frame: Mapping[str, Any], count: int) -> Iterat
     for index in range(count):
         row, column = divmod(index, frame["columns"])
         yield atlas.crop((column * side, row * side, (column + 1) * side, (row + 1) * side))
+
+
+def first_shown(frames: Path, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The first frame on which something is seen, of `lines` of the index in the folder `frames`, one or more.
+
+    The very first are grey noise: the rule is that of one image in the player (`pages/parts/player/zoom.js`), over all
+    images of the set. The first one where none shows anything.
+    """
+    least = SHOWS * _contrast(frames, lines[-1])
+    return next((line for line in lines if (seen := _contrast(frames, line)) > 0 and seen >= least), lines[0])
+
+
+def _contrast(frames: Path, line: Mapping[str, Any]) -> float:
+    """Standard deviation of the coarse pixels of an image, mean over images; 0 for a frame that cannot be read."""
+    atlas, _ = result_or_why(lambda: open_frame(frames, line))
+    if atlas is None:
+        return 0.0
+    rows, columns = line["rows"], line["columns"]
+    small = np.asarray(atlas.resize((columns * COARSE, rows * COARSE), Image.Resampling.BOX), np.float32)
+    return float(small.reshape(rows, COARSE, columns, COARSE, 3).std(axis=(1, 3, 4)).mean())

@@ -63,7 +63,8 @@ class Heart:
             steps=before.steps,
             pid=os.getpid(),
             host=platform.node(),
-            started=time.time(),
+            started=time.time() if state == "running" else 0.0,
+            spent=before.seconds,
             seconds_per_step=before.seconds_per_step,
             device=before.device,
             threads=before.threads,
@@ -80,7 +81,7 @@ class Heart:
             lock = take(self.run.lock_file)
             if lock is not None:
                 break
-            time.sleep(0.1)  # a reader that checks for a writer holds it for a moment
+            time.sleep(0.1)  # who leaves the run, or puts it right, is about to let go
         else:
             raise Occupied(f"another process is writing to {self.run.path}; wait for it, or stop it first")
         self._lock = lock
@@ -199,5 +200,8 @@ def plain(error: BaseException, memory_remedy: str = "") -> str:
     if kinds & {"OutOfMemoryError", "MemoryError"} or "can't allocate memory" in str(error):
         return f"The device ran out of memory. {memory_remedy or LOWER_BATCH}"
     if "can't start new thread" in str(error):
-        return f"The system starts no further thread: its memory ran out, or its limit. {memory_remedy or LOWER_BATCH}"
+        return (
+            "The system could not start another thread: it ran out of memory, or reached its limit of threads. "
+            f"{memory_remedy or LOWER_BATCH}"
+        )
     return f"{type(error).__name__}: {str(error).rstrip('.')}. The last lines of the log say where."

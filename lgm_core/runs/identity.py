@@ -10,7 +10,7 @@ from typing import Any
 from lgm_core.analysis.catalog import INSTRUMENTS
 from lgm_core.base.knobs import flat, to_dict
 from lgm_core.base.real_settings import WITHOUT_IMAGES
-from lgm_core.config import RunConfig
+from lgm_core.config import RunConfig, named_in_full
 from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import METHODS
 
@@ -28,7 +28,7 @@ def without_effect(config: RunConfig) -> tuple[str, ...]:
 
 def identity(config: RunConfig) -> dict[str, Any]:
     """The config without what does not change the result; for a set of images, also without what only judges it."""
-    values = to_dict(config)
+    values = to_dict(named_in_full(config))
     for name in without_effect(config):
         del values[name]
     if "probe" not in values:

@@ -17,6 +17,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from lgm_core.backbones.catalog import ALIASES
 from lgm_core.base.errors import DamagedFile, UserError
 from lgm_core.base.files import read_json, write_json
 from lgm_core.base.places import VERSION
@@ -149,7 +150,7 @@ def digest_of(values: Any) -> str:
 def fingerprint(identity: Identity) -> str:
     """A text that changes whenever a version reads configs, or tells runs apart, in another way."""
     same = [identity(RunConfig(kind=kind, method=method)) for kind in get_args(Kind) for method in METHODS]
-    return digest_of([VERSION, _schema(RunConfig), RENAMED, same, [f.name for f in fields(Facts)]])
+    return digest_of([VERSION, _schema(RunConfig), RENAMED, dict(ALIASES), same, [f.name for f in fields(Facts)]])
 
 
 def _schema(cls: type) -> dict[str, Any]:

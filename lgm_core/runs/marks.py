@@ -48,7 +48,7 @@ def mark(
     with FileLock(file.with_name(f".{file.name}.lock"), fallback_to_soft=False):
         before = _read(file)
         if gone := [tag for tag in remove if tag not in before.tags]:
-            raise UserError(f"{gone[0]!r} is no tag of {file.parent.name}; it has {', '.join(before.tags) or 'none'}")
+            raise UserError(f"{file.parent.name} has no tag {gone[0]!r}; it has {', '.join(before.tags) or 'none'}")
         tags = dict.fromkeys([*before.tags, *(tag.strip() for tag in add)])
         after = Marks(
             note=before.note if note is None else note.strip(),

@@ -46,7 +46,7 @@ PLACED = {
 }  # fmt: skip
 THUMBS = {
     "dataset": str, "split": str, "count": int, "side": count, "columns": count, "per_page": count,
-    "pages": [file_name_in], "classes": list, "labels": [int],
+    "pages": [file_name_in], "classes": list, "labels": [int], "content?": str,
 }  # fmt: skip
 LABELS = {"labels": [int], "classes": [str]}
 GROUPS = {"groups": [{"name": str, "images": dict, "indices": [int]}], "rest": bool}

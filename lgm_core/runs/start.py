@@ -16,6 +16,7 @@ from filelock import FileLock
 from lgm_core.analysis.catalog import INSTRUMENTS, OF_SETS
 from lgm_core.backbones import catalog as backbones
 from lgm_core.backbones.students.student_names import is_student, student_name
+from lgm_core.backbones.timm_models import require_timm_model
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
@@ -60,9 +61,12 @@ def start(config: RunConfig, places: Places) -> RunFolder:
         known, asked = ({name: value for name, value in one.items() if name not in JUDGING} for one in (known, asked))
     if known != asked and not take_over(run, config):
         lines = "\n  ".join(differences(there, config)[:8])
-        raise ConfigError(
-            f"the run {run.id!r} exists with other settings (existing / requested):\n  {lines}\nuse another --name"
+        remedy = (
+            "use another --name"
+            if not config.study
+            else (f"use another --name, or give the study another one; `lgm delete {config.study}` frees the name")
         )
+        raise ConfigError(f"the run {run.id!r} exists with other settings (existing / requested):\n  {lines}\n{remedy}")
     return run
 
 
@@ -71,7 +75,7 @@ def start_all(config: RunConfig, places: Places) -> list[RunFolder]:
 
     A further judge, or other settings of judging, never distil again. Raises as `start` does.
     """
-    config = with_states(config, places)
+    config = with_states(validate(config), places)
     return with_further(start(config, places), config, places)
 
 
@@ -181,6 +185,7 @@ def require_here(config: RunConfig, places: Places) -> None:
             student_name(name)
             continue
         row = backbones.find_row(name)
+        require_timm_model(row)
         if backbones.status(row, places) in ("missing", "manual"):
             raise Unavailable(backbones.how_to_get(row, places))
 

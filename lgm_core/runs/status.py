@@ -24,7 +24,7 @@ LEASE_SECONDS = 30.0
 """How long a writer on another machine holds its run after its last sign of life (`runs/lease.py`)."""
 PLANNER_SECONDS = 120.0
 """How long runs that wait on a cluster are taken to be waited for after their planner's last sign of life."""
-_MOST = {"pid": 2**31, "heartbeat": 1e11, "started": 1e11}  # more are no process, and no time
+_MOST = {"pid": 2**31, "heartbeat": 1e11, "started": 1e11, "spent": 1e11}  # more are no process, and no time
 STATES = ("queued", "running", "paused", "stopped", "failed", "finished", "lost")
 
 
@@ -41,8 +41,9 @@ class Status:
     ticket: str = ""  # the file in the queue, or of a cluster's planner, of a run that no process waits with
     cluster: str = ""  # where it was sent: the address of a Ray cluster, or "slurm"; "": this machine
     heartbeat: float = 0.0  # time of the last sign of life; 0: no worker was asked for yet
-    started: float = 0.0
-    pid: int = 0
+    started: float = 0.0  # time when the worker began; 0 while it waits for a device
+    spent: float = 0.0  # seconds of the workers before this one
+    pid: int = 0  # of the worker; without a heartbeat, of the process that will do the run
     host: str = ""
     device: str = ""
     threads: int = 0  # CPU threads, chosen when the run began and kept; 0: not yet
@@ -54,6 +55,11 @@ class Status:
     @property
     def active(self) -> bool:
         return self.state in ("queued", "running")
+
+    @property
+    def seconds(self) -> float:
+        """That workers took so far, all of them together; waiting for a device does not count."""
+        return self.spent + (max(self.heartbeat - self.started, 0.0) if self.started else 0.0)
 
 
 def read_status(
@@ -67,12 +73,19 @@ def read_status(
 
     A sign of life that lies ahead is one that the clock was set back after: on this machine it is none, and process and
     lock tell; of another machine, whose clock may go ahead of this one, it is believed.
+
+    A run that nobody has begun waits for the process that made it, such as a study in a terminal, and is "stopped" once
+    that has died.
     """
     status = _WRITTEN.of(path)
     if status is None:
         return Status(state="running" if has_writer() else "lost")
-    expected = status.state == "running" or (status.state == "queued" and status.heartbeat > 0)
-    silent, is_here = time.time() - status.heartbeat, status.host == platform.node()
+    is_here = status.host == platform.node()
+    if status.state == "queued" and not status.heartbeat:
+        is_awaited = status.pid > 0 and not (is_here and _is_dead(status.pid))
+        return status if is_awaited else replace(status, state="stopped")
+    expected = status.state in ("running", "queued")
+    silent = time.time() - status.heartbeat
     silent = abs(silent) if is_here else silent
     seen = is_here or status.cluster  # the queue of another machine is not seen from here
     if status.state == "queued" and status.ticket and (not seen or has_ticket(status.ticket)):

@@ -1,12 +1,13 @@
 """All runs in one folder: found, listed, made.
 
 >>> store = RunStore(places().runs)
->>> store.open("demo").id, [run.id for run in store.study("demo")][:2]
+>>> store.open("demo-lgm").id, [run.id for run in store.named("demo")][:2]
 ('demo-lgm-mobilenet_v2-s0', ['demo-lgm-mobilenet_v2-s0', 'demo-random-s0'])
 """
 
 import errno
 import os
+import platform
 import secrets
 import shutil
 import threading
@@ -62,17 +63,27 @@ class RunStore:
         return entry.facts
 
     def open(self, name: str) -> RunFolder:
-        """The run with this id or name, or the newest whose id begins with it. Raises `UserError` if none fits."""
-        run = RunFolder(self.root / name)
-        if not why_no_name(name, LONGEST_FILE_NAME) and run.config_file.exists():
+        """The run with this id, or the only one whose id begins so. Raises `UserError` for none, and for several."""
+        if run := self._whole(name):
             return run
         runs = self.runs()
         near = [run for run in runs if name and run.id.startswith(name)]
+        if len(near) == 1:
+            return near[0]
         if near:
-            return near[-1]
+            shown = ", ".join(run.id for run in near[:4]) + (f" and {len(near) - 4} more" if len(near) > 4 else "")
+            raise UserError(f"{name!r} begins the names of {len(near)} runs; give one of them: {shown}")
         if not runs:
             raise UserError(f"there are no runs in {self.root} yet, so no {name!r}; `lgm distill` makes one")
         raise UserError(unknown(name, [run.id for run in runs], "run"))
+
+    def named(self, name: str) -> list[RunFolder]:
+        """The runs that a name means to what acts on a whole study, too: all of that study, or as `open`."""
+        return (not self._whole(name) and self.study(name)) or [self.open(name)]
+
+    def _whole(self, name: str) -> RunFolder | None:
+        run = RunFolder(self.root / name)
+        return run if not why_no_name(name, LONGEST_FILE_NAME) and run.config_file.exists() else None
 
     def create(self, config: RunConfig, environment: dict[str, Any], groups: dict[str, Any] | None = None) -> RunFolder:
         """A new run directory with its config, which appears whole or not at all. With a name, the name is the id.
@@ -84,7 +95,8 @@ class RunStore:
         new = RunFolder(self.root / f".{run.id}.{os.getpid()}-{threading.get_native_id()}.new")
         new.path.mkdir(parents=True)
         try:
-            write_json(new.status_file, asdict(Status(steps=config.steps if config.kind == "distill" else 0)))
+            steps = config.steps if config.kind == "distill" else 0
+            write_json(new.status_file, asdict(Status(steps=steps, pid=os.getpid(), host=platform.node())))
             if groups:
                 write_json(new.groups_file, groups, indent=None, sealed=True)
             write_json(new.config_file, {"config": to_dict(config), "environment": environment}, sealed=True)
@@ -116,8 +128,10 @@ class RunStore:
         return [run for run, its in self.listed() if its.kind in ("evaluate", *OF_SETS) and its.source == source]
 
     def study(self, study: str) -> list[RunFolder]:
-        """The runs of a study, oldest first."""
-        return [run for run, facts in self.listed() if facts.study == study]
+        """The runs of a study, and those of any that evaluate their images, oldest first."""
+        listed = self.listed()
+        own = {run.id for run, facts in listed if facts.study == study}
+        return [run for run, facts in listed if run.id in own or (facts.kind == "evaluate" and facts.source in own)]
 
 
 def run_id(config: RunConfig) -> str:
@@ -129,7 +143,9 @@ def run_id(config: RunConfig) -> str:
         if config.kind == "distill"
         else config.kind
     )
-    plain = file_name(f"{what}-{config.dataset}-{config.backbone}")[:80]
+    looks = config.kind in ("evaluate", "align", *OF_SETS)  # with these networks, not with the one that made a set
+    networks = "+".join(config.evaluate_on) if looks else config.backbone
+    plain = file_name(f"{what}-{config.dataset}-{networks}")[:80]
     while len(plain.encode()) > LONGEST_NAME - 20:  # letters of other alphabets have up to four bytes
         plain = plain[:-1]
     return f"{time.strftime('%Y%m%d-%H%M')}-{plain}-{secrets.token_hex(2)}"

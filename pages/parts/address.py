@@ -45,6 +45,8 @@ def take_what_is_there(key: str, known: Collection[str], many: bool = False) -> 
     is_shown = now is not None and any(name in missing for name in (now if many else [now]))  # and was deleted since
     if given and (state not in st.session_state or given != st.session_state.get(f"put_{key}") or is_shown):
         st.session_state[state], st.session_state[f"put_{key}"] = left, given
+    elif not missing and now is None and given:  # it is there again
+        st.session_state[state] = left
     elif not missing and now is None:
         st.session_state.pop(state, None)
     return missing if st.session_state.get(state) == left else []

@@ -42,8 +42,8 @@ def distil_this(
         before, _ = result_or_why(lambda: read_collection(places().groups, collection))
         before = before or Collection(collection, rest=True)
         if before.groups:
-            st.caption(plain(f"{len(before.groups)} in it: {', '.join(before.classes)}"))
-        rest = st.toggle("Against the rest", value=before.rest, key=f"rest_{key}_{collection}", help=_REST)
+            st.caption(plain(f"So far {len(before.groups)}: {', '.join(before.classes)}"))
+        rest = st.toggle("Add a class of other images", value=before.rest, key=f"rest_{key}_{collection}", help=_REST)
         query = {one: st.query_params.get_all(one) for one in st.query_params} | view
         group = Group(
             name=name, images=split_of(run, index), indices=tuple(map(int, images)), page=page,
@@ -76,13 +76,13 @@ def _seen_by(run: RunFolder) -> list[str]:
     return [values["evaluate_on"][0] if values["kind"] == "align" else values["backbone"]]
 
 
-_REST = f"A further class, `{REST}`: images of the same data set, drawn by seed, that are in none of the groups"
+_REST = f"A class named `{REST}`: images of the same data set, drawn at random, that are in none of the groups"
 
 
 def _named(name: str, images: Sequence[int], key: str, ranked: bool) -> tuple[str, Sequence[int]]:
     """The group's name as the reader gives it, and how many of the images."""
     if ranked:
-        most = int(st.number_input("How many of them", 1, len(images), min(40, len(images)), key=f"most_{key}"))
+        most = int(st.number_input("How many of the images", 1, len(images), min(40, len(images)), key=f"most_{key}"))
         images = images[:most]
     return st.text_input(f"Name of the group of {len(images)}", name, key=f"name_{key}").strip(), images
 

@@ -118,15 +118,15 @@ def pick_runs(
     return [runs[name] for name in chosen]
 
 
-def pick_study(names: Mapping[str, str] | None = None, key: str = "study", label: str = "Study") -> str:
-    """One of `names`, shown in their words, or of all studies; "" where there is none. A link to one that is gone
-    is told so, as by `pick_run`.
+def pick_study(names: Mapping[str, str] | None = None, key: str = "study", label: str = "Study", begin: int = 0) -> str:
+    """One of `names`, shown in their words, or of all studies, at first that in the place `begin`; "" where there is
+    none. A link to one that is gone is told so, as by `pick_run`.
     """
     names = {its.study: its.study for _, its in listed_runs() if its.study} if names is None else names
     if not names:
         _say_missing("study", st.query_params.get_all(key))
         return ""
-    return _pick_one("study", names, key=key, label=label)
+    return _pick_one("study", names, key=key, label=label, begin=begin)
 
 
 def _pick_one(noun: str, names: Mapping[str, str], *, key: str, label: str, begin: int = 0) -> str:
@@ -171,6 +171,11 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
     return chosen or default
 
 
+def offered_backbones() -> list[str]:
+    """Those of the catalogue, first what is on this machine."""
+    return [row.name for row in sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")]
+
+
 def pick_backbones(
     key: str = "backbones", label: str = "Backbones", default: Sequence[str] = ("tf_efficientnet_lite0",),
     help: str = f"From the catalogue, or typed in: {', '.join(f'`{form}`' for form in FORMS)}",
@@ -179,8 +184,7 @@ def pick_backbones(
     """Backbones of the catalogue (or `among` others) or open names, in the order in which they were chosen; an alias is
     told by the catalogue's name.
     """
-    rows = sorted(backbones.ROWS, key=lambda row: backbone_status(row.name) != "ready")
-    names = [row.name for row in rows] if among is None else list(among)
+    names = offered_backbones() if among is None else list(among)
     state = state_key(key, *map(backbone_status, names), *(() if among is None else (*names, *default)))
     take_from_url(key, None, many=True, state=state)
     taken = st.session_state.get(state, default)

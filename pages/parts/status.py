@@ -1,11 +1,11 @@
 """What a run says of itself, live: state, progress, speed, memory, failure; and the buttons that change it.
 
->>> show_status(run)  # asks the run folder every two seconds while the page is open
+>>> show_status(run, run.status())  # asks the run folder every few seconds while the page is open
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,18 +23,27 @@ from pages.parts.theme import plain, state_words
 
 _REFUSED = "lgm_refused"  # session key: why what a button asked for was not done
 BROKEN = ":material/broken_image:"  # a damaged file
-EVERY, IDLE = 2.0, 10.0  # seconds between two looks at an active run, and at any other: another window may resume it
+# Seconds between two looks at an active run, and at any other: another window may resume it. Each look is a run of a
+# script on the server; that a run has ended or begun, the player on Watch tells at once (docs/experiments/idle.py).
+EVERY, IDLE = 4.0, 10.0
 
 
-def show_status(run: RunFolder) -> None:
-    """State, progress and buttons; draws the whole page anew when there is something new to show on it."""
-    every = EVERY if run.status().active else IDLE
-    st.fragment(_panel, run_every=every)(str(run.path), _what_is_there(run))
+def is_active(runs: Iterable[RunFolder]) -> bool:
+    """Is one of these runs queued or under way?"""
+    return any(run.status().active for run in runs)
 
 
-def show_failure(run: RunFolder) -> None:
+def show_status(run: RunFolder, status: Status) -> None:
+    """State, progress and buttons; draws the whole page anew when there is something new to show on it.
+
+    `status` is the one that the whole page was drawn by: a state that it has passed over would never be noticed.
+    """
+    every = EVERY if status.active else IDLE
+    st.fragment(_panel, run_every=every)(str(run.path), what_is_there(run, status))
+
+
+def show_failure(run: RunFolder, status: Status) -> None:
     """Why a run failed or was lost, in a sentence, with the remedy; the log's tail folded away."""
-    status = run.status()
     if status.state == "failed":
         st.error(plain(status.error or "The worker ended without an error message."), icon=":material/error:")
     elif status.state == "lost":
@@ -82,14 +91,14 @@ def figures(run: RunFolder, status: Status) -> list[tuple[str, str, str]]:
     step = f"{min(status.step + (status.step > 0), status.steps)} of {status.steps}" if status.steps else ""
     each = status.seconds_per_step
     speed = "" if not each else f"{1 / each:.1f} steps/s" if each < 1 else f"{each:.1f} s/step"
-    left, took = seconds_left(run, status), max(status.heartbeat - status.started, 0) if status.started else 0
+    left, took = seconds_left(run, status), round(status.seconds)
     where = f" on {status.device}" if status.device else ""
     found = [
         ("Step", step if status.step or status.active else "", ""),
         ("Speed", speed, "mean over the last steps"),
         ("Time left", duration(left) if left else "", "for the remaining steps and the evaluations that follow")
         if status.active
-        else ("Time", duration(took) if took else "", "since the worker last started"),
+        else ("Time", duration(took) if took else "", "of work so far, without waiting for a device"),
         ("Memory", memory(status.device_memory) if status.device_memory else "", f"the peak so far{where}"),
     ]
     return [(label, value or "–", help) for label, value, help in found if value or status.active]
@@ -141,17 +150,17 @@ def attempt(action: Callable[[], object]) -> bool:
     return True
 
 
-def _what_is_there(run: RunFolder) -> tuple:
+def what_is_there(run: RunFolder, status: Status) -> tuple:
     """A value that changes when the rest of the page has to be drawn anew."""
     evals = sorted(path.name for path in run.evals.glob("*.json"))
-    return run.status().state, run.map_file.exists(), run.frame_index.exists(), evals
+    return status.state, run.map_file.exists(), run.frame_index.exists(), evals
 
 
 def _panel(path: str, before: tuple) -> None:
     run = RunFolder(Path(path))
-    if _what_is_there(run) != before:
-        st.rerun()
     status = run.status()
+    if what_is_there(run, status) != before:
+        st.rerun()
     with st.container(border=True, key="lgm_status"):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.markdown(state_words(status.state), width="content")

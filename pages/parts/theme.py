@@ -1,7 +1,7 @@
 """One look: colours per class and per backbone, the style sheet, page titles, empty states.
 
->>> class_colour(3), backbone_colour("dinov2_vits14"), state_colour("running")
-('#d55e00', '#29996d', '#0072b2')
+>>> class_colour(3), backbone_colour("dinov2_vits14")
+('#d55e00', '#29996d')
 """
 
 import colorsys
@@ -75,10 +75,6 @@ def backbone_colour(name: str) -> str:
     members = [other.name for other in catalog.ROWS if other.family == row.family]
     place = members.index(row.name) / max(len(members) - 1, 1)
     return _hex((0.58 + family * _GOLDEN) % 1.0, 0.38 + 0.26 * place, 0.58)
-
-
-def state_colour(state: str) -> str:
-    return STATE_COLOURS.get(state, STATE_COLOURS["queued"])
 
 
 def state_words(state: str) -> str:

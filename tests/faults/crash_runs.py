@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 from lgm_core import engine  # noqa: F401 (imported once, for all children)
 from lgm_core.analysis import comparison, embedding
 from lgm_core.base import litter
+from lgm_core.base.places import Places
 from lgm_core.cli import compute, main
 from lgm_core.config import RunConfig
 from lgm_core.presets import change, preset
@@ -43,7 +44,9 @@ _TINY: dict[str, Any] = {
     "record": {"frames": 4, "checkpoint_seconds": 0.0, "map_images": 20},
     "embed": {"images": 20, "umap_neighbours": 3, "k": 2},
 }  # fmt: skip
-_TIMES = {"seconds", "step_seconds", "sha256_of_the_rest", "heartbeat", "train_seconds", "test_seconds"}
+_TIMES = {
+    "seconds", "step_seconds", "teacher_seconds", "sha256_of_the_rest", "heartbeat", "train_seconds", "test_seconds",
+}  # fmt: skip
 
 
 _NETWORK = """
@@ -176,7 +179,7 @@ def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: P
         heart.HEARTBEAT_SECONDS = 1e6
         litter._LEFT_AFTER = -1.0  # as a day later
         if isinstance(asked, RunConfig):
-            main.VERBS["disturbed"] = lambda words: compute._start_and_work([asked], "")
+            main.VERBS["disturbed"] = lambda words: compute.start_and_work([asked], "")
         code = main.main(asked if isinstance(asked, list) else ["disturbed"])
     except BaseException:
         traceback.print_exc()
@@ -188,7 +191,7 @@ def _as_command(asked: RunConfig | list[str], cache: Path, attempt: int, said: P
 
 def next_run(cache: Path) -> None:
     """What the next run begins with, whatever it is, a day later: a command whose run is finished is none."""
-    for folder in (cache, cache / "features", cache / "thumbs", cache / "slots"):
+    for folder in Places(cache=cache, weights=(), datasets=()).written_by_any:
         for left in litter._half_written(folder):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 

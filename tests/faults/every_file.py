@@ -166,7 +166,7 @@ def _resume(store: RunStore, run: RunFolder) -> None:
 
 
 def _pages(store: RunStore, run: RunFolder) -> None:
-    player_data(run), class_titles(run), run.log_tail(), run.marks(), run.wish(), run.own_labels()
+    player_data(run, run.status()), class_titles(run), run.log_tail(), run.marks(), run.wish(), run.own_labels()
     _load(str(run.map_file), run.map_file.stat().st_mtime_ns if run.map_file.exists() else 0)
     _nearest_rows(run, 3, 5)
     for key in thumb_keys("imagenette").values():

@@ -48,6 +48,31 @@ def test_only_what_is_older_than_a_day_is_cleared_away_where_others_may_write(tm
     assert not (tmp_path / ".status.json.10000007-7.new").exists()
 
 
+def test_a_run_begins_by_clearing_away_what_the_dead_left_a_day_ago_in_every_cache(small_run, here):
+    caches = "fitted", "features/key", "thumbs/key", "slots/queue", "trajectories/key", "teachers", "maps"
+    left = [here.cache / cache / ".some.npy.10000007-7.new" for cache in caches]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (1, 1))
+    run = start(change(small_run, {"steps": 1, "evaluate_on": (), "live": {"times": 0}}), here)
+    work(run, here)
+    assert [path for path in left if path.exists()] == []
+
+
+def test_what_goes_away_while_it_is_looked_at_is_no_error(tmp_path: Path, monkeypatch):
+    """Another writer finishes its file between the list of the folder and the look at it, or removes a folder."""
+    (tmp_path / "run").mkdir()
+    gone = tmp_path / ".status.json.10000007-7.new"
+    monkeypatch.setattr("lgm_core.base.litter._half_written", lambda folder: [gone])
+    sweep(tmp_path, but=("status.json",))
+    sweep_old(tmp_path)
+    monkeypatch.undo()
+    looked = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked(tmp_path / "gone" if Path(path).name == "run" else path))
+    sweep(tmp_path)
+
+
 def test_a_file_of_tensors_has_no_second_temporary_file_and_always_the_same_bytes(tmp_path: Path, monkeypatch):
     seen = []
     monkeypatch.setattr("lgm_core.base.tensor_files.seal", lambda path: seen.append([*tmp_path.iterdir()]))
@@ -112,6 +137,7 @@ def test_thumbnails_are_drawn_though_all_was_judged_before_a_kill(small_run, her
     assert work(run, here) == "finished" and len(list(here.thumbs.glob("*/index.json"))) == 1
 
 
+@pytest.mark.slow
 def test_thumbnails_that_a_disk_refused_once_are_drawn_at_the_end(small_run, here, monkeypatch, caplog):
     draw, count = Thumbnails._page, iter(range(100))
 

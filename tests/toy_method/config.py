@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import knob
-from lgm_core.base.settings import MethodSettings, SharedConfig
+from lgm_core.base.method_settings import MethodSettings
+from lgm_core.base.settings import SharedConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ def small_teacher(bench: Bench, config: SharedConfig, real: Whitened) -> tuple[S
         steps=config.pretrain.teacher_steps, learning_rate=1e-3, warmup=100, batch=_BATCH, seeds=1,
         first_seed=config.seed,
     )  # fmt: skip
-    facts = [bench.train.fingerprint, asdict(shape), asdict(recipe), device.type]
+    facts = [bench.train.fingerprint, bench.train.content, asdict(shape), asdict(recipe), device.type]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     data = bench.train.name.replace("/", "-").replace(":", "-")
     path = bench.cache / "teachers" / f"{data}-{shape.architecture}-{key}.safetensors"

@@ -8,7 +8,9 @@ P images per class, D features.
 """
 
 from collections.abc import Sequence
+from warnings import catch_warnings, simplefilter
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from threadpoolctl import threadpool_limits
@@ -22,8 +24,9 @@ _STARTS = 4  # of k-means, of which the best is kept
 
 
 def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int[Tensor, "n"]:
-    """The part that each real image belongs to, class-major. Raises `UserError` for a class with too few images."""
+    """The part that each real image belongs to, class-major. Raises `UserError` for a class with too few."""
     from sklearn.cluster import KMeans  # takes a second to import; only this function needs it
+    from sklearn.exceptions import ConvergenceWarning
 
     labels = banks[0].labels
     views = [bank.features.mean(dim=1, dtype=torch.float32) for bank in banks]
@@ -36,8 +39,15 @@ def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int
                 f"{per_class} images per class were asked for, but class {label} has {len(members)} training images "
                 "to make clusters of; lower --images-per-class, or add --lgm.no-clusters"
             )
-        with threadpool_limits(1):  # the same clusters, however many cores there are
+        with threadpool_limits(1), catch_warnings():  # the same clusters, however many cores there are
+            simplefilter("ignore", ConvergenceWarning)  # fewer clusters than asked for, which is an error here
             kmeans = KMeans(per_class, n_init=_STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]
             found = kmeans.fit_predict(together[members].numpy())
+        if (different := len(np.unique(found))) < per_class:
+            raise UserError(
+                f"{per_class} images per class were asked for, but the {len(members)} training images of class {label} "
+                f"make only {different} clusters, as many of them are alike; lower --images-per-class, or add "
+                "--lgm.no-clusters"
+            )
         parts[members] = label * per_class + torch.as_tensor(found).to(labels)
     return parts

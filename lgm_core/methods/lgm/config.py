@@ -22,6 +22,10 @@ class SyntheticConfig:
     noise_scale: float = knob(0.1, "amplitude of the initial noise; 1 in the paper", low=0, high=10)
     decorrelate_colour: bool = knob(True, "optimise in a decorrelated colour space")
 
+    def level_sides(self) -> list[int]:
+        """Sides of all levels in pixels: the powers of two below `resolution`, then `resolution` itself."""
+        return [2**k for k in range(self.resolution.bit_length()) if 2**k < self.resolution] + [self.resolution]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidConfig:
@@ -44,7 +48,10 @@ class LGMConfig:
     learning_rate: float = knob(4e-2, "Adam's learning rate", low=1e-6, high=10)
     schedule: Literal["constant", "cosine"] = knob("cosine", "learning-rate schedule")
     target: Literal["mean", "bank", "batch"] = knob(
-        "mean", "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step"
+        "mean",
+        "real side: expectation at zero head, gradient over the whole feature bank, or a fresh batch each step; flow: "
+        "another word for mean, the matching of first moments (arXiv 2602.05391)",
+        aliases={"flow": "mean"},
     )
     objective: Literal["cosine", "cosine-per-class", "mse", "ridge"] = knob(
         "cosine-per-class",
@@ -55,7 +62,8 @@ class LGMConfig:
     whiten: Literal["auto", "none", "diagonal", "full"] = knob(
         "auto",
         "multiply gradients by the inverse root of the covariance within classes; none: as in the paper; auto: full "
-        "where the bank has more rows than the backbone has features, and none otherwise",
+        "where the bank has more rows than classes (or clusters) and the backbone's features together, and none "
+        "otherwise",
         before="none",
     )
     whiten_power: float = knob(0.5, "1: by the inverse itself", low=0, high=2)
@@ -63,7 +71,7 @@ class LGMConfig:
     whiten_beta_end: float = knob(
         0.0, "where whiten_beta ends, changed by a constant factor each step; 0: it stays", low=0, high=1e6
     )
-    ridge_lambda: float = knob(0.01, "strength of the ridge, per view", low=1e-8, high=1e3)
+    ridge_lambda: float = knob(0.1, "strength of the ridge, per view", low=1e-8, high=1e3)
     ridge_temperature: float = knob(0.1, "temperature of the ridge head's cross-entropy", low=1e-3, high=100)
     clusters: bool = knob(
         True,

@@ -29,14 +29,16 @@ def cost_of(own: LGMSettings, shared: SharedConfig, data: DataSize) -> tuple[Any
 def measured_by(own: LGMSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
     """What measured steps depend on, besides network and device."""
     images = min(data.classes * shared.images_per_class, _MOST_MEASURED)
-    return [images, own.synthetic.resolution, shared.normalisation, *_kind(own, shared)]
+    heads, lgm = data.classes * own.clusters_per_class(shared.images_per_class), own.lgm
+    real = (heads, lgm.head_steps, lgm.bank_rows) if lgm.target == "bank" else ()
+    return [images, own.synthetic.resolution, shared.normalisation, *_kind(own, shared), *real]
 
 
 def _kind(own: LGMSettings, shared: SharedConfig) -> tuple[Any, ...]:
     """What kind of step it is: the same views cost twice as much, or half, in another."""
     lgm, several = own.lgm, len(shared.networks()) > 1
     joint = (lgm.joint, lgm.source_weights, lgm.source_views) if several else ()
-    return lgm.objective, bool(lgm.flat_radius), *joint
+    return lgm.objective, bool(lgm.flat_radius), bool(own.augment.colour_jitter), *joint
 
 
 def from_past(own: LGMSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
@@ -58,8 +60,12 @@ def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found:
     each = _views(own, shared, data) / own.passes(len(shared.networks()))  # measured are whole steps
     seconds = max(quick + per_view * (each - few), per_view)
     bytes_per_view = max(large - small, 0) / (many - few)
-    if own.lgm.target == "batch":  # the real side is decoded and seen anew at every step
-        seconds += _views(own, shared, data) * (found.forward_seconds + DECODE_SECONDS)
+    if own.lgm.target == "batch":  # the real side is decoded and seen anew at every step, each view in one network
+        forward = found.forward_seconds / len(shared.networks())
+        seconds += _views(own, shared, data) * (forward + DECODE_SECONDS)
+    if own.lgm.target == "bank":
+        rows = min(own.lgm.bank_rows, data.train * shared.bank.views)
+        seconds += rows * found.row_seconds * (2 if own.lgm.flat_radius else 1)
     return _cost(
         own, shared, data, room, base=int(small - few * bytes_per_view), bytes_per_view=bytes_per_view,
         forward=found.forward_seconds, seconds=seconds, prepared=False,

@@ -3,13 +3,14 @@
 >>> LGMSettings(lgm=LGMConfig(), augment=AugmentConfig(), synthetic=SyntheticConfig(), pyramid=PyramidConfig())
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lgm_core.base.errors import ConfigError
+from lgm_core.base.method_settings import MethodSettings
 from lgm_core.base.names import require_known
-from lgm_core.base.settings import AugmentConfig, MethodSettings, SharedConfig
+from lgm_core.base.settings import AugmentConfig, SharedConfig
 from lgm_core.methods.lgm.config import LGMConfig, PyramidConfig, SyntheticConfig
 
 
@@ -60,7 +61,7 @@ class LGMSettings(MethodSettings):
 
         A `grow_every` that was asked for may leave levels out (`levels_left_out`), as in the reference.
         """
-        self._check_objective(len(shared.networks()))
+        self._check_objective(shared)
         self._check_contrast(shared)
         side, start = self.synthetic.resolution, self.pyramid.start
         if self.synthetic.parameterisation == "phase" and self.synthetic.initial == "zero":
@@ -126,9 +127,11 @@ class LGMSettings(MethodSettings):
                 "--no-lgm.clusters, or one image per class"
             )
 
-    def _check_objective(self, sources: int) -> None:
+    def _check_objective(self, shared: SharedConfig) -> None:
         """Raise `ConfigError` for settings of the objective that cannot be had, or would change nothing."""
-        lgm, usual = self.lgm, LGMConfig()
+        from lgm_core.methods.lgm.presets import ABLATIONS, PRESETS  # which name this class
+
+        lgm, sources = self.lgm, len(shared.networks())
         at = "objective ridge" if lgm.objective == "ridge" else f"target {lgm.target}"
         whitens = lgm.whiten in ("diagonal", "full")
         if lgm.target == "batch" and (whitens or lgm.objective == "ridge"):
@@ -153,24 +156,50 @@ class LGMSettings(MethodSettings):
                     f"lgm.source-{name} has {len(given)} value{'s' if len(given) > 1 else ''} for {sources} "
                     f"backbone{'s' if sources > 1 else ''}: give one for each, in their order"
                 )
+        if lgm.average and lgm.averages_from(shared.steps) == shared.steps:
+            raise ConfigError(
+                f"lgm.average {lgm.average:g} of {shared.steps} steps is not one step: give {1 / shared.steps:.2g} or "
+                "more, or leave it out"
+            )
+        if shared.variant not in ABLATIONS:  # what an ablation takes away leaves the settings of it without effect
+            self._refuse_idle(at, sources, PRESETS.get(shared.preset, {}))
+
+    def _refuse_idle(self, at: str, sources: int, preset: Mapping[str, Any]) -> None:
+        """Raise `ConfigError` for a value, neither the default nor the preset's, that would change nothing.
+
+        Not asked are `views` and `clusters`, which efforts set, and whose defaults are the values in question.
+        """
+        lgm, synthetic = self.lgm, self.synthetic
+        usual = {"lgm": LGMConfig(), "synthetic": SyntheticConfig(), "pyramid": PyramidConfig()}
         ridge = lgm.objective == "ridge"
         metric = lgm.whiten != "none" and not ridge and lgm.target != "batch"
         whole = ("a metric", "add --lgm.whiten full")
         if ridge or lgm.target == "batch":
             whole = (f"the metric that lgm.{at} has not", f"choose another {at.split()[0]}")
+        real_side = (not ridge, "the real gradient that lgm.objective ridge has not", "choose another objective")
         read = {
-            **dict.fromkeys(("joint", "source_weights"), (sources > 1, "several backbones, A+B", "name several")),
-            "target": (not ridge, "the real gradient that lgm.objective ridge has not", "choose another objective"),
-            "head_std": (lgm.target != "mean" and not ridge, f"the random heads that lgm.{at} has not",
-                         "add --lgm.target bank"),
-            **dict.fromkeys(("whiten_power", "whiten_beta", "whiten_beta_end"), (metric, *whole)),
-            **dict.fromkeys(("ridge_lambda", "ridge_temperature"),
+            **dict.fromkeys(("lgm.joint", "lgm.source_weights"),
+                            (sources > 1, "several backbones, A+B", "name several")),
+            **dict.fromkeys(("lgm.target", "lgm.balance"), real_side),
+            "lgm.head_std": (lgm.target != "mean" and not ridge, f"the random heads that lgm.{at} has not",
+                             "add --lgm.target bank"),
+            "lgm.head_rate": (lgm.head_steps > 0, "heads that are trained", "add --lgm.head-steps"),
+            "lgm.bank_rows": (lgm.target == "bank" and not ridge, f"the rows in each step that lgm.{at} does not draw",
+                              "add --lgm.target bank"),
+            **dict.fromkeys(("lgm.whiten_power", "lgm.whiten_beta", "lgm.whiten_beta_end"), (metric, *whole)),
+            **dict.fromkeys(("lgm.ridge_lambda", "lgm.ridge_temperature"),
                             (ridge, "the ridge that another objective has not", "add --lgm.objective ridge")),
+            "synthetic.noise_scale": (synthetic.initial == "noise" and synthetic.parameterisation != "phase",
+                                      "initial noise", "add --synthetic.initial noise and no phases"),
+            "pyramid.fine_rate": (synthetic.parameterisation == "pyramid", "a pyramid",
+                                  "add --synthetic.parameterisation pyramid"),
         }  # fmt: skip
         for name, (is_read, without, instead) in read.items():
-            if not is_read and getattr(lgm, name) != getattr(usual, name):
+            group, own = name.split(".")
+            value, default = getattr(getattr(self, group), own), getattr(usual[group], own)
+            if not is_read and value not in (default, preset.get(group, {}).get(own, default)):
                 raise ConfigError(
-                    f"lgm.{name.replace('_', '-')} changes nothing without {without}: leave it out, or {instead}"
+                    f"{name.replace('_', '-')} changes nothing without {without}: leave it out, or {instead}"
                 )
 
     def levels_left_out(self, steps: int) -> int:
@@ -180,7 +209,7 @@ class LGMSettings(MethodSettings):
         return max(self._levels_to_come() - (steps - 1) // self.grow_every(steps), 0)
 
     def _levels_to_come(self) -> int:
-        return (self.synthetic.resolution - 1).bit_length() - (self.pyramid.start - 1).bit_length()
+        return sum(side > self.pyramid.start for side in self.synthetic.level_sides())
 
 
 def _number_of(name: str, classes: Sequence[str]) -> int:

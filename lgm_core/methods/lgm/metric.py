@@ -16,8 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lgm_core.backbones.features import Bank
+from lgm_core.base.errors import UserError
 
 _ROWS = 4096  # of the bank at once
+_ROUNDING = 1e-12  # of a mean squared feature: the variance that rows which are all alike may seem to have
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,14 @@ class Metric:
 
     @staticmethod
     def of_bank(bank: Bank, kind: str, *, power: float, device: torch.device) -> "Metric":
-        """`kind`: "full" or "diagonal". float32, on the device."""
+        """`kind`: "full" or "diagonal". float32, on the device. Raises `UserError` where no class varies."""
         covariance = within_covariance(bank, device)
+        if covariance.diagonal().mean() <= _ROUNDING * bank.class_means().double().square().mean():
+            raise UserError(
+                f"lgm.whiten {kind} needs features that vary within a class, and each of the {bank.classes} means has "
+                f"only {bank.features.shape[0] * bank.features.shape[1] / bank.classes:.3g} rows, all alike: add "
+                "--lgm.whiten none, more training images, or a higher --bank.views"
+            )
         if kind == "diagonal":
             values, axes = covariance.diagonal(), None
         else:

@@ -20,11 +20,6 @@ from lgm_core.methods.lgm.config import PyramidConfig, SyntheticConfig
 from lgm_core.methods.lgm.learned_images import LearnedImages
 
 
-def level_sides(resolution: int) -> list[int]:
-    """Sides of all levels in pixels: the powers of two below `resolution`, then `resolution` itself."""
-    return [2**k for k in range(resolution.bit_length()) if 2**k < resolution] + [resolution]
-
-
 class PyramidSet(LearnedImages):
     """N = classes * images_per_class images, each the sum of its up-sampled levels, through the colour map."""
 
@@ -44,11 +39,9 @@ class PyramidSet(LearnedImages):
         self.config, self.pyramid, self.grow_every, self.seed = config, pyramid, grow_every, seed
         self.colour = Colour(config.decorrelate_colour)
         self.register_buffer("labels", torch.arange(classes).repeat_interleave(images_per_class))
-        self._detail = (
-            None if initial is None else laplacian(self.colour.inverse(initial), level_sides(config.resolution))
-        )
+        self._detail = None if initial is None else laplacian(self.colour.inverse(initial), config.level_sides())
         self.levels = nn.ParameterList()
-        first = [side for side in level_sides(config.resolution) if side <= pyramid.start]
+        first = [side for side in config.level_sides() if side <= pyramid.start]
         for side in first:
             self.levels.append(nn.Parameter(self._first_values(side) / (1 if self._detail else len(first))))
 
@@ -61,7 +54,7 @@ class PyramidSet(LearnedImages):
         return self.colour(self._sum())
 
     def grow(self, step: int) -> bool:
-        missing = level_sides(self.config.resolution)[len(self.levels) :]
+        missing = self.config.level_sides()[len(self.levels) :]
         if not missing or step == 0 or step % self.grow_every:
             return False
         self._add(missing[0])
@@ -84,7 +77,7 @@ class PyramidSet(LearnedImages):
         total = self.levels[0]
         for level in list(self.levels)[1:]:
             total = resize(total, level.shape[-1]) + level
-        for finer in level_sides(side)[len(self.levels) :]:
+        for finer in self.config.level_sides()[len(self.levels) :]:
             total = resize(total, finer)
         return total
 
@@ -103,7 +96,7 @@ class PyramidSet(LearnedImages):
 
     def _first_values(self, side: int) -> Float[Tensor, "n 3 s s"]:
         if self._detail is not None:
-            return self._detail[level_sides(self.config.resolution).index(side)]
+            return self._detail[self.config.level_sides().index(side)]
         shape = (len(self.labels), 3, side, side)
         if self.config.initial == "zero":
             return torch.zeros(shape)

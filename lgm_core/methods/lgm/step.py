@@ -64,8 +64,7 @@ class LinearGradientMatching(Distiller):
             notes += more
         images.backward(gradient)
         self._optimiser.step()
-        if step >= self.config.averages_from(self.steps):
-            self._take_average()
+        self._take_average(step)
         return StepResult(loss=self._loss(), scalars={"learning_rate": rate, **self._each_loss()}, notes=notes)
 
     def _gradient(
@@ -98,7 +97,12 @@ class LinearGradientMatching(Distiller):
         return {f"loss:{source.backbone.name}": loss for source, loss in named if loss != _NO_TURN}
 
     @torch.no_grad()
-    def _take_average(self) -> None:
+    def _take_average(self, step: int) -> None:
+        first = self.config.averages_from(self.steps)
+        if step - self._averaged < first:  # of the run that this one was forked from: it began too early
+            self._average, self._averaged = None, 0
+        if step < first:
+            return
         images = self.synthetic.images()
         self._averaged += 1
         self._average = images if self._average is None else self._average.lerp(images, 1 / self._averaged)
@@ -140,9 +144,9 @@ class LinearGradientMatching(Distiller):
         own = {name.removeprefix("synthetic."): t for name, t in state.items() if name.startswith("synthetic.")}
         self.synthetic.restore(own)
         device = self.synthetic.labels.device
-        if "chunk" in state:  # sums over other chunks are rounded differently
+        if "chunk" in state:  # sums over other chunks are rounded differently; a smaller one was asked for since
             for source, chunk in zip(self.sources, state["chunk"].flatten().tolist(), strict=False):
-                source.chunk = chunk
+                source.chunk = min(chunk, self.config.chunk or chunk)
         self._losses = state["losses"].clone() if "losses" in state else self._losses
         if "average" in state:
             self._average, self._averaged = state["average"].clone().to(device), int(state["averaged"])

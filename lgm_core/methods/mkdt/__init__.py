@@ -10,5 +10,6 @@ unrolled           a student's plain descent on the set, and the gradient of whe
 step               one step: a student follows an expert for a while, and the set learns from the distance left
 told               how near students came to experts, as a table of the report (no torch)
 imported_sets      sets of MKDT's and KRR-ST's authors, in their layouts, as baselines
+kept               which of the first stages lie in the cache already, for `estimate` (no torch)
 measure, estimate  what a step costs here, and what a run will take (`estimate` needs no torch)
 """

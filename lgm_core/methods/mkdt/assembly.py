@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -33,6 +34,7 @@ from lgm_core.datasets.whitened import Whitened, whitened_pictures
 from lgm_core.methods.mkdt.config import MKDTSettings
 from lgm_core.methods.mkdt.experts import ExpertRecipe, train_experts
 from lgm_core.methods.mkdt.hardest import hardest, image_losses, kept_losses
+from lgm_core.methods.mkdt.kept import note_kept
 from lgm_core.methods.mkdt.step import MKDT
 from lgm_core.methods.mkdt.trajectories import Trajectories
 from lgm_core.methods.mkdt.unrolled import Learnables, can_share
@@ -72,6 +74,7 @@ def assemble(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> MKDT:
         student=stages.student,
         store=stages.store,
         seed=shared.seed,
+        stages=_told(own, shared, bench, stages, rows),
     )
 
 
@@ -80,7 +83,9 @@ def open_stages(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Stages
     knobs, (network,) = own.mkdt, shared.networks()
     bench.phase("the teacher's targets")
     real = open_standardised(bench, own.scratch, shared.dataset)
+    began = time.perf_counter()
     teacher = open_teacher(bench, shared)
+    seconds = (time.perf_counter() - began) / max(len(real.train), 1)
     shape = target_shape(network, own.scratch, channels=real.train.pixels.shape[1], size=teacher.size)
     student = build_student(shape, random=generator("cpu", shared.seed), start="torch").to(bench.compute.device)
     store = Trajectories(
@@ -89,6 +94,8 @@ def open_stages(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Stages
     )  # fmt: skip
     store.require_room(knobs.experts, knobs.store_gigabytes)
     stages = Stages(real, teacher, student, store)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    note_kept(own, shared, bench.compute.device.type, store.folder, seconds)
     _train_missing(own, shared, bench, stages)
     if ranks() > 1 and not can_share(student):
         bench.note(f"{network} has batch norm, which looks at whole batches: every process computes the same steps")
@@ -112,6 +119,11 @@ def high_loss(own: MKDTSettings, shared: SharedConfig, bench: Bench) -> Int[Tens
 
 
 def _hardest(own: MKDTSettings, bench: Bench, stages: Stages) -> Int[Tensor, "n"]:
+    return hardest(_losses(own, bench, stages))
+
+
+def _losses(own: MKDTSettings, bench: Bench, stages: Stages) -> list[Tensor]:
+    """Of all training images, expert by expert."""
     store, train, experts = stages.store, stages.real.train, range(own.mkdt.experts)
     files = [store.folder / f"losses-{expert:04d}.npy" for expert in experts]
 
@@ -125,14 +137,27 @@ def _hardest(own: MKDTSettings, bench: Bench, stages: Stages) -> Int[Tensor, "n"
         return kept_losses(files[expert], made, count=len(train), note=bench.note)
 
     _divided(len(experts), make, lambda expert: files[expert].exists(), bench)
-    return hardest([make(expert) for expert in experts])
+    return [make(expert) for expert in experts]
+
+
+def _told(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages, rows: Tensor) -> dict[str, Any]:
+    """What `told.stage_facts` says of the stages."""
+    store, taken, whole = stages.store, 0.0, 0.0
+    if own.mkdt.initial == "high-loss":
+        mean = torch.stack(_losses(own, bench, stages)).double().mean(dim=0)
+        taken, whole = float(mean[rows.cpu()].mean()), float(mean.mean())
+    return {
+        "teacher": own.pretrain.teacher, "entries": stages.teacher.size, "images": len(stages.real.train),
+        "scale": f"{own.pretrain.scale} scale", "experts": own.mkdt.experts, "epochs": own.mkdt.epochs,
+        "parameters": store.size, "losses": store.losses(own.mkdt.experts), "begun_with": own.mkdt.initial,
+        "taken": len(rows), "loss_taken": taken, "loss_all": whole,
+    }  # fmt: skip
 
 
 def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages: Stages) -> None:
     """Train the experts that are not in the store, or damaged, group by group: one that was cut short begins anew."""
     knobs, store, train = own.mkdt, stages.store, stages.real.train
     recipe = _recipe(own)
-    store.folder.mkdir(parents=True, exist_ok=True)
     groups = [range(first, first + knobs.side_by_side) for first in range(0, knobs.experts, knobs.side_by_side)]
 
     def make(place: int) -> None:
@@ -147,11 +172,13 @@ def _train_missing(own: MKDTSettings, shared: SharedConfig, bench: Bench, stages
             def progress(done: int, total: int) -> None:
                 bench.phase(name, done, total)
 
+            losses: list[Tensor] = []  # of each epoch, one for each of the group
             snapshots = train_experts(
                 group, stages.student, train.values, stages.teacher.of_rows, recipe=recipe, count=len(train),
-                seed=shared.seed, progress=progress,
+                seed=shared.seed, progress=progress, told=lambda epoch, found: losses.append(found.cpu()),
             )  # fmt: skip
-            for expert, one in zip(group, snapshots, strict=True):
+            for place, (expert, one) in enumerate(zip(group, snapshots, strict=True)):
+                store.note_losses(expert, [float(epoch[place]) for epoch in losses])
                 store.add(expert, one)
 
     def there(place: int) -> bool:
@@ -187,8 +214,8 @@ def _key(own: MKDTSettings, shared: SharedConfig, bench: Bench, *, stages: tuple
     if not len(bench.train):
         raise UserError(f"{shared.dataset} has no training images; name one that has")
     facts = [
-        bench.train.fingerprint, own.side, *teacher.facts, asdict(student.shape), asdict(_recipe(own)), shared.seed,
-        own.mkdt.side_by_side, own.mkdt.half, bench.compute.device.type,
+        bench.train.fingerprint, bench.train.content, own.side, *teacher.facts, asdict(student.shape),
+        asdict(_recipe(own)), shared.seed, own.mkdt.side_by_side, own.mkdt.half, bench.compute.device.type,
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return f"{bench.train.name.replace('/', '-').replace(':', '-')}-{student.shape.architecture}-{digest}"

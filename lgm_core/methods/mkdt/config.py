@@ -10,8 +10,9 @@ from typing import Literal
 from lgm_core.backbones.students.student_names import ARCHITECTURES, is_student, student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import knob
+from lgm_core.base.method_settings import MethodSettings
 from lgm_core.base.pretrain_settings import PretrainConfig
-from lgm_core.base.settings import MethodSettings, ScratchConfig, SharedConfig
+from lgm_core.base.settings import ScratchConfig, SharedConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class MKDTConfig:
     expert_batch: int = knob(256, "images per step of an expert", low=1, high=100_000)
     side_by_side: int = knob(1, "experts trained at once, as one batched computation", low=1, high=100)
     half: bool = knob(False, "keep the experts' snapshots as float16: half the disk")
-    store_gigabytes: float = knob(20.0, "disk that the experts' snapshots may take, at most", low=0.001, unit="GB")
+    store_gigabytes: float = knob(20.0, "disk for the experts of all settings together", low=0.001, unit="GB")
     start_epochs: int = knob(2, "an expert is taken up after 0 epochs, or up to this many less one", low=1, high=1000)
     expert_epochs: int = knob(2, "epochs of an expert that a student's steps are to match", low=1, high=1000)
     one_expert: bool = knob(False, "match one expert all along, which is what the published program does by mistake")
@@ -61,6 +62,16 @@ class MKDTSettings(MethodSettings):
     @property
     def side(self) -> int:
         return self.scratch.resolution
+
+    @property
+    def balanced(self) -> bool:
+        return self.mkdt.initial == "random"
+
+    def labels_used(self, *, chosen: bool = False) -> str:
+        if is_student(self.pretrain.teacher):
+            return "all training labels (its teacher's)"
+        balances = self.balanced and not chosen
+        return "labels only to begin with as many images of each class" if balances else "no labels"
 
     def check(self, shared: SharedConfig) -> None:
         """Raise `ConfigError` for values that are valid one by one, but not together."""

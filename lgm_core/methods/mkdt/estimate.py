@@ -12,13 +12,16 @@ from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.costs import DECODE_SECONDS, Cost, DataSize, Measured, Past, Room
 from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.mkdt.config import MKDTSettings
+from lgm_core.methods.mkdt.kept import Kept, kept_of
 
 _COSTLESS = {
     "experts", "expert_rate", "expert_momentum", "expert_decay", "expert_batch", "side_by_side", "start_epochs",
     "expert_epochs", "half", "store_gigabytes", "one_expert", "initial", "image_rate", "target_rate", "rate",
     "rate_rate", "momentum",
 }  # fmt: skip
-_TEACHER_SECONDS = {"cpu": 0.02, "cuda": 0.001}  # per image: a guess
+_TEACHER_SECONDS = {"cpu": 0.02, "cuda": 0.001}  # per image: a guess, where it was neither timed nor run here
+_AS_PLAIN = 4.0  # a step that is differentiated through costs about as much as so many plain ones (docs/mkdt.md)
+_TEACHER_BATCH = 64  # images of a training step of a small teacher
 
 
 def cost_of(own: MKDTSettings, shared: SharedConfig, data: DataSize) -> tuple[Any, ...]:
@@ -33,18 +36,20 @@ def cost_of(own: MKDTSettings, shared: SharedConfig, data: DataSize) -> tuple[An
 
 def measured_by(own: MKDTSettings, shared: SharedConfig, data: DataSize) -> list[Any]:
     """What measured steps depend on, besides network and device."""
-    return [str(cost_of(own, shared, data))]
+    return [str(cost_of(own, shared, data)), "and the teacher"]
 
 
 def from_past(own: MKDTSettings, shared: SharedConfig, data: DataSize, past: Sequence[Past], room: Room) -> Cost:
-    """The cost, from the newest runs with an equal `cost_of`; their experts are likely to be there."""
-    step = statistics.median(one.seconds_per_step for one in past)
-    return _cost(own, shared, data, room, step, max(one.bytes for one in past), per_image=0.0)
+    """The cost, from the newest runs with an equal `cost_of`."""
+    step, knobs = statistics.median(one.seconds_per_step for one in past), own.mkdt
+    seen = knobs.student_steps * min(knobs.batch, shared.images_per_class * data.classes)
+    return _cost(own, shared, data, room, step, max(one.bytes for one in past), per_image=step / seen / _AS_PLAIN)
 
 
 def from_measured(own: MKDTSettings, shared: SharedConfig, data: DataSize, found: Measured, room: Room) -> Cost:
     """The cost, from measured steps and the seconds per image of a training step."""
-    return _cost(own, shared, data, room, found.seconds[-1], found.bytes[-1], per_image=found.forward_seconds)
+    timed, step = found.judges.get(own.pretrain.teacher, 0.0), found.seconds[-1]
+    return _cost(own, shared, data, room, step, found.bytes[-1], per_image=found.forward_seconds, teacher_image=timed)
 
 
 def remedy(cost: Cost) -> str:
@@ -53,17 +58,28 @@ def remedy(cost: Cost) -> str:
 
 
 def _cost(
-    own: MKDTSettings, shared: SharedConfig, data: DataSize, room: Room, step: float, memory: int, per_image: float
-) -> Cost:
-    """`per_image`: seconds of a training step of the network, per image; 0 where that, and the experts, are known."""
-    knobs, images = own.mkdt, shared.images_per_class * data.classes
-    teacher = data.train * (_TEACHER_SECONDS[room.kind] + DECODE_SECONDS) if per_image else 0.0
+    own: MKDTSettings, shared: SharedConfig, data: DataSize, room: Room, step: float, memory: int, *, per_image: float,
+    teacher_image: float = 0.0,
+) -> Cost:  # fmt: skip
+    """`per_image`: seconds of a training step of the network; `teacher_image`: of a look of the teacher, 0: not timed.
+
+    What lies in the cache already costs nothing.
+    """
+    images, kept = shared.images_per_class * data.classes, Kept()
+    if room.cache:
+        kept = kept_of(own, shared, room.kind, room.cache / "trajectories")
+    teacher_image = teacher_image or kept.teacher_seconds or _TEACHER_SECONDS[room.kind]
+    teacher = data.train * (teacher_image + DECODE_SECONDS)
     if is_student(own.pretrain.teacher):
-        teacher = own.pretrain.teacher_steps * 64 * per_image
-    experts = knobs.experts * data.train * per_image * (knobs.epochs + (knobs.initial == "high-loss") / 3)
+        teacher = (own.pretrain.teacher_steps * _TEACHER_BATCH + data.train / 3) * per_image
+    experts = max(own.mkdt.experts - kept.experts, 0) * own.mkdt.epochs
+    ranked = max(own.mkdt.experts - kept.losses, 0) / 3 if own.mkdt.initial == "high-loss" else 0
     batch = min(own.pretrain.batch, images)
     live = shared.live.times * (shared.live.steps * batch + min(shared.live.test_images, data.test) / 3) * per_image
     return Cost(
-        seconds_per_step=step, seconds_prepare=teacher + experts, seconds_beside=live, bytes=memory,
+        seconds_per_step=step,
+        seconds_prepare=(0.0 if kept.teacher else teacher) + data.train * per_image * (experts + ranked),
+        seconds_beside=live,
+        bytes=memory,
         seconds_per_image=per_image,
-    )  # fmt: skip
+    )

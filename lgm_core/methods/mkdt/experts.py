@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import mse_loss
 
 from lgm_core.backbones.students.networks import Student, build_student
@@ -41,22 +41,25 @@ class ExpertRecipe:
 def train_experts(
     experts: Sequence[int], student: Student, images: Rows, targets: Rows, *, recipe: ExpertRecipe, count: int,
     seed: int, progress: Callable[[int, int], None] = lambda done, total: None,
+    told: Callable[[int, Tensor], object] = lambda epoch, losses: None,
 ) -> Float[Tensor, "g t p"]:  # fmt: skip
     """Snapshots at the start and after each epoch. An expert's start and order of images follow from its number.
 
     `student` gives the shape; its weights are not used. `images(rows)`, `targets(rows)`: of the training set, on the
-    device. Raises `UserError` where the training diverges.
+    device. `told` is given the mean loss [G] of each epoch's steps, as they went. Raises `UserError` where the training
+    diverges.
     """
     flat = torch.stack([fresh(student, seed, expert) for expert in experts])
     velocity, snapshots = torch.zeros_like(flat), [flat.clone()]  # a clone, never the live parameters
-    gradient = grad(lambda flat, images, targets: regression_loss(student, flat, images, targets))
+    gradient = grad_and_value(lambda flat, images, targets: regression_loss(student, flat, images, targets))
     batched, steps = vmap(gradient), -(-count // recipe.batch)
     for epoch in range(recipe.epochs):
         orders = [torch.randperm(count, generator=generator("cpu", seed, e, epoch, _ORDER)) for e in experts]
-        parts = torch.stack(orders).split(recipe.batch, dim=1)
+        parts, losses = torch.stack(orders).split(recipe.batch, dim=1), []
         for place, rows in enumerate(parts):
             x, y = (source(rows.flatten()).unflatten(0, rows.shape) for source in (images, targets))
-            found = batched(flat, x, y) if len(experts) > 1 else gradient(flat[0], x[0], y[0])[None]
+            found, loss = batched(flat, x, y) if len(experts) > 1 else _alone(gradient(flat[0], x[0], y[0]))
+            losses.append(loss)
             velocity = recipe.momentum * velocity + found + recipe.decay * flat
             flat = flat - recipe.rate * velocity
             progress(epoch * steps + place + 1, recipe.epochs * steps)
@@ -65,8 +68,13 @@ def train_experts(
                 f"an expert diverged in epoch {epoch + 1} at a rate of {recipe.rate:g}; lower mkdt.expert_rate, or "
                 "take targets of unit scale (pretrain.scale)"
             )
+        told(epoch, torch.stack(losses).mean(dim=0))
         snapshots.append(flat.clone())
     return torch.stack(snapshots, dim=1)
+
+
+def _alone(found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return found[0][None], found[1][None]
 
 
 def fresh(student: Student, seed: int, expert: int) -> Float[Tensor, "p"]:

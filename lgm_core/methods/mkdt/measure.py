@@ -13,10 +13,13 @@ from typing import Any
 
 import torch
 
+from lgm_core.backbones.precision import forward_seconds
 from lgm_core.backbones.students.networks import Student, build_student
 from lgm_core.backbones.students.regression import target_shape
+from lgm_core.backbones.students.student_names import is_student
 from lgm_core.backbones.students.training import training_seconds
 from lgm_core.base.device import Compute, peak_memory
+from lgm_core.base.errors import Unavailable, result_or_why
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.catalog import find_row
@@ -36,7 +39,7 @@ def measure(
 ) -> dict[str, Any]:  # fmt: skip
     """Seconds per step and peak bytes, in the layout that `lgm.measure` has; both sizes are the run's own.
 
-    `network` is not asked: a teacher is opened by the run alone.
+    And the seconds per image of the teacher, where its weights are here, among those of the judges.
     """
     with tempfile.TemporaryDirectory() as folder:
         distiller, student = noisy_mkdt(own, shared, classes, compute.device, Path(folder))
@@ -48,12 +51,17 @@ def measure(
             tick()
     seconds, memory = statistics.median(times[1:]), peak_memory(compute.device)
     student.requires_grad_(True)
+    teacher, judges = own.pretrain.teacher, {}
+    if not is_student(teacher):
+        opened, _ = result_or_why(lambda: network(teacher), Unavailable)
+        judges = {teacher: forward_seconds(opened, compute)} if opened else {}
     return {
         "seconds": [seconds, seconds],
         "bytes": [memory, memory],
         "views": [1, 1],
         "images": classes * shared.images_per_class,
         "forward_seconds": training_seconds(student, compute.device),
+        "judges": judges,
     }
 
 

@@ -36,13 +36,18 @@ class MKDT(Distiller):
     def __init__(
         self, config: MKDTConfig, *, learned: Learnables, labels: Int[Tensor, "m"],
         decode: Callable[[Tensor], Tensor], student: Student, store: Trajectories, seed: int,
+        stages: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`decode`: values of the images to images in [0, 1]; `student` gives the shape, its weights are not used."""
+        """`decode`: values of the images to images in [0, 1]; `student` gives the shape, its weights are not used.
+
+        `stages`: what came before, for reports (`told.stage_facts`).
+        """
         self.config, self.labels, self.seed = config, labels, seed
         self._decode, self._student, self._store = decode, student.requires_grad_(False), store
         self._leaves = {name: leaf.detach().clone() for name, leaf in zip(_NAMES, learned.leaves(), strict=True)}
         self._velocity = {name: torch.zeros_like(leaf) for name, leaf in self._leaves.items()}
         self._last: dict[str, Any] = {}
+        self._stages = {"stages": dict(stages)} if stages else {}
 
     @property
     def learned(self) -> Learnables:
@@ -58,7 +63,7 @@ class MKDT(Distiller):
                 "lower mkdt.rate, mkdt.rate_rate or mkdt.image_rate, and begin anew"
             )
         rate, moved = self._leaves["rate"].item(), self._move(found.gradient)
-        self._last = {"loss": found.loss, "rate": rate, "expert": expert, "start": start}
+        self._last = {"loss": found.loss, "rate": rate, "expert": expert, "start": start, **self._stages}
         scalars = {
             "rate": rate,
             "expert": float(expert),
@@ -87,7 +92,7 @@ class MKDT(Distiller):
         return [rows.to(self._leaves["pixels"].device) for rows in found[: self.config.student_steps]]
 
     def details(self) -> dict[str, Any]:
-        """The last step's loss, expert, its epoch, and the step size that the student had."""
+        """The last step's loss, expert, its epoch, the step size that the student had, and the stages before."""
         return self._last
 
     @torch.no_grad()

@@ -10,7 +10,8 @@ from typing import Literal
 from lgm_core.backbones.students.student_names import ARCHITECTURES, is_student, student_name
 from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import knob
-from lgm_core.base.settings import MethodSettings, ScratchConfig, SharedConfig
+from lgm_core.base.method_settings import MethodSettings
+from lgm_core.base.settings import ScratchConfig, SharedConfig
 
 _SUBSETS = ("direct_rows", "direct_real_rows", "implicit_rows", "solve_rows", "inner_rows", "forward_chunk")
 

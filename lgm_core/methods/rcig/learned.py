@@ -1,6 +1,6 @@
 """What RCIG learned besides its images, read from a run's details: for its report, and for forks. Needs no torch.
 
->>> title, headings, rows, note = label_table(run.details(), ["tench", "church"], [0, 1])
+>>> [(title, headings, rows, note)] = label_tables(run.details(), run.metrics(), ["tench", "church"], [0, 1])
 >>> learned_at(run.details()[-1], own)["log_temperature"]
 array(0.31, dtype=float32)
 """
@@ -28,15 +28,17 @@ def whole(details: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [dict(line) for line in details if not misfits(line, DETAILS)]
 
 
-def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owners: Sequence[int]) -> Table | None:
-    """Title, headings, rows of (value, text) and a note; None where there are no labels, or too many to be read.
+def label_tables(
+    details: Sequence[Mapping[str, Any]], metrics: object, names: Sequence[str], owners: Sequence[int]
+) -> list[Table]:
+    """Title, headings, rows of (value, text) and a note; [] where there are no labels, or too many to be read.
 
     A row per image, or per class where there are many images. `names`: of the classes; `owners`: class of each image.
     """
     last: Mapping[str, Any] = next(iter(whole(details)[-1:]), {})
     matrix = last.get("labels", [])
     if not 0 < len(matrix) <= _MOST or len(matrix[0]) > _MOST:
-        return None
+        return []
     own = owners if last["label_rows"] == "images" and len(owners) == len(matrix) else range(len(matrix))
     across = [_name(names, place) for place in range(len(matrix[0]))]
     rows = [
@@ -49,7 +51,7 @@ def label_table(details: Sequence[Mapping[str, Any]], names: Sequence[str], owne
         f"class and 0 elsewhere, less 1 / {len(across)}. Temperature of the outer loss: "
         f"{'–' if temperature is None else format(temperature, '.3g')}."
     )
-    return "Learned labels", ["", *across], rows, note
+    return [("Learned labels", ["", *across], rows, note)]
 
 
 def learned_at(line: Mapping[str, Any], own: RCIGSettings) -> dict[str, Float32[np.ndarray, "..."]]:

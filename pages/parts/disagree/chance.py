@@ -26,8 +26,8 @@ def against_chance(found: Disagreement, pair: Pair, *, k: int, share: np.ndarray
     figure.update_xaxes(title=f"Common images among the {k} nearest").update_yaxes(title="Images")
     chosen = charts.choose(figure, key="common", height=300)
     st.caption(
-        f"{100 * share.mean():.1f} % in common on average; by chance {100 * found.chance(k):.1f} %. Click a bar for "
-        "its images."
+        f"On average {100 * share.mean():.1f} % in common; by chance {100 * found.chance(k):.1f} %. Click a bar "
+        "to see its images."
     )
     return np.flatnonzero(np.rint(share * k) == int(chosen)) if chosen.isdigit() else None
 
@@ -47,5 +47,5 @@ def by_class(found: Disagreement, *, k: int, share: np.ndarray) -> np.ndarray | 
     figure.update_xaxes(title=f"Common images among the {k} nearest, mean ± standard error", tickformat=".0%")
     figure.update_yaxes(autorange="reversed")
     chosen = charts.choose(figure, key="class", axis="y", height=max(220, 26 * len(rows) + 70), legend=False)
-    st.caption("The dotted line is chance. Click a bar for the images of the class.")
+    st.caption("The dotted line is chance. Click a bar to see the images of the class.")
     return None if chosen not in names else np.flatnonzero(found.labels == found.classes.index(chosen))

@@ -1,6 +1,6 @@
 """Which comparison is looked at: the run, the pair of backbones, the number of neighbours; all in the URL.
 
->>> run = comparison_run("imagenette", ["mobilenet_v2", "dinov2_vits14"])
+>>> seen = comparison_run("imagenette", ["mobilenet_v2", "dinov2_vits14"])
 >>> pair = pick_pair(found, ["mobilenet_v2", "dinov2_vits14"])
 >>> pair.name, pair.against
 ('mobilenet_v2', ('dinov2_vits14',))
@@ -15,6 +15,7 @@ import streamlit as st
 
 from lgm_core.reports.disagreement import OTHERS, Disagreement, open_disagreement
 from lgm_core.runs.store import RunFolder
+from pages.parts import needed
 from pages.parts.address import put_into_url, state_key, take_from_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import listed_runs
@@ -34,14 +35,14 @@ class Pair:
         return f"{title_of(self.name)} {'and' if self.other != OTHERS else 'against'} {other}"
 
 
-def comparison_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
+def comparison_run(dataset: str, backbones: Sequence[str]) -> needed.Look | None:
     """The newest run that compares all of these backbones image by image, a finished one first; None without one."""
-    runs = [
-        run for run, its in listed_runs()
+    seen = [
+        needed.look(run) for run, its in listed_runs()
         if (its.kind, its.dataset) == ("align", dataset) and set(backbones) <= set(its.evaluate_on)
     ]  # fmt: skip
-    whole = next((run for run in runs if load_disagreement(run)), None)
-    return whole or next((run for run in runs if run.status().state != "finished"), None)
+    whole = next((one for one in seen if load_disagreement(one.run)), None)
+    return whole or next((one for one in seen if not one.finished), None)
 
 
 def load_disagreement(run: RunFolder) -> Disagreement | None:

@@ -72,10 +72,10 @@ def group_galleries(found: Disagreement, pair: Pair, *, index: Mapping[str, Any]
     holds, tears, groups = groups_of(found, pair, direction)
     st.caption(
         f"Images that lie together in {plain(title_of(holds))} and apart in {plain(title_of(tears))}, found without "
-        "labels. Those first of which most is kept in the one and least in the other."
+        "labels. The groups that differ most come first."
     )
     if not groups:
-        st.info(f"{plain(title_of(tears))} tears apart nothing that {plain(title_of(holds))} holds together.")
+        st.info(f"No group that {plain(title_of(holds))} holds together is torn apart by {plain(title_of(tears))}.")
     for place, group in enumerate(groups):
         with st.container(border=True):
             _group(found, group, (holds, tears), f"{direction}-{place}", index)
@@ -85,14 +85,14 @@ def _group(
     found: Disagreement, group: dict[str, Any], names: tuple[str, str], key: str, index: Mapping[str, Any]
 ) -> None:
     members = group["members"]
-    left, middle, right = st.columns([3, 1, 1], vertical_alignment="center")
+    left, middle, right = st.columns([5, 1, 1], vertical_alignment="center")
     near, far = (plain(title_of(name)) for name in names)
     left.markdown(f"**{len(members)} images**: {evidence(group, near, far)}.")
     right.button("On the map", key=f"map_{key}", icon=":material/map:", on_click=_to_map, args=(key,))
     labels = index["labels"]
     images = [int(found.indices[row]) for row in members]
     with middle:
-        name = f"held by {title_of(names[0])}"
+        name = f"held together by {title_of(names[0])}"
         distil_this(images, found.run, index, key=key, name=name, page="disagreement", look="map", group=key)
     st.html(class_bar(Counter(labels[image] for image in images), index["classes"]))
     tiles = [real_image_html(index, image, 80, "", class_colour(labels[image])) for image in images[:_MOST_TILES]]

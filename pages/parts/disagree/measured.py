@@ -32,10 +32,10 @@ def show_measures(found: Disagreement, backbones: Sequence[str], pair: Pair, *, 
         backbones, table, key="scores", spreads=spreads, chosen=f"{pair.name}|{pair.other}"
     )  # fmt: skip
     st.caption(
-        "Calibrated scores: 0 at or below what 95 % of permutations of the images reach, 1 at the measure's highest "
-        "value; below each its 95 % interval over resampled images. The consensus is the mean of the scores of "
-        f"debiased CKA, RSA, Procrustes, mutual k-NN and CKNNA. {len(found.indices)} test images. Click a cell for "
-        "the pair."
+        "Calibrated scores: 0 is what 95 % of random permutations of the images stay below, 1 the measure's highest "
+        "value; below each score, its 95 % interval over resampled images. The consensus is the mean of the scores of "
+        f"debiased CKA, RSA, Procrustes, mutual k-NN and CKNNA. {len(found.indices)} test images. Click a cell to "
+        "see its pair."
     )
     for other in pair.against:
         st.markdown(f"**{Pair(name=pair.name, other=other, against=(other,)).words}**")

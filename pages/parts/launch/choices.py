@@ -20,10 +20,13 @@ from lgm_core.jobs.slots import device_slots
 from lgm_core.methods.catalog import METHODS, Method
 from lgm_core.presets import PRESETS, preset
 from pages.parts.address import forget, put_into_url, state_key, take_from_url
+from pages.parts.launch.form import label
+from pages.parts.pickers import backbone_words, offered_backbones
 
 DATASET = "scenes"  # where neither a preset nor a link says another
 # Without a GPU: what shows a result within a minute.
 QUICK_PRESET, QUICK_DATASET, QUICK_BACKBONE = "preview", "details", "mobilenet_v3_small"
+_BEFORE = "lgm_data_before_preset"  # session key: the data set that was chosen, and what a preset put in its place
 
 
 def is_quick() -> bool:
@@ -71,12 +74,31 @@ def pick_sets(method: Method, networks: Sequence[str], key: str = "sets") -> lis
     chosen = st.segmented_control(
         "What to make of them", list(ways), default=None if state in st.session_state else "each", key=state,
         required=True, format_func=ways.__getitem__,
-        help="One set for all is learned in one backbone after the other, a step in each. It is read better by "
-        "backbones that took no part. Both, as a study, shows by how much",
+        help="One set for all of them takes its steps in each backbone in turn; backbones that took no part read it "
+        "better. Both, as a study, shows by how much",
     )  # fmt: skip
     put_into_url(key, [chosen or "each"])
     alone = [] if chosen == "together" else list(networks)
     return [*alone, joined(networks)] if chosen in ("together", "both") else alone
+
+
+def pick_opened(method: Method, base: RunConfig, start: RunConfig) -> dict[str, dict[str, str]]:
+    """Networks that the method's settings name, such as a teacher: of the catalogue, or small ones trained here.
+
+    Returns what differs from `base`, ready for `presets.change`; the inputs begin with `start`.
+    """
+    changes: dict[str, dict[str, str]] = {}
+    for setting in method.opens:
+        group, _, name = setting.partition(".")
+        now, field = getattr(getattr(start, group), name), type(getattr(base, group)).__dataclass_fields__[name]
+        names = list(dict.fromkeys([now, *offered_backbones(), *(f"{one}:batch" for one in ARCHITECTURES)]))
+        chosen = st.selectbox(
+            label(field), names, key=f"opened_{base.preset}_{setting}", accept_new_options=True,
+            format_func=backbone_words, help=field.metadata["help"],
+        )  # fmt: skip
+        if chosen != getattr(getattr(base, group), name):
+            changes.setdefault(group, {})[name] = chosen
+    return changes
 
 
 def pick_protocols(base: RunConfig, start: RunConfig) -> dict[str, tuple[str, ...]]:
@@ -134,23 +156,36 @@ def starting_point(chosen: str) -> RunConfig:
 
 
 def _another_method(key: str) -> None:
-    """Forget choices made for the previous method; the data set stays, unless the preset is made for one."""
+    """Forget choices made for the previous method; the data set stays, unless a preset is made for one: then it comes
+    back with a method whose preset is not.
+    """
     forget("preset", "backbones", "evaluate", "set")
     method = METHODS.get(st.session_state[state_key(key)] or "")
     if method is not None:
-        _go_to(first_preset(method))
+        _go_to(_made_for(first_preset(method)), back=True)
 
 
 def _another_preset(method: Method, state: str) -> None:
     if any("backbone" in changes for changes in method.presets.values()):
         forget("backbones", "evaluate")
-    _go_to(st.session_state[state] or first_preset(method))
+    _go_to(_made_for(st.session_state[state] or first_preset(method)))
 
 
-def _go_to(preset: str) -> None:
-    """Choose the data set that a preset is made for, if it is made for one."""
-    if dataset := PRESETS.get(preset, {}).get("dataset"):
-        st.query_params["dataset"] = dataset
+def _go_to(made_for: str, back: bool = False) -> None:
+    """Choose the data set that a preset is made for; `back`: where it suits any, the one from before such presets."""
+    now = st.query_params.get("dataset", "")
+    own, put = st.session_state.get(_BEFORE, (now, now))
+    own = own if now == put else now
+    if made_for:
+        st.query_params["dataset"], st.session_state[_BEFORE] = made_for, (own, made_for)
+    elif back and own:
+        st.query_params["dataset"] = own
+        st.session_state.pop(_BEFORE, None)
+
+
+def _made_for(preset: str) -> str:
+    """The data set that a preset is made for; "" where it suits any."""
+    return PRESETS.get(preset, {}).get("dataset", "")
 
 
 @cache

@@ -13,6 +13,7 @@ import streamlit as st
 from lgm_core.base.errors import result_or_why
 from lgm_core.base.knobs import from_dict, to_dict
 from lgm_core.base.places import places
+from lgm_core.base.real_settings import BY_ACCURACY
 from lgm_core.config import RunConfig
 from lgm_core.jobs.calibrations import measurement_file
 from lgm_core.jobs.estimate import Estimate, data_size, estimate
@@ -47,7 +48,10 @@ def _on_top(chosen: Sequence[RunConfig]) -> str:
     """A sentence on what the plan's choices of real images add to the cost."""
     if len(chosen) == 1:
         return "One baseline of real images is included; it is only evaluated, which is quick."
-    return f"{len(chosen)} baselines of real images are included; they are only evaluated, which is quick."
+    words = f"{len(chosen)} baselines of real images are included; they are only evaluated, which is quick"
+    tried = len([config for config in chosen if config.baseline.choice in BY_ACCURACY])
+    more = f", but for {tried} that are chosen by accuracy: they try many choices on the training images first"
+    return f"{words}{more if tried else ''}."
 
 
 def _show_one(found: Estimate, runs: int) -> None:

@@ -4,7 +4,7 @@
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import streamlit as st
@@ -16,18 +16,20 @@ from pages.parts.theme import plain
 
 
 def draw_groups(
-    base: RunConfig, key: str, groups: Sequence[str] = (), start: RunConfig | None = None
+    base: RunConfig, key: str, groups: Sequence[str] = (), start: RunConfig | None = None, *, but: Collection[str] = ()
 ) -> dict[str, dict[str, Any]]:
     """A tab per group (those of the method, or `groups`); returns what differs from `base`, ready for `presets.change`.
 
-    The inputs begin with `start`.
+    The inputs begin with `start`. `but`: settings that have an input elsewhere, such as "pretrain.teacher".
     """
     titles, changes = method_of(base).tabs, {}
     groups = groups or tuple(titles)
     for name, tab in zip(groups, st.tabs([titles[name] for name in groups]), strict=True):
         with tab:
             st.caption(str(type(getattr(base, name)).__doc__))
-            found = draw_fields(getattr(base, name), f"{key}_{name}", start=getattr(start or base, name))
+            own = getattr(base, name)
+            shown = [field.name for field in dataclasses.fields(own) if f"{name}.{field.name}" not in but]
+            found = draw_fields(own, f"{key}_{name}", names=shown, start=getattr(start or base, name))
         if found:
             changes[name] = found
     return changes

@@ -112,7 +112,7 @@ def _facts(name: str) -> str:
     facts = f"{features}, {row.parameters:.1f} million parameters, {row.licence}"
     title = backbones.title_here(row, places())
     stand_in = (
-        "The weights on this machine stand in for the published ones; Fetch downloads those."
+        "The weights on this machine stand in for the published ones; Fetch downloads the published ones."
         if title != row.title
         else ""
     )
@@ -169,6 +169,7 @@ def _newest_images(names: Sequence[str], dataset: str) -> dict[str, str]:
             break
         config = settings(run)
         name, fitting = config.get("backbone", ""), (config.get("kind"), config.get("dataset")) == ("distill", dataset)
-        if fitting and name in names and name not in found and (frames := run.frame_list()):
+        frames = run.frame_list() if fitting and name in names and name not in found else []
+        if frames and frames[-1]["step"] >= 0:  # more than what it began with
             found[name] = sprite_html(frame_sprite(run, frames[-1], 0), 44, title=run.id, colour=backbone_colour(name))
     return found

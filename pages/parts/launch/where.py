@@ -23,7 +23,7 @@ def pick_cluster() -> str:
     first = HERE if not usual else ON_SLURM if usual == SLURM else RAY
     where = st.segmented_control(
         "Run on", options, default=first, key="where", required=True, bind="query-params",
-        help="On a cluster, runs go on when this dashboard ends; it finds them again in their folders",
+        help="On a cluster, runs continue when this dashboard is stopped; it finds them again in their folders",
     )  # fmt: skip
     cluster = SLURM if where == ON_SLURM else ""
     if where == RAY:

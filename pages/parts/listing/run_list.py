@@ -16,7 +16,7 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.datasets.groups import LOOKING
 from lgm_core.evaluation.protocol import column_of
 from lgm_core.jobs.local import waits_on_cluster
-from lgm_core.reports.unseen import own_report
+from lgm_core.reports.unseen import by_networks, own_report
 from lgm_core.runs.marks import read_marks
 from lgm_core.runs.store import Facts, RunFolder
 from pages.parts.images import frame_url
@@ -52,24 +52,24 @@ def column_config() -> dict[str, Any]:
     return {
         "picture": st.column_config.ImageColumn("", width=54, help="The newest frame"),
         "star": st.column_config.TextColumn(STAR, width=30),
-        "name": st.column_config.TextColumn("Run", width=250),
+        "name": st.column_config.TextColumn("Run", width=232),
         "run": None,  # whole, for whoever takes the table along
         "state": st.column_config.MultiselectColumn(
             "State", options=list(STATE_COLOURS), color=list(STATE_COLOURS.values()), width=82
         ),
-        "waits for": st.column_config.TextColumn("Waits for", width=240, help="Of runs that were sent to a cluster"),
+        "waits for": st.column_config.TextColumn("Waits for", width=240, help="For runs that were sent to a cluster"),
         "progress": st.column_config.ProgressColumn(
             "Progress", min_value=0, max_value=100, format="%d %%", width="small"
         ),
         "accuracy": st.column_config.NumberColumn(
             "Accuracy", format="%.1f %%", width=76, help="Top-1 accuracy, by the judge named beside it"
         ),
-        "judged by": st.column_config.TextColumn("Judged by", width=190),
+        "judged by": st.column_config.TextColumn("Judged by", width=150),
         "tags": st.column_config.ListColumn("Tags", width=110),
         "note": st.column_config.TextColumn("Note", width=150),
         "dataset": st.column_config.TextColumn("Data set"),
         "backbone": st.column_config.TextColumn("Backbone"),
-        "kind": st.column_config.TextColumn("Kind"),
+        "kind": st.column_config.TextColumn("Kind", width=84),
         "study": st.column_config.TextColumn("Study"),
         "made": st.column_config.DatetimeColumn("Created", format="distance"),
     }
@@ -99,7 +99,7 @@ def _row(run: RunFolder, its: Facts) -> dict[str, Any]:
         "accuracy": judged and 100 * judged[0],
         "judged by": judged and judged[1],
         "dataset": its.dataset,
-        "backbone": its.backbone,
+        "backbone": its.backbone if by_networks(its.choice) else None,
         "kind": "example" if its.example else its.choice or its.kind,
         "study": its.study or None,
         "made": pd.Timestamp(run.config_file.stat().st_mtime, unit="s", tz="UTC"),

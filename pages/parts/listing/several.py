@@ -11,6 +11,7 @@ import streamlit as st
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.jobs import local
+from lgm_core.runs.status import STATES
 from lgm_core.runs.store import RunFolder, RunStore
 from lgm_core.runs.trash import Trash
 from pages.parts.listing.marks_form import show_marks
@@ -26,10 +27,11 @@ def show_actions(names: Sequence[str], tags: Sequence[str] = ()) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="lgm_several"):  # also without: nothing moves
         if st.button("Open", icon=":material/open_in_new:", disabled=len(names) != 1, help="Opens the run on Watch"):
             st.switch_page("pages/watch.py", query_params={"run": names[0]})
-        for label, icon, verb, action, help in _ACTIONS:
+        states = {RunFolder(places().runs / name).status().state for name in names}
+        for label, icon, verb, action, fitting, help in _ACTIONS:
             st.button(
                 label, icon=f":material/{icon}:", help=help, key=f"several_{icon}", on_click=_do_all,
-                args=(list(names), verb, action), disabled=not names or not may_launch(),
+                args=(list(names), verb, action), disabled=not states & set(fitting) or not may_launch(),
             )  # fmt: skip
         show_marks(names, tags)
         st.caption(f"{len(names)} selected" if names else "Tick runs to act on several at once", width="content")
@@ -41,22 +43,25 @@ def show_actions(names: Sequence[str], tags: Sequence[str] = ()) -> None:
     if away:
         st.button(
             "Put back", icon=":material/undo:", key="several_undo", on_click=_do_all, args=(away, "put back", _restore),
-            help=f"Out of the trash, {plain(places().runs / '.trash')}",
+            help=f"Takes them out of the trash, {plain(places().runs / '.trash')}",
         )  # fmt: skip
 
 
 def outcomes(names: Sequence[str], verb: str, action: Callable[[str], object]) -> list[tuple[bool, str]]:
-    """Do it with each; (True, a line on those with which it was done) and (False, a line on the others, with why)."""
-    done, notes, refused = [], [], []
+    """Do it with each; (True, a line on those with which it was done) and (False, a line on the others, with why: each
+    reason once).
+    """
+    done, notes, refused = [], [], dict[str, list[str]]()
     for name in names:
         try:
             require_launch()
             notes += [plain(note) for note in action(name) or ()]  # type: ignore[union-attr]
             done.append(plain(name))
         except UserError as error:
-            refused.append(f"{plain(name)} ({plain(error)})")
+            refused.setdefault(str(error).replace(f"the run {name!r}", "it"), []).append(plain(name))
     lines = [(True, f"{verb.capitalize()}: {', '.join(done)}. {' '.join(notes)}".strip())] if done else []
-    return lines + ([(False, f"Not {verb}: {'; '.join(refused)}")] if refused else [])
+    why = "; ".join(f"{', '.join(these)} ({plain(reason)})" for reason, these in refused.items())
+    return lines + ([(False, f"Not {verb}: {why}")] if refused else [])
 
 
 def _do_all(names: list[str], verb: str, action: Callable[[str], object]) -> None:
@@ -71,11 +76,19 @@ def _resume(name: str) -> None:
     local.resume(RunFolder(places().runs / name), places())
 
 
+def _pause(name: str) -> None:
+    local.pause(_active(name))
+
+
 def _stop(name: str) -> None:
+    local.stop(_active(name))
+
+
+def _active(name: str) -> RunFolder:
     run = RunFolder(places().runs / name)
     if not run.status().active:
         raise UserError(f"it is {run.status().state} already")
-    local.stop(run)
+    return run
 
 
 def _delete(name: str) -> list[str]:
@@ -86,8 +99,10 @@ def _restore(name: str) -> None:
     Trash(RunStore(places().runs)).restore(name)
 
 
-_ACTIONS = (
-    ("Resume", "play_arrow", "resumed", _resume, "Each continues from its last checkpoint"),
-    ("Stop", "stop", "asked to stop", _stop, "Each writes a checkpoint and ends; you can still resume it"),
-    ("Delete", "delete", "moved to the trash", _delete, "Moves them to the trash; you can put them back"),
+_ACTIVE, _HALTED = ("queued", "running"), ("paused", "stopped", "failed", "lost")
+_ACTIONS = (  # label, icon, what was done, how, in which states, help
+    ("Resume", "play_arrow", "resumed", _resume, _HALTED, "Each continues from its last checkpoint"),
+    ("Pause", "pause", "asked to pause", _pause, _ACTIVE, "Each writes a checkpoint and frees its device"),
+    ("Stop", "stop", "asked to stop", _stop, _ACTIVE, "Each writes a checkpoint and ends; you can still resume it"),
+    ("Delete", "delete", "moved to the trash", _delete, STATES, "Moves them to the trash; you can put them back"),
 )

@@ -21,8 +21,9 @@ from pages.parts.theme import backbone_colour, plain
 
 _WHAT = (
     "**Probe**: a regularised linear head at its optimum, trained on these training images; **nearest mean** and "
-    "**k-NN** train nothing. **Effective dimension**: participation ratio of the covariance. **RankMe**: e to "
-    "the entropy of the singular values' shares. **Separation**: share of the variance that lies between the classes."
+    "**k-NN** need no training. **Effective dimension**: participation ratio of the covariance. "
+    "**RankMe**: exponential of the entropy of the normalised singular values. **Separation**: share of the "
+    "variance that lies between the classes."
 )
 
 _SHOWN = 12  # images of a mistake
@@ -41,7 +42,10 @@ def show_cards(found: Mapping[str, Mapping[str, Any]]) -> None:
         with column.container(border=True, height="stretch"):
             _card(name, values)
     st.subheader("Spectrum", anchor=False)
-    st.caption("Share of the variance along each principal axis of the training images; a steep line spends few axes.")
+    st.caption(
+        "Share of the variance along each principal axis of the training images; the steeper the line, the fewer axes "
+        "matter."
+    )
     _spectra(found)
     _moments({name: values["moments"] for name, values in found.items() if values.get("moments")})
     st.subheader("Hardest pairs of classes", anchor=False)
@@ -85,7 +89,8 @@ def _moments(found: Mapping[str, list[dict[str, float]]]) -> None:
     st.subheader("What class means explain", anchor=False)
     st.caption(
         "Share of a linear head's gradient that the class means explain (squared cosine, mean over five random heads). "
-        "The target `mean` of a distillation matches means: exact for a head that is sure of nothing, less for others."
+        "The target `mean` of a distillation matches only these means: exact while the head's outputs are near 0, and "
+        "less so the more confident the head is."
     )
     sizes = {f"{row['logits']:g}": row["logits"] for row in next(iter(found.values()))}
     first = "1" if "1" in sizes else next(iter(sizes))
@@ -111,7 +116,7 @@ def _pairs(name: str, values: Mapping[str, Any], run: RunFolder | None) -> None:
     st.html(heading(name))
     index, classes = thumb_index(values["thumbs"]), values["classes"]
     if not values["hardest"]:
-        st.caption("The probe takes no class for another.")
+        st.caption("The probe confuses no classes.")
     for one in values["hardest"][:4]:
         (a, b), counts = one["pair"], one["counts"]
         ways = [

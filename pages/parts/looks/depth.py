@@ -36,8 +36,8 @@ def show_depth(found: Mapping[str, Mapping[str, Any]]) -> None:
     chosen = charts.choose(figure, key="layer", axis="customdata", height=380)
     images = "; ".join(dict.fromkeys(map(on_what, found.values())))
     st.caption(
-        f"{images}. Solid: class token, or pooled map; dotted: mean of the patch tokens. A click on a point leads to "
-        "its map and to its images; anywhere else a layer is written after the backbone's name, such as @block6.cls."
+        f"{images}. Solid: class token, or pooled map; dotted: mean of the patch tokens. Click a point to distil with "
+        "that layer or to see its map. On other pages, add the layer to the backbone's name, such as @block6.cls."
     )
     if chosen.partition("@")[0] in found:
         _lead_on(chosen, next(iter(found.values()))["dataset"])
@@ -70,4 +70,4 @@ def _lead_on(point: str, dataset: str) -> None:
         for page, label, icon in (("launch", "Distil", "join_inner"), ("embeddings", "Its map", "scatter_plot")):
             query = {"dataset": dataset, "backbones": point}
             st.page_link(f"pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
-        st.button("Show no point", on_click=forget, args=("layer",))
+        st.button("Deselect", on_click=forget, args=("layer",))

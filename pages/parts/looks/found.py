@@ -34,11 +34,12 @@ def looks(kind: str, dataset: str, backbones: Sequence[str]) -> dict[str, RunFol
 
 
 def look_config(kind: str, dataset: str, backbone: str) -> RunConfig:
-    """The config of a run of an instrument, on as much of the data set as the newest run on it reads."""
+    """The config of a run of an instrument, on the same part of the data set as the newest run on it reads."""
     values: dict[str, Any] = {"kind": kind, "dataset": dataset, "backbone": backbone}
     like = next((run for run, its in listed_runs() if its.dataset == dataset), None)
     first = settings(like) if like else {}
-    return from_dict(RunConfig, values | {name: first[name] for name in ("data", "normalisation") if name in first})
+    part = {name: first[name] for name in ("seed", "data", "normalisation") if name in first}  # chosen by the seed
+    return from_dict(RunConfig, values | part)
 
 
 def set_config(kind: str, source: RunFolder, backbones: Sequence[str]) -> RunConfig:
@@ -56,7 +57,7 @@ def findings_or_ask(
     """
     runs = looks(kind, dataset, backbones)
     lacking = [name for name in backbones if name not in runs]
-    needed.wait_for([run for run in runs.values() if run.status().state != "finished"], key=kind)
+    needed.wait_for([one for one in map(needed.look, runs.values()) if not one.finished], key=kind)
     if lacking:
         st.info(f"There are no {words} of {plain(', '.join(map(title_of, lacking)))} on this data set yet.",
                 icon=":material/psychology:")  # fmt: skip

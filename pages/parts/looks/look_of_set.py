@@ -23,7 +23,7 @@ def show_style(run: RunFolder, source: RunFolder) -> None:
     """Spectrum and colours, robustness, then each image beside the real one that is nearest."""
     found = run.findings()
     st.subheader("Spectrum and colours", anchor=False)
-    st.caption(f"{found['images']} images of the set, {found['real_images']} real training images at the same side.")
+    st.caption(f"{found['images']} images of the set, {found['real_images']} real training images at the same size.")
     left, right = st.container(key="lgm_row_beside").columns([2, 3])
     with left:
         power = found["power"]
@@ -36,8 +36,8 @@ def show_style(run: RunFolder, source: RunFolder) -> None:
                 _lines(shares, lab["centres"][place], name, "share of the pixels", f"lab_{place}")
     st.subheader("Robustness", anchor=False)
     st.caption(
-        "The set's own images are damaged, then the nearest class means are taken from them; the test images stay as "
-        "they are. Leftmost: undamaged."
+        "The set's images are damaged before the class means are computed from them; the test images stay as they are. "
+        "Leftmost: undamaged."
     )
     for column, kind in zip(st.columns(len(found["strengths"])), found["strengths"], strict=True):
         with column:
@@ -72,9 +72,9 @@ def _damage(found: Mapping[str, Any], kind: str) -> None:
 def _diversity(rows: Sequence[Mapping[str, Any]]) -> None:
     st.subheader("Several images per class", anchor=False)
     st.caption(
-        "Cosine: of an image to the nearest other one of its class in the set, 1 where they are copies of each other. "
-        "Coverage: each real training image goes to the nearest image of its class; how many of those share them "
-        "evenly, as a share of all: 100 % where each is nearest to as many."
+        "Cosine: similarity of an image to the nearest other one of its class in the set; 1 for copies. Coverage: each "
+        "real training image is assigned to the nearest image of its class; 100 % where all images of the set get "
+        "equally many, less the more unevenly they are assigned."
     )
     shown = [[title_of(one["backbone"]), f"{one['cosine']:.3f}", f"{100 * one['coverage']:.1f}"] for one in rows]
     st.table([dict(zip(("Backbone", *DIVERSITY), row, strict=True)) for row in shown])
@@ -88,7 +88,7 @@ def _copies(found: Mapping[str, Any], source: RunFolder) -> None:
     ))  # fmt: skip
     index = thumb_index(found.get("thumbs", ""))
     if not index:
-        st.caption("There are no small pictures of these training images; `record.thumbnails` makes them.")
+        st.caption("There are no thumbnails of these training images; `record.thumbnails` makes them.")
     pairs = []
     for one in found["copies"][:30]:
         known = bool(index) and one["nearest"] < index["count"]

@@ -13,19 +13,17 @@ from lgm_core.runs.store import RunFolder
 from pages.parts.images import frame_sprite, sprite_html, tiles_html
 from pages.parts.maps.neighbourhood import heading
 from pages.parts.pickers import listed_runs
-from pages.parts.theme import plain
 from pages.parts.ways import pick_way
 
 _WAYS = {"colours": "Patches as colours", "evidence": "Evidence for the class", "other": "For the other meaning"}
 _WORDS = {
-    "colours": "Patches on three principal axes, shown as red, green and blue: in one backbone, the same colour is the "
-    "same kind of patch in all images, distilled and real. The axes of further backbones are turned onto the first "
-    "one's by Procrustes on the same images; fit 1 means the same up to the turn.",
-    "evidence": "What each patch adds to the score of the image's class over the mean class, in a linear head on the "
-    "mean of the patches, trained on the real training images: orange speaks for the class, blue against it. "
-    "The patches add up to the margin exactly. Below an image: the class that the head sees, where it is another.",
-    "other": "As the evidence for the class, but for the class that images of this one mean to the second backbone of "
-    "the contrast set.",
+    "colours": "Patches on three principal axes, shown as red, green and blue: within a backbone, the same colour is "
+    "the same kind of patch in all images, distilled and real. The axes of the other backbones are rotated onto the "
+    "first one's (Procrustes, on the same images); a fit of 1 means that they differ by this rotation alone.",
+    "evidence": "What each patch adds to the score of the image's class, compared with the mean over the classes, in a "
+    "linear head on the mean of the patches, trained on the real training images: orange speaks for the class, blue "
+    "against it. The patches add up to the margin below the image, which names the predicted class where it is wrong.",
+    "other": "The same evidence, for the class that the image means to the second backbone of the contrast set.",
 }
 _SIZE = 86
 
@@ -57,7 +55,7 @@ def show_places(run: RunFolder, backbones: Sequence[str]) -> None:
                 st.html(heading(name) + f"<small>{escape(_facts(facts[name], way))}</small>")
                 _row(run, atlases[name, way], places, _under(found, facts[name], way))
     if not images:
-        st.caption(plain("Nothing is drawn yet."))
+        st.caption("No pictures have been drawn yet.")
 
 
 def _row(run: RunFolder, atlas: Mapping[str, Any], places: Sequence[int], captions: Sequence[str]) -> None:

@@ -63,5 +63,5 @@ def embed_config(dataset: str, backbone: str, sources: Sequence[RunFolder]) -> R
     values: dict[str, Any] = {"kind": "embed", "dataset": dataset, "backbone": backbone}
     if sources:
         first = settings(sources[0])
-        values |= {name: first[name] for name in ("data", "device", "normalisation") if name in first}
+        values |= {name: first[name] for name in ("seed", "data", "device", "normalisation") if name in first}
     return from_dict(RunConfig, values | {"sources": [run.id for run in sources]})

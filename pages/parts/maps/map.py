@@ -143,7 +143,7 @@ def _palette(found: Mapping[str, Any], colour_by: str) -> list[str]:
 
 def _legend(found: Mapping[str, Any], colour_by: str) -> dict[str, Any]:
     if colour_by in MEASURES:
-        ends = ["sure and right", "sure and wrong"] if colour_by == "wrong" else ["near", "far"]
+        ends = ["confident and right", "confident and wrong"] if colour_by == "wrong" else ["near", "far"]
         return {"title": _TITLES[colour_by], "ramp": ends, "names": []}
     return {"title": "", "ramp": None, "names": list(found["group_names" if colour_by == "group" else "classes"])}
 

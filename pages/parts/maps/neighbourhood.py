@@ -104,7 +104,7 @@ def nearest_of_real(
         if has(found, name)
     ]
     near = _nearest_rows(run, place, k)
-    said = "Nearest real images, by cosine similarity" if near else "Beside it on the map (UMAP)"
+    said = "Nearest real images, by cosine similarity" if near else "Nearest on the map (UMAP)"
     tiles = [_labelled(index, other, cosine) for other, cosine in near or _beside(found, place, k)]
     parts = [
         _group(" · ".join(facts) or "Chosen", real_image_html(index, image, 80, colour="currentColor")),
@@ -119,7 +119,7 @@ def nearest_of_real(
             for row in listed[:4]
         )
         if shown:
-            parts += ["<hr>", _group(f"Among the nearest images of these, from {name}", shown)]
+            parts += ["<hr>", _group(f"Synthetic images of {name} that it is near to", shown)]
     st.html(f"{heading(found['backbone'])}{STYLE}<div class='lgm-near'>{''.join(parts)}</div>")
     group = [image, *(other for other, _ in near or _beside(found, place, k))]
     distil_this(group, run, index, key=f"near_{run.id}", name=f"near image {image}", page="embeddings", ranked=True)

@@ -9,6 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from lgm_core.methods.mkdt.told import by_expert, stage_facts
 from lgm_core.runs.store import RunFolder
 from pages.parts import charts
 from pages.parts.pickers import settings
@@ -42,6 +43,8 @@ def _panel(run: RunFolder) -> None:
     config = settings(run).get("mkdt", {})
     names = [name for name in STAGES if name != _HARDEST or config.get("initial") == "high-loss"]
     st.markdown(stage_line(names, status.phase, status.phase_done, status.phase_total, bool(metrics), status.state))
+    if facts := stage_facts(run.details()):
+        st.markdown("\n".join(f"- **{name}**: {words}" for name, words in facts))
     if not metrics:
         return
     last = metrics[-1]
@@ -49,21 +52,27 @@ def _panel(run: RunFolder) -> None:
     mean = sum(line["loss"] for line in recent) / len(recent)
     used = f"{last.get('experts_used', 0):.0f} of {config.get('experts', '?')}"
     facts = (
-        ("Matching loss", f"{mean:.3f}", f"mean of the last {len(recent)} steps; 1: no nearer than at the start"),
-        ("Step size", f"{last['rate']:.3g}", f"of the student, learned; it began at {config.get('rate', 0):g}"),
-        ("Experts visited", used, "all are visited before one comes again"),
+        ("Matching loss", f"{mean:.3f}", f"mean of the last {len(recent)} steps; 1: as far as at the start"),
+        ("Step size", f"{last['rate']:.3g}", f"of the student; learned, starting from {config.get('rate', 0):g}"),
+        ("Experts visited", used, "each is visited once before any is visited again"),
     )
     tiles = st.container(key="lgm_row_tiles").columns(len(facts))
     for column, (name, value, words) in zip(tiles, facts, strict=True):
         column.metric(name, value, help=words, border=True)
     left, right = st.container(key="lgm_row_plots").columns(2)
     with left:
-        st.caption("Matching loss of each step, by the epoch at which the expert was taken up; hover for the expert")
+        st.caption("Matching loss of each step, by the expert's epoch that it starts from; hover to see the expert")
         charts.show(loss_figure(metrics), key=f"matching_{run.id}")
     with right:
         st.caption("The student's step size")
         figure = charts.curves({"step size": metrics}, "rate", {"step size": _STARTS[0]}, "step size")
         charts.show(figure, key=f"rate_{run.id}", legend=False)
+    st.caption("Matching loss by expert, the worst first, 20 at most")
+    rows = [
+        {"expert": expert + 1, "steps": visits, "mean": round(mean, 3), "newest": round(newest, 3)}
+        for expert, visits, mean, newest in by_expert(metrics)
+    ]
+    st.dataframe(rows, hide_index=True, height="content")
 
 
 def stage_line(names: Sequence[str], phase: str, done: int, total: int, matched: bool, state: str) -> str:

@@ -25,7 +25,7 @@ _TRACES = 6  # solves shown, spread over the run
 _SCALE = [[0, VERMILLION], [0.5, "rgba(127,127,127,0.06)"], [1, BLUE]]  # fits light and dark
 _MOST_NAMES = 20
 _UPRIGHT = 3  # letters: longer names are tilted
-_SHARE = "of the length of both gradients; above 50 % it is clipped to the direct one's length"
+_SHARE = "of the summed length of both gradients; above 50 % it is clipped to the direct one's length"
 _NEW, _OLD = BLUE, "rgba(127,127,127,0.45)"
 
 
@@ -68,7 +68,7 @@ def _panel(run: RunFolder) -> None:
     facts += [
         ("Real batch", last.get("batch_top1"), "{:.0%}", "accuracy on the step's real images"),
         ("Implicit share", last.get("implicit_share"), "{:.0%}", _SHARE),
-        ("Inner rate", last.get("inner_rate"), "{:.2g}", "searched for at first, adapted every 50 steps"),
+        ("Inner rate", last.get("inner_rate"), "{:.2g}", "found by a search at the start, adapted every 50 steps"),
     ]
     tiles = st.container(key="lgm_row_tiles").columns(len(facts))
     for column, (name, value, form, words) in zip(tiles, facts, strict=True):
@@ -79,7 +79,7 @@ def _panel(run: RunFolder) -> None:
         per_class = settings(run).get("images_per_class", 1) if newest["label_rows"] == "images" else 1
         charts.show(label_figure(newest["labels"], class_titles(run), per_class), key=f"labels_{run.id}", legend=False)
     with middle:
-        st.caption("Inner loss, as a share of its start; newest in blue")
+        st.caption("Inner loss relative to its start; newest in blue")
         charts.show(trace_figure(details), key=f"traces_{run.id}", legend=False)
     with right:
         st.caption("Length of the gradients of the images")
@@ -137,4 +137,5 @@ def length_figure(details: list[dict[str, Any]]) -> go.Figure:
             x=[step for step, _ in points], y=[length for _, length in points], mode="lines", name=label,
             line={"color": colour, "width": 2},
         )  # fmt: skip
-    return figure.update_xaxes(title="step").update_yaxes(title="length (log)", type="log", tickformat=".3~g")
+    figure.update_yaxes(title="length (log)", type="log", dtick="D2", tickformat=".3~g")  # 1, 2, 5: all do not fit
+    return figure.update_xaxes(title="step")

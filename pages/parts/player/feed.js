@@ -14,11 +14,18 @@ class Feed {
     this.trail = new Map(); // step -> {points, nearest, similarity}
     this.map = null;
     this.levels = { step: 0, sides: [] };
+    this.state = ""; // of the run
+    this.known = false; // has the server told of the run?
+    this.unanswered = 0; // questions in a row
   }
 
   // Returns whether anything is new.
   async poll() {
-    const [frames, metrics, trail] = await Promise.all(["frames", "metrics", "trail"].map((what) => this.lines(what)));
+    const got = await this.json(`new?${new URLSearchParams(this.offsets)}`);
+    if (!got) return false;
+    this.state = got.state;
+    this.known = true;
+    const [frames, metrics, trail] = ["frames", "metrics", "trail"].map((what) => this.taken(what, got[what]));
     this.frames = joined(this.frames, frames);
     this.metrics = joined(this.metrics, metrics);
     if (trail.reset) this.trail.clear();
@@ -27,17 +34,19 @@ class Feed {
     return [frames, metrics, trail].some((got) => got.lines.length || got.reset);
   }
 
-  async lines(what) {
-    const got = (await this.json(`${what}?offset=${this.offsets[what]}`)) || { lines: [] };
-    if (got.offset !== undefined) this.offsets[what] = got.offset;
+  // A file that cannot be read has no lines.
+  taken(what, got = { lines: [], offset: this.offsets[what] }) {
+    this.offsets[what] = got.offset;
     return got;
   }
 
   async json(what) {
     try {
       const answer = await fetch(`${this.api}/${what}`);
+      this.unanswered = 0;
       return answer.ok ? await answer.json() : null;
     } catch {
+      this.unanswered += 1;
       return null; // the server is away: the next poll asks again
     }
   }

@@ -1,6 +1,7 @@
 // The player: one position for images, curves and map. Keys, buttons and clicks move it; nothing asks the server.
 
 const POLL_MS = 1000;
+const AWAY_AFTER = 3; // questions without an answer: a server that starts anew may miss one
 const players = new WeakMap(); // parent element -> Player: the function below is called again when the data change
 
 class Player {
@@ -46,8 +47,17 @@ class Player {
     const fresh = await this.feed.poll();
     if (this.selected >= 0 && fresh) this.feed.levels = (await this.feed.json("levels")) || this.feed.levels;
     if (this.closed) return;
+    this.find(".away").hidden = this.feed.unanswered < AWAY_AFTER;
+    this.tellState();
     if (fresh) this.grown();
     if (this.css !== this.themed()) this.renew();
+  }
+
+  // The server draws its part of the page anew when the run is in another state.
+  tellState() {
+    const { state } = this.feed;
+    if (state && state !== this.data.state && state !== this.told) this.component.setTriggerValue("state", state);
+    this.told = state;
   }
 
   // Called when new frames or lines have come.
@@ -72,8 +82,8 @@ class Player {
     this.look = this.makeLook();
     const { frames, metrics, map, trail } = this.feed;
     this.find(".bar").hidden = frames.length < (this.data.active ? 1 : 2); // the images of a baseline do not move
-    this.find(".message").hidden = frames.length > 0;
-    this.find(".message").textContent = this.data.words;
+    this.find(".words").hidden = frames.length > 0;
+    if (this.feed.known) this.find(".words").textContent = this.data.words;
     this.find(".stage").hidden = !frames.length;
     this.find(".stage").style.display = frames.length ? "" : "none";
     this.find(".loss-words").textContent = this.data.loss;
@@ -170,7 +180,10 @@ class Player {
   }
 
   loaded(frame) {
-    if (this.feed.frames[this.at]?.file === frame.file) this.show();
+    const drawn = Number(this.box.dataset.drawn ?? -1), now = this.feed.frames[this.at];
+    if (now?.file === frame.file) this.show();
+    else if (this.look && this.follow && frame.step > drawn && frame.step < now?.step)
+      this.drawFrame(frame); // a slow line brings each frame after the next one has come: better late than never
     else if (this.selected >= 0 && this.look) this.zoom.draw(this.feed.frames[this.at], this.look);
   }
 

@@ -2,7 +2,7 @@
 
 Arrow keys move (shift: by ten), space plays, a click on a tile zooms into it; the view is in the URL (`step`, `image`).
 
->>> asked = player(run, key="player", fork=True)  # the step at which "fork here" was pressed, or None
+>>> asked = player(run, run.status(), fork=True)  # the step at which "fork here" was pressed, or None
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from streamlit.components import v2
 from lgm_core.base.settings import taken_apart
 from lgm_core.reports.live_curves import live_judge
 from lgm_core.reports.summary import loss_words, pca_words
+from lgm_core.runs.status import Status
 from lgm_core.runs.store import RunFolder
 from pages.parts.images import (
     SHAPES_SCRIPT,
@@ -38,16 +39,17 @@ _WORDS = {
 }
 
 
-def player(run: RunFolder, key: str = "player", fork: bool = False) -> int | None:
-    """Mount the player; returns the step at which a fork was asked for in this run of the script."""
+def player(run: RunFolder, status: Status, key: str = "player", fork: bool = False) -> int | None:
+    """Mount the player of a run in this state; returns the step at which a fork was asked for, or None."""
     key = key.replace("_", "~")  # Streamlit refuses two underscores, which the name of a run may have
-    asked = _component()(key=key, data=player_data(run, fork), on_fork_change=lambda: None)
+    asked = _component()(key=key, data=player_data(run, status, fork), on_fork_change=lambda: None,
+                          on_state_change=lambda: None)  # fmt: skip
     return int(asked.fork) if asked.fork is not None else None
 
 
-def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
+def player_data(run: RunFolder, status: Status, fork: bool = False) -> dict[str, Any]:
     """All that the browser is told at once; the rest it asks for by URL."""
-    status, config, found = run.status(), settings(run), run_map(run)
+    config, found = settings(run), run_map(run)
     classes, owners = class_titles(run), run.own_labels()[0]
     per_class = int(config.get("images_per_class") or 1)
     thumbs = thumb_index(found.get("thumbs", ""))
@@ -56,6 +58,7 @@ def player_data(run: RunFolder, fork: bool = False) -> dict[str, Any]:
         "base": base_path(),
         "version": version(run),
         "active": status.active,
+        "state": status.state,
         "words": _WORDS.get(status.state, "This run has no images yet."),
         "steps": int(config.get("steps") or 1),
         "classes": [str(name) for name in classes],

@@ -45,7 +45,7 @@ def may_launch() -> bool:
 def require_launch() -> None:
     """Raise `UserError` unless the user of this page may launch. Buttons are shut too; this is what counts."""
     if not may_launch():
-        raise UserError("this dashboard is for looking; whoever is named under `launch` in its [access] may launch")
+        raise UserError("you may view this dashboard, but not launch; those named under `launch` in its [access] may")
 
 
 def may_read(request: Request) -> bool:
@@ -64,10 +64,10 @@ def show_door() -> None:
     """Instead of a page, for who may not look: a button to log in, or who it is that may not."""
     user = _user()
     if user:
-        st.error(f"{_name(user)} may not look at this dashboard.", icon=":material/lock:")
+        st.error(f"{_name(user)} is not allowed to view this dashboard.", icon=":material/lock:")
     else:
         st.title("Linear Gradient Matching", anchor=False)
-        st.markdown("Log in to look at this dashboard.")
+        st.markdown("Log in to view this dashboard.")
     _buttons(user)
 
 
@@ -76,8 +76,8 @@ def show_user() -> None:
     if is_on():
         with st.sidebar:
             user = _user()
-            what = "may launch" if may_launch() else "may look"
-            st.caption(f"{_name(user)}: {what}" if user else "not logged in: may look")
+            what = "may launch" if may_launch() else "may view"
+            st.caption(f"{_name(user)}: {what}" if user else "not logged in: may view")
             _buttons(user)
 
 

@@ -6,7 +6,7 @@ Its shapes are those by which the files of a run are checked (`lgm_core/runs/sha
 'Which pyramid levels the checkpoint has.'
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import FunctionType, UnionType
 from typing import Any
@@ -73,14 +73,14 @@ _PARAMETERS: dict[str, Schema] = {
     "colour": {"type": "string", "enum": list(COLOURINGS)},
 }
 _OFFSET = {
-    "name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0},
+    "in": "query", "schema": {"type": "integer", "minimum": 0, "default": 0},
     "description": "the byte to read from: 0, or the offset of the last answer",
 }  # fmt: skip
 _ERROR = {"application/json": {"schema": schema({"error": str})}}
 
 
-def _get(path: str, summary: str, content: str, answer: Schema | None = None, *, offset: bool = False) -> Schema:
-    """An address that can only be read. `content`: the media type of what it answers."""
+def _get(path: str, summary: str, content: str, answer: Schema | None = None, offsets: Sequence[str] = ()) -> Schema:
+    """An address that can only be read. `content`: the media type of what it answers; `offsets`: in its query."""
     named = [name for name in _PARAMETERS if f"{{{name}}}" in path]
     parameters = [{"name": n, "in": "path", "required": True, "schema": _PARAMETERS[n]} for n in named]
     responses = {
@@ -88,9 +88,10 @@ def _get(path: str, summary: str, content: str, answer: Schema | None = None, *,
         "401": {"description": "a login is set up, and who asks is not logged in", "content": _ERROR},
         "404": {"description": "there is no such thing, or it cannot be read", "content": {**_ERROR, "text/plain": {}}},
     }
-    if offset:
+    parameters += [{"name": name, **_OFFSET} for name in offsets]
+    if offsets:
         responses["400"] = {"description": "the offset is not a number of bytes", "content": _ERROR}
-    return {"get": {"summary": summary, "parameters": parameters + [_OFFSET] * offset, "responses": responses}}
+    return {"get": {"summary": summary, "parameters": parameters, "responses": responses}}
 
 
 _JSON, _WEBP, _HTML, _ANY = "application/json", "image/webp", "text/html", "*/*"
@@ -101,7 +102,12 @@ _MAP = {"anyOf": [schema(shapes.MAP_OF_BACKBONE), schema(shapes.MAP_OF_RUN)]}
 _ROWS: tuple[tuple[str, str, str, Schema | None], ...] = (
     ("/api/runs", "All runs, oldest first, and a sentence for each folder that is left out.", _JSON, _RUNS),
     ("/api/runs/{run}", "One run: config, marks, status, what is wrong with its files.", _JSON, _RUN),
-    ("/api/runs/{run}/evals", "All evaluation reports of a run.", _JSON, schema({"evals": [shapes.REPORT]})),
+    (
+        "/api/runs/{run}/evals",
+        "All evaluation reports of a run, the one that it is known by first.",
+        _JSON,
+        schema({"evals": [shapes.REPORT]}),
+    ),
     ("/api/runs/{run}/levels", "Which pyramid levels the checkpoint has.", _JSON, _LEVELS),
     ("/api/runs/{run}/map", "The map of the real images.", _JSON, _MAP),
     ("/api/runs/{run}/alignment", "How alike backbones see a data set.", _JSON, schema(shapes.ALIGNMENT)),
@@ -122,14 +128,22 @@ _GROWING = {
     "trail": ("Where the synthetic images lay on the map", shapes.LINES["trail.jsonl"]),
 }
 
+_NEW = schema({"state": str})
+_NEW["properties"] |= {what: _lines(line) for what, (_, line) in _GROWING.items()}
+
 DOCUMENT: Schema = {
     "openapi": "3.1.0",
     "info": {"title": "LGM Studio", "version": VERSION, "description": "Runs and their pictures, to read."},
     "paths": {path: _get(path, words, content, answer) for path, words, content, answer in _ROWS}
     | {
         f"/api/runs/{{run}}/{what}": _get(
-            f"/api/runs/{{run}}/{what}", f"{words}, from a byte offset on.", _JSON, _lines(line), offset=True
+            f"/api/runs/{{run}}/{what}", f"{words}, from a byte offset on.", _JSON, _lines(line), ["offset"]
         )
         for what, (words, line) in _GROWING.items()
+    }
+    | {
+        "/api/runs/{run}/new": _get(
+            "/api/runs/{run}/new", "The three together, and the state.", _JSON, _NEW, [*_GROWING]
+        )
     },
 }

@@ -5,7 +5,7 @@ from functools import wraps
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import LONGEST_FILE_NAME, why_no_name
@@ -46,6 +46,11 @@ def endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Respo
             return JSONResponse({"error": f"not understood: {error}"}, status_code=400, headers=NEVER)
 
     return guarded
+
+
+def first_page(request: Request) -> Response:
+    """The page Runs is the one at `/`; Streamlit knows no other name for it."""
+    return RedirectResponse(f"./?{request.url.query}".removesuffix("?"), headers=OWN)
 
 
 def whole_number(text: str) -> int:

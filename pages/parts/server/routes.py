@@ -12,6 +12,7 @@ link that leads out are "not found".
 import io
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from lgm_core.base.errors import UserError
 from lgm_core.base.files import read_json, starts_line
 from lgm_core.base.places import places
 from lgm_core.methods.lgm.levels import level_facts, level_strip
+from lgm_core.reports.unseen import reports_of
 from lgm_core.runs.damage import good_lines, problems_in
 from lgm_core.runs.store import RunFolder, RunStore
 from pages.parts.maps.points import COLOURINGS, METHODS, has, load_map, packed
@@ -33,6 +36,7 @@ from pages.parts.server.guard import SANDBOXED
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"} | OWN
 # its own covers count as another origin's to a sandboxed page
 _PAGES = NEVER | SANDBOXED | {"Cross-Origin-Resource-Policy": "cross-origin"}
+GROWING = {"metrics": "metrics_file", "frames": "frame_index", "trail": "trail_file"}  # address -> in `RunFolder`
 _FACTS = ("kind", "dataset", "backbone", "method", "study", "source", "example")
 
 
@@ -128,8 +132,8 @@ def run(request: Request) -> Response:
 
 @endpoint
 def evals(request: Request) -> Response:
-    """All evaluation reports of a run."""
-    return _json({"evals": _run(request).eval_reports()})
+    """All evaluation reports of a run, the one that it is known by first."""
+    return _json({"evals": reports_of(_run(request))})
 
 
 @endpoint
@@ -167,28 +171,40 @@ def file_of(name: str) -> Callable[[Request], Response]:
 
 
 def lines_of(name: str) -> Callable[[Request], Response]:
-    """An endpoint for a file that grows: its whole lines from a byte offset on, and where to go on from.
+    """An endpoint for a file that grows; `name`: the attribute of `RunFolder` that holds its path."""
 
-    `name`: the attribute of `RunFolder` that holds its path.
+    @endpoint
+    def answer(request: Request) -> Response:
+        return _json(_lines(_run(request), name, request.query_params.get("offset", "0")))
+
+    return answer
+
+
+@endpoint
+def news(request: Request) -> Response:
+    """All that the player asks for each second, in one answer: the lines of each growing file, and the run's state."""
+    run, found = _run(request), dict[str, Any]()
+    for what, name in GROWING.items():
+        with suppress(NotHere, UserError, OSError):  # one file that cannot be read does not hide the others
+            found[what] = _lines(run, name, request.query_params.get(what, "0"))
+    return _json(found | {"state": run.status().state})
+
+
+def _lines(run: RunFolder, name: str, offset_as_text: str) -> dict[str, Any]:
+    """The whole lines of a file from a byte offset on, and where to go on from.
 
     Where the file has become shorter, as when a run goes on from a checkpoint, or the offset lies inside a line, it
     starts anew, and says `reset`. Damaged lines are left out and counted.
     """
-
-    @endpoint
-    def answer(request: Request) -> Response:
-        offset, run = int(request.query_params.get("offset", "0")), _run(request)
-        path = getattr(run, name)
-        if not 0 <= offset < 2**63:
-            raise ValueError("an offset is a number of bytes, at least 0")
-        if not path.exists():
-            return _json({"lines": [], "offset": 0, "reset": offset > 0, "damaged": 0})
-        inside(run.path, *path.relative_to(run.path).parts)
-        reset = not starts_line(path, offset)
-        found = good_lines(path, 0 if reset else offset)
-        return _json({"lines": found.good, "offset": found.end, "reset": reset, "damaged": found.damaged})
-
-    return answer
+    offset, path = int(offset_as_text), getattr(run, name)
+    if not 0 <= offset < 2**63:
+        raise ValueError("an offset is a number of bytes, at least 0")
+    if not path.exists():
+        return {"lines": [], "offset": 0, "reset": offset > 0, "damaged": 0}
+    inside(run.path, *path.relative_to(run.path).parts)
+    reset = not starts_line(path, offset)
+    found = good_lines(path, 0 if reset else offset)
+    return {"lines": found.good, "offset": found.end, "reset": reset, "damaged": found.damaged}
 
 
 def _run(request: Request) -> RunFolder:
@@ -224,9 +240,8 @@ ROUTES = [
     Route("/api/openapi.json", document),
     Route("/api/runs", runs),
     Route("/api/runs/{run}", run),
-    Route("/api/runs/{run}/metrics", lines_of("metrics_file")),
-    Route("/api/runs/{run}/frames", lines_of("frame_index")),
-    Route("/api/runs/{run}/trail", lines_of("trail_file")),
+    Route("/api/runs/{run}/new", news),
+    *(Route(f"/api/runs/{{run}}/{what}", lines_of(name)) for what, name in GROWING.items()),
     Route("/api/runs/{run}/evals", evals),
     Route("/api/runs/{run}/levels", levels),
     Route("/api/runs/{run}/map", file_of("map_file")),

@@ -38,7 +38,7 @@ def align_run(dataset: str, backbones: Sequence[str]) -> RunFolder | None:
 def align_config(dataset: str, backbones: Sequence[str], like: RunFolder | None = None) -> RunConfig:
     """The config of an align run, on the same part of the data as the run `like`."""
     first = settings(like) if like else {}
-    values = {name: first[name] for name in ("data", "device", "normalisation") if name in first}
+    values = {name: first[name] for name in ("seed", "data", "device", "normalisation") if name in first}
     return from_dict(RunConfig, values | {"kind": "align", "dataset": dataset, "evaluate_on": list(backbones)})
 
 
@@ -127,7 +127,7 @@ def _correlation(points: Sequence[Point], has_controls: bool) -> None:
         delta_color="off", delta_arrow="off", border=True,
     )  # fmt: skip
     st.caption(
-        f"The interval is over the {found.backbones} backbones, whose pairs are not independent (as if they were: "
-        f"{found.fisher[0]:.2f} to {found.fisher[1]:.2f}); p = {found.p:.3f}, by renaming the backbones."
+        f"The interval is over the {found.backbones} backbones, whose pairs are not independent (if they were: "
+        f"{found.fisher[0]:.2f} to {found.fisher[1]:.2f}); p = {found.p:.3f}, by permuting the backbones."
         + (" Untrained controls, drawn hollow, are left out." if has_controls else "")
     )

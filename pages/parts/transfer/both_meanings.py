@@ -22,9 +22,9 @@ from pages.parts.theme import plain
 
 _SIZE, _MOST = 86, 20
 _WORDS = (
-    "Below each image: what a linear head on the mean of the patches, trained on real images, calls it, after A or B "
-    "where that is this one's meaning. Upper picture: which patches speak for A's meaning; lower: for B's. Orange "
-    "speaks for it, blue against it, in the same tints."
+    "Below each image: the class that a linear head on the mean of its patches, trained on real images, predicts; with "
+    "A or B in front where it is A's or B's meaning. Upper picture: evidence for A's meaning, patch by patch; lower: "
+    "for B's. Orange speaks for it, blue against it, on the same scale."
 )
 
 
@@ -36,19 +36,20 @@ def show_pair(run: RunFolder) -> None:
     left.subheader(f"{plain(title_of(first))} against {plain(title_of(second))}", anchor=False)
     if right.button("Watch the run", key="watch_pair", icon=":material/visibility:", type="tertiary"):
         st.switch_page("pages/watch.py", query_params={"run": run.id})
-    if run.status().state != "finished":
-        needed.wait_for([run], key="pair")
+    if not (seen := needed.look(run)).finished:
+        needed.wait_for([seen], key="pair")
         return
     look = set_run("patches", run, names)
+    seen = needed.look(look) if look else None
     found = look.findings() if look else {}
     told = next((one["contrast"]["classes"] for one in run.eval_reports() if "contrast" in one), [])
     _images(run, found.get("labels", labels(run))[: found.get("set_images", _MOST)], told)
-    if look is None:
-        st.info("What each backbone sees in these images has not been looked at yet.", icon=":material/psychology:")
+    if look is None or seen is None:
+        st.info("What each backbone sees in these images has not been computed yet.", icon=":material/psychology:")
         needed.launch("Compute what they see", [set_config("patches", run, names)], key="pair")
         return
-    if look.status().state != "finished":
-        needed.wait_for([look], key="pair")
+    if not seen.finished:
+        needed.wait_for([seen], key="pair")
     if found.get("other_labels"):
         st.caption(_WORDS)
         for one in found["backbones"]:

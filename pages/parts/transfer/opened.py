@@ -65,7 +65,7 @@ def _confusion(report: dict[str, Any], key: str) -> None:
         rows = [{"class": a, "taken for": b, "times": n} for n, a, b in most_confused(report, 20)]
         st.dataframe(rows, hide_index=True)
         return
-    _heatmap(report["confusion"], names, names, "True class (left) taken for (below)", key=f"confusion_{key}")
+    _heatmap(report["confusion"], names, names, "True class (rows), predicted class (columns)", key=f"confusion_{key}")
 
 
 def _mistakes(run: RunFolder, report: dict[str, Any], key: str) -> None:
@@ -78,11 +78,11 @@ def _mistakes(run: RunFolder, report: dict[str, Any], key: str) -> None:
     one, index = named[words], thumb_index(thumbs_key(config.dataset, "test", prints[1]))
     images = [image for image in one["images"] if image < index.get("count", 0)]
     if not images:
-        st.caption("There are no small pictures of the test images; `record.thumbnails` makes them.")
+        st.caption("There are no thumbnails of the test images; `record.thumbnails` makes them.")
         return
     times, shown = report["confusion"][one["true"]][one["taken"]], len(images)
     many = PROTOCOLS[protocol_of(column_of(report))].many
-    by = f", as the first of the {many} takes them" if len(report["top1_seeds"]) > 1 else ""
+    by = f", by the first of the {many}" if len(report["top1_seeds"]) > 1 else ""
     counted = f"{shown} of {times} images" if shown < times else f"{times} {'image' if times == 1 else 'images'}"
     st.caption(counted + by)
     st.html(tiles_html([real_image_html(index, image, 72, "") for image in images]))
@@ -93,7 +93,7 @@ def _groups(report: dict[str, Any], key: str) -> None:
     """What the images of each group are taken for: a class that a group's images go to is what the group gives away."""
     names, groups = titles_of(report), [str(name) for name in report["groups"]]
     if report.get("group_confusion") and max(len(names), len(groups)) <= _MOST_NAMED:
-        title = "Group (left) taken for (below)"
+        title = "Group (rows), predicted class (columns)"
         _heatmap(report["group_confusion"], groups, names, title, key=f"groups_{key}")
 
 

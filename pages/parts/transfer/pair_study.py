@@ -21,8 +21,8 @@ from pages.parts.pickers import listed_runs
 from pages.parts.theme import plain
 
 WHAT_IS_A_STUDY = (
-    "Images that mean one class to one backbone and another class to a second one tell the two apart; with whom do the "
-    "others side? A study of pairs distils such a set for each ordered pair of the backbones chosen above."
+    "Images can mean one class to one backbone and another class to a second one. A study of pairs distils such a set "
+    "for each ordered pair of the backbones chosen above, and shows with whom the others side."
 )
 _USUAL = "sides"
 
@@ -50,7 +50,7 @@ def plan_sides(runs: Sequence[RunFolder], backbones: Sequence[str], dataset: str
         st.caption(f"All {len(plan)} sets of these {len(backbones)} backbones have been launched.")
         return
     judges = len(missing[0].evaluate_on)
-    alone = " Choose a third one above: it takes the sides." if judges < 3 else ""
+    alone = " To see whose side others take, choose a third backbone above." if judges < 3 else ""
     st.caption(
         f"{len(missing)} of the {len(plan)} sets, one for each ordered pair{' and seed' if seeds > 1 else ''}, are "
         f"missing; each is judged by all {judges} backbones.{alone} "

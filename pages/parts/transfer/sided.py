@@ -20,12 +20,12 @@ from pages.parts.pickers import all_runs
 from pages.parts.theme import plain
 
 _A, _B = (0, 114, 178), (213, 94, 0)  # the sides' colours
+_WHOLE = 30  # rows that are shown without a scrollbar: all ordered pairs of six backbones
 _WHAT = (
-    "The images of each row mean their class to A, and another class to B. The columns of backbones that took no part "
-    "show which share sides with **A**: of the test images that are called by one of the two meanings, those that are "
-    "called by A's. Both orders of a pair are shown: exchanged, a share should turn into what is missing to 100 %. "
-    "The two columns in the middle say how often A and B find their own meaning, and the other's; ✓ where both do as "
-    "aimed at."
+    "The images of each row mean their class to A, and another class to B. The columns of the other backbones show "
+    "the share that sides with **A**: of the test images that a backbone gives one of both meanings, those with A's. "
+    "Both orders of a pair are shown: with A and B exchanged, 30 % should become 70 %. The columns in the middle "
+    "say how often A and B find their own meaning, and how often the other's; ✓ where both reach the aim."
 )
 
 
@@ -61,8 +61,9 @@ def show_sides(runs: Sequence[RunFolder]) -> tuple[str, ...]:
                 words = f"{{:.1f}} ± {100 * one.share.spread:.1f} %"
                 styled = styled.format(words, subset=pd.IndexSlice[[place], [title_of(one.judge)]])
     picked = st.dataframe(
-        styled, hide_index=True, on_select="rerun", selection_mode="single-cell", key="sides", placeholder="–"
-    )["selection"]
+        styled, hide_index=True, on_select="rerun", selection_mode="single-cell", key="sides", placeholder="–",
+        height="content" if len(lines) <= _WHOLE else "auto",
+    )["selection"]  # fmt: skip
     if aim := aim_words(sides):
         st.caption(plain(aim))
     runs = all_runs()[::-1]

@@ -10,12 +10,14 @@ import streamlit as st
 from lgm_core.base.knobs import flat, to_dict, words_of
 from lgm_core.evaluation.protocol import column_of, judged_by, spread_over
 from lgm_core.presets import base_of
+from lgm_core.reports.budget import budget_sentence
 from lgm_core.reports.command import command_of_run
 from lgm_core.reports.confusion import weakest_class
 from lgm_core.reports.summary import judge_words, tested_on
 from lgm_core.runs.store import RunFolder
+from pages.parts.theme import plain
 
-_OTHER = "read as the second means them"  # top-1 of a contrast set, with the second backbone's classes
+_OTHER = "top-1 by the second meaning"  # top-1 of a contrast set, with the second backbone's classes
 
 
 def show_results(run: RunFolder) -> None:
@@ -43,7 +45,8 @@ def show_results(run: RunFolder) -> None:
     formats["±"] = st.column_config.NumberColumn(format="%.1f", help=f"standard deviation over {spread_over(columns)}")
     st.subheader("What the images are worth", anchor=False)
     st.caption(
-        f"Accuracy on real test images of {judged_by(columns)}, trained on these images alone: {tested_on([run])}."
+        f"Accuracy on real test images by {judged_by(columns)}, with nothing but these images to learn from: "
+        f"{tested_on([run])}. {plain(budget_sentence(run))}"
     )
     st.dataframe(table, hide_index=True, column_config=formats, placeholder="–")
 

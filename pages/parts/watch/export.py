@@ -22,25 +22,35 @@ MODULE = "lgm_core.reports.film"
 
 def show_export(run: RunFolder) -> None:
     """A row of buttons, one per form of film."""
-    if not run.frame_index.exists():
+    if len(run.frame_list()) < 2:  # such as of a run that failed before its first step
         return
     with st.expander(
         "Export the time-lapse", icon=":material/movie:", key=f"export_{run.id}", on_change="rerun"
     ) as box:
         if box.open:
-            _row(str(run.path))
+            working = _is_working(run)
+            st.fragment(_row, run_every=1.0 if working else None)(str(run.path), working)
 
 
-@st.fragment(run_every=1.0)
-def _row(path: str) -> None:
+def _is_working(run: RunFolder) -> bool:
+    return any(background.look(places(), _name(run, form)).running for form in FORMS)
+
+
+def _name(run: RunFolder, form: str) -> str:
+    return f"timelapse-{run.id}-{form}"
+
+
+def _row(path: str, was_working: bool) -> None:
     run = RunFolder(Path(path))
+    if was_working and not _is_working(run):
+        st.rerun()  # the last film is there: nothing is looked at any more
     for column, (form, facts) in zip(st.columns(len(FORMS)), FORMS.items(), strict=True):
         with column:
             _one(run, form, facts.name)
 
 
 def _one(run: RunFolder, form: str, title: str) -> None:
-    name = f"timelapse-{run.id}-{form}"
+    name = _name(run, form)
     work, file = background.look(places(), name), export_folder(run, places()) / export_name(run, form)
     if work.running:
         st.progress(work.share or 0.0, text=f"Rendering the {title} …")
@@ -51,6 +61,6 @@ def _one(run: RunFolder, form: str, title: str) -> None:
         return
     if st.button(f"Make {title}", key=f"make_{form}", icon=":material/movie:", disabled=not may_launch()):
         background.start(places(), name, [str(run.path), "--form", form], MODULE)
-        st.rerun(scope="fragment")
+        st.rerun()
     if work.error:
         st.error(plain(work.error), icon=":material/error:")

@@ -45,16 +45,19 @@ def gradient_matching(side: Side) -> Objective:
 
 
 def _automatic(side: Side) -> str:
-    """The metric that `auto` stands for: none where the covariance cannot be told from so few rows."""
+    """The metric that `auto` stands for: none where the covariance cannot be told from so few rows.
+
+    The mean of each class, or of each cluster, is taken from its rows, which costs one of them.
+    """
     if side.config.target == "batch":
         return "none"
-    features = side.bank().features
-    rows = features.shape[0] * features.shape[1]
-    if rows > side.width:
+    bank = side.bank()
+    rows = bank.features.shape[0] * bank.features.shape[1]
+    if rows - bank.classes > side.width:
         return "full"
     side.note(
-        f"Gradients are not whitened: {rows:,} rows are too few to know the covariance of {side.width:,} features. "
-        "More training images, or a higher bank.views, let it be."
+        f"Gradients are not whitened: {rows:,} rows around {bank.classes:,} means are too few to know the covariance "
+        f"of {side.width:,} features. More training images, or a higher bank.views, make it possible."
     )
     return "none"
 
