@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,7 +67,10 @@ def test_two_writers_exclude_each_other(run):
     [
         (torch.OutOfMemoryError("CUDA out of memory"), "ran out of memory. Lower lgm.views"),
         (UserError("the file x is broken; fetch it again"), "the file x is broken; fetch it again"),
-        (RuntimeError("can't start new thread"), "memory ran out, or its limit. Lower lgm.views"),
+        (
+            RuntimeError("can't start new thread"),
+            "it ran out of memory, or reached its limit of threads. Lower lgm.views",
+        ),
         (RuntimeError("odd"), "RuntimeError: odd"),
     ],
 )
@@ -124,6 +128,9 @@ def test_frames_are_dense_early_sparse_late_and_have_both_ends():
 def test_runs_are_found_by_id_prefix_and_the_unknown_is_answered(store, run):
     store.create(RunConfig(name="two-words"), {})
     assert store.open("two").id == "two-words" and store.open("one").id == "one"
+    store.create(RunConfig(name="two-more"), {})
+    with pytest.raises(UserError, match="'two' begins the names of 2 runs; give one of them: two-"):
+        store.open("two")
     with pytest.raises(UserError, match="unknown run 'ome'; did you mean 'one'"):
         store.open("ome")
     with pytest.raises(UserError, match="no runs in"):
@@ -146,3 +153,18 @@ def test_differences_name_the_settings():
 def test_config_is_written_first_and_opens_again(store, run):
     assert run.config() == RunConfig(name="one", steps=40)
     assert json.loads(run.config_file.read_text())["environment"] == {"torch": "0"}
+
+
+def test_a_run_that_is_just_being_made_is_not_listed(store, monkeypatch: pytest.MonkeyPatch):
+    """Its folder has a config under a passing name then; a page that listed it lost it in the next moment."""
+    seen = []
+
+    def rename(new: Path, path: Path) -> Path:
+        seen.append((new / "config.json").exists())
+        seen.append(RunStore(store.root).listed())
+        return os_rename(new, path)
+
+    os_rename = Path.rename
+    monkeypatch.setattr(Path, "rename", rename)
+    store.create(replace(RunConfig(), name="one"), {})
+    assert seen == [True, []] and [run.id for run in store.runs()] == ["one"]

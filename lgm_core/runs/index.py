@@ -92,7 +92,7 @@ class Index:
         """The modification time and size of the config in each folder that has one."""
         found = {}
         try:
-            names = [entry.name for entry in os.scandir(self.root)]  # noqa: PTH208 (ten thousand)
+            names = [entry.name for entry in os.scandir(self.root) if not entry.name.startswith(".")]  # being made
         except OSError:
             return {}
         for name in names:
