@@ -20,6 +20,7 @@ from pages.parts.status import is_active, panel, show_problems
 from pages.parts.theme import empty, header, plain
 from pages.parts.transfer.alignment import align_config, align_run, show_alignment, show_scatter
 from pages.parts.transfer.both_meanings import show_pair
+from pages.parts.transfer.growing import show_growth
 from pages.parts.transfer.matrix import transfer_matrix
 from pages.parts.transfer.opened import open_report
 from pages.parts.transfer.pair_study import WHAT_IS_A_STUDY, plan_sides
@@ -92,6 +93,12 @@ def transfer(chosen: str, backbones: list[str], view: View, was_active: bool) ->
     st.session_state["matrix_open"] = opened
     if before is not None and before != opened:
         st.rerun()  # the opened cell is drawn outside, so that it does not flicker with every look
+
+
+@panel("Accuracy against images per class")
+def grown(chosen: str) -> None:
+    """The curves of the ways that made sets of several sizes."""
+    show_growth(study_matrix(members(chosen)))
 
 
 @panel("Whose side the others take")
@@ -222,6 +229,7 @@ with right:
 if opened := st.session_state.get("matrix_open", st.query_params.get("cell", "")):
     with panel("The opened cell"):
         open_cell(matrix, runs, opened, seen)
+st.fragment(grown, run_every=_REST if under_way else None)(chosen)
 if alignment and values:
     with panel("Transfer against alignment"):
         show_scatter(alignment, matrix, backbones, values)

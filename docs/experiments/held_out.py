@@ -5,6 +5,7 @@
     python docs/experiments/held_out.py run [NAME ...] [--seeds 0 1]     # what is not there yet, one run after another
     python docs/experiments/held_out.py clip [NAME ...] [--seeds 0 1]    # judge what is there by CLIP, too
     python docs/experiments/held_out.py table [NAME ...] [--seeds 0 1]   # Markdown, of what is there
+    python docs/experiments/held_out.py run NAME --precision bfloat16    # other than each backbone's quickest
 
 Imagenette, 100 training photographs per class, one image per class, three views a step, one view per photograph in the
 banks, judged by the nearest class mean on 1,200 test photographs (`nearest-mean`) and by the paper's probe (`paper`).
@@ -33,7 +34,7 @@ PLAIN = {"whiten": "none", "objective": "cosine", "learning_rate": 2e-2}  # the 
 WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
 HALF = {**WHITE, "joint": "all"}  # each step in all backbones: half as many steps at equal time
 PHASE, JITTER = {"synthetic": {"parameterisation": "phase"}}, {"augment": {"colour_jitter": 0.4}}
-REAL = {"synthetic": {"initial": "real"}}
+REAL, GREEDY, FIVE = {"synthetic": {"initial": "real"}}, {"synthetic": {"initial": "greedy"}}, {"views": 5}
 SEEDS = range(3)
 
 # name -> data set, backbones, steps, settings of lgm, or of other groups by their names
@@ -45,6 +46,11 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "turn-m3-dino": ("imagenette", (M3, DINO), 150, WHITE),
     "turn-m3-clip": ("imagenette", (M3, CLIP), 150, WHITE),
     "turn-m3-r18-dino": ("imagenette", (M3, R18, DINO), 300, WHITE),
+    "five-views-dino": ("imagenette", (DINO,), 500, {**PLAIN, **FIVE}),  # for a GPU, as the next four
+    "five-views-clip": ("imagenette", (CLIP,), 500, {**PLAIN, **FIVE}),
+    "five-views-dino-white": ("imagenette", (DINO,), 500, {**WHITE, **FIVE}),
+    "five-views-clip-white": ("imagenette", (CLIP,), 500, {**WHITE, **FIVE}),
+    "five-views-turn-dino-clip": ("imagenette", (DINO, CLIP), 500, {**WHITE, **FIVE}),
     "all-but-m3": ("imagenette", (LITE, M2, R18, DINO), 240, WHITE),
     "all-but-lite": ("imagenette", (M3, M2, R18, DINO), 240, WHITE),
     "all-but-m2": ("imagenette", (M3, LITE, R18, DINO), 240, WHITE),
@@ -65,6 +71,11 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "whitened-jitter": ("imagenette", (M3,), 250, {**WHITE, **JITTER}),
     "whitened-real": ("imagenette", (M3,), 250, {**WHITE, **REAL}),
     "turn-m3-r18-real": ("imagenette", (M3, R18), 300, {**WHITE, **REAL}),
+    "whitened-greedy": ("imagenette", (M3,), 250, {**WHITE, **GREEDY}),
+    "turn-m3-r18-greedy": ("imagenette", (M3, R18), 300, {**WHITE, **GREEDY}),
+    "minute-noise": ("imagenette", (M3, R18), 150, WHITE),  # a minute of two idle cores
+    "minute-real": ("imagenette", (M3, R18), 150, {**WHITE, **REAL}),
+    "minute-greedy": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY}),
     "whitened-large-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_std": 0.1}),
     "whitened-trained-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_steps": 30}),
     "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
@@ -73,6 +84,7 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "cifar10-whitened-real": ("cifar10", (M3,), 150, {**WHITE, **REAL}),
     "cifar10-turn-m3-r18": ("cifar10", (M3, R18), 150, WHITE),
     "cifar10-turn-m3-r18-real": ("cifar10", (M3, R18), 150, {**WHITE, **REAL}),
+    "cifar10-turn-m3-r18-greedy": ("cifar10", (M3, R18), 150, {**WHITE, **GREEDY}),
 }
 # name -> data set, choice, backbones by which real images are chosen
 PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -80,6 +92,8 @@ PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "centroids-m3": ("imagenette", "centroids", (M3,)),
     "centroids-m3-r18": ("imagenette", "centroids", (M3, R18)),
     "centroids-lite": ("imagenette", "centroids", (LITE,)),
+    "centroids-dino": ("imagenette", "centroids", (DINO,)),
+    "centroids-clip": ("imagenette", "centroids", (CLIP,)),
     "best-random-m3-r18": ("imagenette", "best-random", (M3, R18)),
     "greedy-m3-r18": ("imagenette", "greedy", (M3, R18)),
     "greedy-but-m3": ("imagenette", "greedy", (LITE, M2, R18, DINO)),
@@ -93,10 +107,10 @@ PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def run(names: list[str], seeds: list[int]) -> None:
+def run(names: list[str], seeds: list[int], precision: str = "auto") -> None:
     shared: dict[str, Any] = {
         "preset": "preview", "evaluate_on": list(ALL), "protocol": PROTOCOLS, "study": "held-out",
-        "progress": False, **QUIET,
+        "progress": False, "device": {"precision": precision}, **QUIET,
     }  # fmt: skip
     for seed in seeds:
         for name in names or [*PICKS, *PLAN]:
@@ -115,13 +129,13 @@ def run(names: list[str], seeds: list[int]) -> None:
                 lgm_core.distill(data, "+".join(by), steps=steps, lgm=lgm, **groups, **named)
 
 
-def clip(names: list[str], seeds: list[int]) -> None:
+def clip(names: list[str], seeds: list[int], precision: str = "auto") -> None:
     for seed in seeds:
         for name in names or [*PICKS, *PLAN]:
             one = _of(name, seed)
             if one is not None and _of(name, seed, CLIP) is None:
                 named = {"name": f"{one.id}-{CLIP}", "study": "held-out-clip", "protocol": PROTOCOLS}
-                lgm_core.evaluate(one.id, [CLIP], progress=False, **named)
+                lgm_core.evaluate(one.id, [CLIP], progress=False, device={"precision": precision}, **named)
 
 
 def _of(name: str, seed: int, further: str = "") -> Any:
@@ -133,7 +147,7 @@ def _of(name: str, seed: int, further: str = "") -> Any:
     return found if len(found.eval_reports()) == len(PROTOCOLS) * (1 if further else len(ALL)) else None
 
 
-def table(names: list[str], seeds: list[int]) -> None:
+def table(names: list[str], seeds: list[int], _: str = "auto") -> None:
     print(f"| set | seeds | steps | s | {' | '.join(SHORT.values())} | worst unseen |")
     print("|---" * (5 + len(SHORT)) + "|")
     for name in names or [*PICKS, *PLAN]:
@@ -166,7 +180,8 @@ if __name__ == "__main__":
     parser.add_argument("do", choices=("run", "clip", "table"))
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--precision", default="auto")
     asked = parser.parse_args()
     for name in asked.names:
         require_known(name, (*PICKS, *PLAN), "row")
-    {"run": run, "clip": clip, "table": table}[asked.do](asked.names, asked.seeds)
+    {"run": run, "clip": clip, "table": table}[asked.do](asked.names, asked.seeds, asked.precision)

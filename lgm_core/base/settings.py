@@ -209,3 +209,15 @@ def taken_apart(backbone: str) -> tuple[str, ...]:
 def joined(names: Sequence[str]) -> str:
     """Networks that one set is learned in together, as a config names them."""
     return "+".join(name.replace("+", "%2B") for name in names)
+
+
+def all_but_one(names: Sequence[str]) -> list[str]:
+    """For each of several networks, the others together, as `joined` has them: sets in which it takes no part.
+
+    Fewer than three have none: what is left would be learned in one network alone.
+
+    >>> all_but_one(["mobilenet_v2", "resnet18", "dinov2_vits14"])
+    ['resnet18+dinov2_vits14', 'mobilenet_v2+dinov2_vits14', 'mobilenet_v2+resnet18']
+    """
+    names = list(dict.fromkeys(names))
+    return [joined([other for other in names if other != name]) for name in names] if len(names) > 2 else []

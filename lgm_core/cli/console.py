@@ -24,6 +24,7 @@ from lgm_core.reports.disagreement import (
     shown_rows,
 )
 from lgm_core.reports.foretold import followed_words, foretold
+from lgm_core.reports.growth import growth_table, growths
 from lgm_core.reports.live_curves import live_keys
 from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.summary import Table, column_heading, percent, unseen_words
@@ -133,6 +134,13 @@ def print_sides(runs: Sequence[RunFolder], store: RunStore) -> None:
     every = [run for run, _ in store.listed()]
     for sentence in followed_words(foretold(every, runs[0].config().dataset, sides)):
         print(f"sides foretold by {sentence}")
+
+
+def print_growth(runs: Sequence[RunFolder]) -> None:
+    """Accuracy by the number of images per class, a table a judge; nothing where every way has one size."""
+    for growth in growths(study_matrix(runs)):
+        print(f"\nJudged by {growth.column}. {growth.meeting()}")
+        print_rows(*growth_table(growth))
 
 
 def print_transfer(runs: Sequence[RunFolder], store: RunStore) -> None:

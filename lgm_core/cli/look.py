@@ -13,7 +13,15 @@ import tyro
 from lgm_core.base.errors import UserError
 from lgm_core.base.places import places
 from lgm_core.base.settings import joined
-from lgm_core.cli.console import print_disagreement, print_rows, print_sides, print_table, print_transfer, progress_bar
+from lgm_core.cli.console import (
+    print_disagreement,
+    print_growth,
+    print_rows,
+    print_sides,
+    print_table,
+    print_transfer,
+    progress_bar,
+)
 from lgm_core.datasets.catalog import data_words
 from lgm_core.evaluation.protocol import asked_columns, judged_by, spread_over
 from lgm_core.reports.disagreement import open_disagreement
@@ -129,6 +137,7 @@ def show_run(name: str) -> int:
             print(f"{title}; no result yet")
         if unfinished := unfinished_words(runs):
             print(f"note: {unfinished}; `lgm resume {name}` goes on with what nobody works on")
+        print_growth(runs)
         print_sides(runs, store)
         print_transfer(runs, store)
         print(f"runs: {store.root}/{name}-*")

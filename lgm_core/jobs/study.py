@@ -16,7 +16,7 @@ from lgm_core.base.errors import ConfigError
 from lgm_core.base.knobs import from_dict, knob, to_dict
 from lgm_core.base.names import file_name
 from lgm_core.base.real_settings import BY_ACCURACY, BaselineConfig
-from lgm_core.base.settings import taken_apart
+from lgm_core.base.settings import all_but_one, taken_apart
 from lgm_core.config import RunConfig
 from lgm_core.jobs.sending import ClusterFlags
 from lgm_core.methods.catalog import method_of, own_settings
@@ -31,6 +31,12 @@ class StudyFlags(ClusterFlags):
     seeds: int = knob(3, "distillations per backbone", low=1)
     draws: int = knob(5, "random choices of real images", low=1)
     baselines: bool = knob(True, "add random and all real images; on frozen backbones also centroids and neighbours")
+    leave_one_out: bool = knob(
+        False, "of three or more backbones: instead of a set for each, one in all of the others, which it can only read"
+    )
+    counts: tuple[int, ...] = knob(
+        (), "images per class, one number after another: every set and every choice at each of them", low=1, high=1000
+    )
     ablate: bool = knob(False, "also distil without each part of the method, one after another (the paper's ablations)")
     rivals: bool = knob(
         False,
@@ -54,8 +60,46 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     distil_with = flags.distil_with or (base.backbone,)
     each = dict.fromkeys(name for given in distil_with for name in replace(base, backbone=given).networks())
     base = replace(base, study=study, evaluate_on=base.evaluate_on or tuple(each))
+    if flags.leave_one_out:
+        distil_with = _others(tuple(each), base)
+    plans = [_of_count(replace(base, images_per_class=count), flags, distil_with) for count in flags.counts]
+    return _one_after_another(plans) if plans else _of_count(base, flags, distil_with)
+
+
+def _others(backbones: tuple[str, ...], base: RunConfig) -> tuple[str, ...]:
+    """What is left where each in turn takes no part. Raises `ConfigError` where that is no set of several."""
+    row = method_of(base)
+    if not row.joint:
+        raise ConfigError(
+            f"{row.title} learns a set in one network, so none can be left out; leave --leave-one-out out"
+        )
+    if len(backbones) < 3:
+        told = ", ".join(backbones)
+        raise ConfigError(
+            f"--leave-one-out wants three backbones or more, so that two are left to learn in; {told} "
+            f"{'was' if len(backbones) == 1 else 'were'} given: --distil-with A B C"
+        )
+    return tuple(all_but_one(backbones))
+
+
+def _one_after_another(plans: list[list[RunConfig]]) -> list[RunConfig]:
+    """The plans of several numbers of images, whose runs bear the number; all real images are those of the first."""
+    found: dict[str, RunConfig] = {}
+    for plan in plans:
+        for config in plan:
+            if (config.kind, config.baseline.choice) == ("baseline", "full"):
+                found.setdefault(config.name, config)
+                continue
+            end = f"-{config.images_per_class}pc"
+            source = config.source and config.source + end
+            found[config.name + end] = replace(config, name=config.name + end, source=source)
+    return list(found.values())
+
+
+def _of_count(base: RunConfig, flags: StudyFlags, distil_with: tuple[str, ...]) -> list[RunConfig]:
+    """All runs with as many images per class as `base` says."""
+    study, plan = base.study, []
     mixed = len({len(taken_apart(backbone)) for backbone in distil_with}) > 1
-    plan = []
     for backbone, seed in product(distil_with, range(base.seed, base.seed + flags.seeds)):
         name = _name(study, base.method, backbone, f"s{seed}")
         config = replace(base, backbone=backbone, seed=seed, name=name)

@@ -6,6 +6,7 @@ unfinished which runs of a study have no result yet
 unseen    the worst judge that took no part; `budget`: what the images cost
 balance   how many images a set has of each class
 matrix    a study as a matrix, with every cell's state
+growth    what further images of a class are worth, in each judge
 disagreement  where backbones disagree, as an align run found it
 comparison_page  the same as sections of a report
 allegiance  whose meaning of a contrast set each judge finds

@@ -25,7 +25,7 @@ from lgm_core.reports.live_curves import live_judge, live_keys, live_points
 from lgm_core.reports.markup import Series, curve, data, heat_table, page, section, table
 from lgm_core.reports.origin import origin
 from lgm_core.reports.pictures import as_uri, class_names, frame, labels, pictures
-from lgm_core.reports.result_tables import result_tables, sides
+from lgm_core.reports.result_tables import growth_tables, result_tables, sides
 from lgm_core.reports.summary import LOWER_BOUND, judge_words, loss_words, tested_on, top1_words
 from lgm_core.reports.unfinished import unfinished_words
 from lgm_core.reports.unseen import own_report
@@ -54,6 +54,7 @@ def study_report(name: str, runs: Sequence[RunFolder], *, home: str = "") -> str
     body = (
         _head(name, f"a study of {len(runs)} runs", runs)
         + section("Distilled with, evaluated on", _left(runs) + _problems(runs) + result_tables(runs), _note(runs))
+        + growth_tables(runs)
         + sides(runs)
     )
     distilled = [run for run in runs if run.config().kind == "distill"]

@@ -1,13 +1,17 @@
-"""The results of a study as HTML: as they are, then relative to all real images; of contrast sets, whose side is taken.
+"""The results of a study as HTML: as they are, then relative to all real images; whose side contrast sets take; what
+further images of a class are worth.
 
 >>> result_tables(store.study("demo"))
 '<div class="wide"><table class="matrix">...'
 """
 
 from collections.abc import Sequence
+from html import escape
 
 from lgm_core.reports.allegiance import aim_words, side_table, taken_sides
+from lgm_core.reports.growth import growth_table, growths
 from lgm_core.reports.markup import heat_table, section, table
+from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.summary import column_heading, percent, result_table, unseen_words
 from lgm_core.reports.unseen import UNSEEN_WORDS, tells_unseen
 from lgm_core.runs.store import RunFolder
@@ -40,6 +44,15 @@ def result_tables(runs: Sequence[RunFolder]) -> str:
         parts.append(heat_table(head, rows))
     parts += [f'<p class="note">{UNSEEN_WORDS}</p>'] if told else []
     return "<br>".join(parts) if found.rows else '<p class="note">No result yet.</p>'
+
+
+def growth_tables(runs: Sequence[RunFolder]) -> str:
+    """A section: accuracy by the number of images per class, a table a judge; "" where every way has one size."""
+    found = growths(study_matrix(runs))
+    told = [
+        f"<p>Judged by {escape(one.column)}. {escape(one.meeting())}</p>{table(*growth_table(one))}" for one in found
+    ]
+    return section("Accuracy against images per class", "".join(told)) if told else ""
 
 
 def sides(runs: Sequence[RunFolder]) -> str:

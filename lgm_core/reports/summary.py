@@ -14,6 +14,7 @@ from lgm_core.config import RunConfig
 from lgm_core.datasets.catalog import counted
 from lgm_core.evaluation.protocol import Key, column_of, judged_otherwise, key_of_report, keys_of, transfers
 from lgm_core.methods.catalog import METHODS
+from lgm_core.reports.balance import told_per_class
 from lgm_core.reports.budget import Budget, budget_of_several
 from lgm_core.reports.labels import Labels, choice_of
 from lgm_core.reports.unseen import Unseen, comparable_judges, worst_unseen
@@ -45,6 +46,8 @@ class Row:
     judged: str = ""  # how judging departs from the settings of the run that made the images, in words
     choice: str = "distill"  # or how real images were chosen: random, centroids, neighbours, full, given, imported
     backbone: str = ""  # the network with which the images were made or chosen
+    per_class: int = 1  # images of each class, on average
+    family: str = ""  # the label without that number
     unseen: Unseen | None = None  # in the worst judge that took no part
     budget: Budget | None = None  # what the images cost
 
@@ -113,8 +116,11 @@ def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key, labels
     if transfers(key.protocol) and not _transferred(made):  # its own settings of that say nothing
         usual = next((one for one in configs.values() if one.kind != "evaluate" and _transferred(one)), made)
     judged = judged_otherwise(key, usual) if config.kind == "evaluate" else ""
-    choice = choice_of(made)
-    return Row(label=labels.of(made) + judged, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone)
+    label, choice = labels.of(made) + judged, choice_of(made)
+    return Row(
+        label=label, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone,
+        per_class=made.images_per_class, family=label.replace(told_per_class(made), "", 1),
+    )  # fmt: skip
 
 
 def _transferred(config: RunConfig) -> bool:

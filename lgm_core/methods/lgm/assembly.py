@@ -3,6 +3,8 @@
 >>> distiller = assemble(own_settings(config), config, bench)
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -15,7 +17,8 @@ from lgm_core.base.errors import UserError
 from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.ranks import ranks, share
 from lgm_core.base.settings import SharedConfig
-from lgm_core.datasets.baselines import choose_random
+from lgm_core.datasets.baselines import choose_centroids, choose_random
+from lgm_core.datasets.rivals import choose_greedy, joined_space
 from lgm_core.datasets.spread import spread
 from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.colour import Colour
@@ -152,8 +155,9 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
         )
     classes, per_class = bench.classes, shared.images_per_class
     initial = bench.start["images"].float() / 255 if bench.start else None
-    if initial is None and own.synthetic.initial == "real":
-        initial = _real_start(own, shared, bench)
+    if initial is None and own.synthetic.initial not in ("noise", "zero"):
+        chosen = bench.once("start", lambda: _begun_as(own, shared, bench))
+        initial = bench.pictures(bench.train, chosen, own.synthetic.resolution).cpu()
     if own.synthetic.parameterisation == "pixels":
         random = generator("cpu", shared.seed)
         made = PixelSet(own.synthetic, classes=classes, images_per_class=per_class, random=random, initial=initial)
@@ -180,7 +184,16 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
     return made.to(bench.compute.device)
 
 
-def _real_start(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Tensor:
-    labels = torch.as_tensor(bench.train.labels)
-    chosen = choose_random(labels, classes=bench.classes, per_class=shared.images_per_class, seed=shared.seed)
-    return bench.pictures(bench.train, chosen, own.synthetic.resolution).cpu()
+def _begun_as(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "n"]:
+    """The training images that the set begins as: random, or chosen by what the run's backbones see in the bank."""
+    labels, seed = torch.as_tensor(bench.train.labels), shared.seed
+    classes, per_class = bench.classes, shared.images_per_class
+    if own.synthetic.initial == "real":
+        return choose_random(labels, classes=classes, per_class=per_class, seed=seed)
+    names = shared.networks()
+    banks = [bench.view_bank(bench.train, bench.backbone(name), own.augment, shared.bank.views) for name in names]
+    spaces = [bank.features.float().mean(dim=1) for bank in banks]  # of all views of an image
+    if own.synthetic.initial == "centroids":
+        return choose_centroids(joined_space(spaces), labels, classes=classes, per_class=per_class)
+    tick = partial(bench.phase, "exchanging images")
+    return choose_greedy(spaces, labels, classes=classes, per_class=per_class, seed=seed, tick=tick)

@@ -18,7 +18,10 @@ class SyntheticConfig:
         "pyramid", "sum of levels from 1 px up, plain pixels, or phases under the mean spectrum of the real images"
     )
     resolution: int = knob(128, "side of a synthetic image; 256 in the paper", low=8, high=1024, unit="px")
-    initial: Literal["noise", "zero", "real"] = knob("noise", "initial values; real: a random training image per class")
+    initial: Literal["noise", "zero", "real", "centroids", "greedy"] = knob(
+        "noise",
+        "initial values; real: random training images; centroids, greedy: those chosen by the backbones that distil",
+    )
     noise_scale: float = knob(0.1, "amplitude of the initial noise; 1 in the paper", low=0, high=10)
     decorrelate_colour: bool = knob(True, "optimise in a decorrelated colour space")
 

@@ -12,7 +12,7 @@ from functools import cache
 import streamlit as st
 
 from lgm_core.backbones.students.student_names import ARCHITECTURES, AUGMENTED
-from lgm_core.base.settings import joined
+from lgm_core.base.settings import all_but_one, joined
 from lgm_core.config import RunConfig
 from lgm_core.evaluation.catalog import PROTOCOLS
 from lgm_core.jobs.effort import efforts_of
@@ -65,19 +65,26 @@ def begin(base: RunConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def pick_sets(method: Method, networks: Sequence[str], key: str = "sets") -> list[str]:
-    """What each set is learned in: one network for each, all of them together, or both, where the method can."""
+    """What each set is learned in: one network for each, all of them together, or all but one, where the method can."""
     if not method.joint or len(networks) < 2:
         return list(networks)
     ways = {"each": "A set for each, as a study", "together": "One set for all of them", "both": "Both, as a study"}
+    others = all_but_one(networks)
+    ways |= {"others": "Each left out once, as a study"} if others else {}
     take_from_url(key, ways)
     state = state_key(key)
+    if st.session_state.get(state, "each") not in ways:
+        st.session_state[state] = "each"  # a backbone was taken away: of two, none can be left out
     chosen = st.segmented_control(
         "What to make of them", list(ways), default=None if state in st.session_state else "each", key=state,
         required=True, format_func=ways.__getitem__,
         help="One set for all of them takes its steps in each backbone in turn; backbones that took no part read it "
-        "better. Both, as a study, shows by how much",
+        "better. Both, as a study, shows by how much. Each left out once, of three or more: a set in all of the others "
+        "for each, so that every backbone is judged by what it reads without having taken part",
     )  # fmt: skip
     put_into_url(key, [chosen or "each"])
+    if chosen == "others":
+        return others
     alone = [] if chosen == "together" else list(networks)
     return [*alone, joined(networks)] if chosen in ("together", "both") else alone
 

@@ -53,4 +53,6 @@ def to_watch(runs: Sequence[RunFolder]) -> RunFolder:
 def _flag(name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{name}"]
+    if isinstance(value, tuple):
+        return [f"--{name}", *map(str, value)]
     return [f"--{name}", str(value)]

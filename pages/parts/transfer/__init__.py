@@ -1,3 +1,4 @@
-"""The transfer matrix: `matrix` (the component), `alignment` beside it, `opened` (one evaluation); `sided` (whose side
-the others take), `both_meanings` (what each sees in the images of one pair), `pair_study` (the sets still to make).
+"""The transfer matrix: `matrix` (the component), `alignment` beside it, `opened` (one evaluation); `growing` (accuracy
+against images per class); `sided` (whose side the others take), `both_meanings` (what each sees in the images of one
+pair), `pair_study` (the sets still to make).
 """
