@@ -8,6 +8,7 @@ shared_neighbours  what two backbones' neighbourhoods have in common, image by i
 calibration  measures against chance: threshold, p, calibrated score, interval, consensus
 torn_groups  groups of images that one backbone holds together and another tears apart
 projection  two dimensions: PCA, UMAP, and places for new points on a map that is fixed
+compiled_umap  umap-learn, with what it compiles kept on disk
 aligned_maps  maps of several backbones that can be laid over each other
 trail       a map kept during a distillation, and the path of the synthetic images across it
 embedding   a run that maps real images and places other runs' images among them

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lgm_core.analysis.compiled_umap import open_umap
 from lgm_core.analysis.projection import directions, fit_pca
 
 
@@ -45,9 +46,7 @@ def aligned_umap(
     window = len(features) - 1  # each map is held to all others, not to the next ones alone
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them
-        from umap import AlignedUMAP  # compiles for seconds; only this function needs it
-
-        reducer = AlignedUMAP(
+        reducer = open_umap().AlignedUMAP(
             n_neighbors=min(neighbours, count - 1), min_dist=min_dist, random_state=seed, alignment_window_size=window,
             init="random" if few else "spectral",
         )  # fmt: skip

@@ -16,6 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from lgm_core.analysis.compiled_umap import open_umap
+
 CHUNK = 8192
 _UMAP_INPUT = 50  # dimensions kept by a PCA before UMAP
 
@@ -87,9 +89,7 @@ def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: fl
     few = len(unit) <= 10 * neighbours  # too few points for the spectral initialisation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them
-        from umap import UMAP  # compiles for seconds; only this function needs it
-
-        reducer = UMAP(
+        reducer = open_umap().UMAP(
             n_neighbors=min(neighbours, len(unit) - 1),
             min_dist=min_dist,
             random_state=seed,
