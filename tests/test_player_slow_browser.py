@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from lgm_core.base.locks import take
 from lgm_core.runs.folder import RunFolder
@@ -32,6 +33,7 @@ def add_frame(run: RunFolder, step: int):
     write_lines(run.frame_index, [*run.frame_list(), frame | {"step": step, "file": f"{step:06d}.webp"}])
 
 
+@pytest.mark.slow
 def test_a_frame_that_comes_late_is_drawn_until_the_newest_one_is_there(page: Any, tmp_path: Path):
     run = fake_distill(RunStore(tmp_path / "runs"), "running", name="live", steps=60)
     writer = take(run.lock_file)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
 from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
@@ -30,6 +32,7 @@ with ThreadPoolExecutor(10) as threads:
 """
 
 
+@pytest.mark.slow
 def test_two_hundred_submits_at_once_make_each_run_once_and_queue_it_once(small_run: RunConfig, here: Places):
     """Two processes with ten threads each: 50 names of their own, and 50 that both have."""
     values = to_dict(change(small_run, {"device": {"device": "cpu", "threads": 1}}))

@@ -1,6 +1,6 @@
 """Accuracy against images per class: the sets of a study that were made in several sizes, beside the real picks.
 
->>> show_growth(study_matrix(runs))
+>>> show_growth(matrix)
 """
 
 import plotly.graph_objects as go
