@@ -100,7 +100,7 @@ with form:
         wanted = st.toggle("Run as a study", key="as_study", bind="query-params", help=help)
     study = ""
     if wanted:
-        asked = ["seeds", "draws", "counts", "baselines", *(["rivals"] if method.networks == "frozen" else [])]
+        asked = ["seeds", "draws", "sizes", "baselines", *(["rivals"] if method.networks == "frozen" else [])]
         asked += ["ablate"] if method.ablations else []
         flags = replace(flags, **draw_fields(flags, "study", names=asked))
         made = f"{file_name(dataset, keep='')}-{time.strftime('%m%d-%H%M')}"

@@ -13,6 +13,7 @@ from lgm_core.presets import preset
 from lgm_core.reports.growth import growth_table, growths
 from lgm_core.reports.matrix import study_matrix
 from lgm_core.reports.page import study_report
+from lgm_core.reports.summary import result_table
 from lgm_core.runs.store import RunStore
 from tests.app import command, open_page
 from tests.fake_runs import BACKBONES, CLASSES, _create, fake_distill, fake_eval
@@ -44,12 +45,12 @@ def test_what_cannot_be_left_out_is_said():
         plan_study(base(), StudyFlags(distil_with=("resnet18",), leave_one_out=True))
     with pytest.raises(ConfigError, match="RCIG learns a set in one network, so none can be left out"):
         plan_study(preset("rcig_digits", name="demo"), StudyFlags(leave_one_out=True))
-    with pytest.raises(ConfigError, match=r"counts.*between 1 and 1000"):
-        plan_study(base(), StudyFlags(counts=(0,)))
+    with pytest.raises(ConfigError, match=r"sizes.*between 1 and 1000"):
+        plan_study(base(), StudyFlags(sizes=(0,)))
 
 
 def test_every_set_and_choice_is_made_at_every_size_and_all_real_images_once():
-    flags = StudyFlags(distil_with=SMALL[:1], seeds=1, draws=1, counts=(1, 5, 5))
+    flags = StudyFlags(distil_with=SMALL[:1], seeds=1, draws=1, sizes=(1, 5, 5))
     found = [validate(config) for config in plan_study(base(), flags)]
     names = [config.name for config in found]
     assert len(set(names)) == len(names)
@@ -62,7 +63,7 @@ def test_every_set_and_choice_is_made_at_every_size_and_all_real_images_once():
     for config in found:  # neighbours are those of the set of their own size, which is done before
         assert not config.source or names.index(config.source) < names.index(config.name)
         assert not config.source or config.source.endswith(f"-{config.images_per_class}pc")
-    assert [c.name for c in plan_study(base(), replace(flags, counts=()))][0] == "demo-lgm-mobilenet_v3_small-s0"
+    assert [c.name for c in plan_study(base(), replace(flags, sizes=()))][0] == "demo-lgm-mobilenet_v3_small-s0"
 
 
 def grown(store: RunStore) -> None:
@@ -89,6 +90,8 @@ def test_a_study_tells_what_further_images_are_worth(store: RunStore, capsys):
     first, second = growths(study_matrix(store.study("grow")))
     assert first.counts == (1, 5, 20) and first.full and not second.full
     learned, real = first.lines
+    sizes = [row.per_class for row in study_matrix(store.study("grow")).rows]
+    assert sizes == [row.per_class for row in result_table(store.study("grow")).rows] == [1, 5, 20, 1, 5, 20, 1]
     assert first.choices == {learned: "distill", real: "centroids"} and "per class" not in learned + real
     assert [round(cell.mean, 3) for cell in first.lines[learned].values()] == [0.81, 0.86, 0.91]
     words = "The best learned set is ahead of the best choice of real images at 1 and 5 images per class, not at 20."
@@ -113,10 +116,10 @@ def test_the_page_draws_a_curve_for_each_way(store: RunStore):
 def test_launch_leaves_each_out_and_makes_several_sizes(store: RunStore):
     link = {"dataset": "scenes", "preset": "preview", "backbones": list(SMALL), "sets": "others"}
     test = open_page("launch", **link)
-    next(box for box in test.text_input if box.label == "Counts").set_value("1 5").run()
+    next(box for box in test.text_input if box.label == "Sizes").set_value("1 5").run()
     assert not test.exception
     words = command(test)
     assert "--distil-with mobilenet_v2+resnet18 mobilenet_v3_small+resnet18 mobilenet_v3_small+mobilenet_v2" in words
-    assert "--counts 1 5" in words
+    assert "--sizes 1 5" in words
     two = open_page("launch", **link | {"backbones": list(SMALL[:2])})  # of two, none can be left out
     assert not two.exception and "--distil-with mobilenet_v3_small mobilenet_v2" in command(two)

@@ -34,7 +34,7 @@ class StudyFlags(ClusterFlags):
     leave_one_out: bool = knob(
         False, "of three or more backbones: instead of a set for each, one in all of the others, which it can only read"
     )
-    counts: tuple[int, ...] = knob(
+    sizes: tuple[int, ...] = knob(
         (), "images per class, one number after another: every set and every choice at each of them", low=1, high=1000
     )
     ablate: bool = knob(False, "also distil without each part of the method, one after another (the paper's ablations)")
@@ -52,7 +52,8 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     rivals (those chosen by accuracy once per seed), the neighbours of each distilled set, and the full data. Everything
     is evaluated on `base.evaluate_on` (default: all of `distil_with`). The neighbours are those in the backbone that
     the set was distilled with, or, of a set that a network was trained on from scratch, those in each frozen evaluating
-    backbone. Settings that say how several networks are joined are left out for the sets of one.
+    backbone. Settings that say how several networks are joined are left out for the sets of one. With several `sizes`,
+    all of this at each number of images per class, but for the full data, which is there once.
     """
     flags, study = from_dict(StudyFlags, to_dict(flags)), base.name
     if not study:
@@ -62,7 +63,7 @@ def plan_study(base: RunConfig, flags: StudyFlags) -> list[RunConfig]:
     base = replace(base, study=study, evaluate_on=base.evaluate_on or tuple(each))
     if flags.leave_one_out:
         distil_with = _others(tuple(each), base)
-    plans = [_of_count(replace(base, images_per_class=count), flags, distil_with) for count in flags.counts]
+    plans = [_of_count(replace(base, images_per_class=count), flags, distil_with) for count in flags.sizes]
     return _one_after_another(plans) if plans else _of_count(base, flags, distil_with)
 
 

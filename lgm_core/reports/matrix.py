@@ -18,8 +18,8 @@ from lgm_core.base.remembered import Remembered
 from lgm_core.config import RunConfig, validate
 from lgm_core.evaluation.protocol import keys_of, network_of, protocol_of
 from lgm_core.methods.catalog import known_method
-from lgm_core.reports.labels import Labels, choice_of
-from lgm_core.reports.summary import CHOICES, Cell, Row, Table, result_table, row_of
+from lgm_core.reports.labels import Labels
+from lgm_core.reports.summary import CHOICES, Cell, Row, Table, of_images, result_table, row_of
 from lgm_core.reports.unseen import tells_unseen
 from lgm_core.runs.store import RunFolder
 
@@ -94,9 +94,9 @@ def study_matrix(runs: Sequence[RunFolder], backbones: Sequence[str] = ()) -> Ma
         for column in columns
     }
 
-    def order(row: Row) -> tuple[int, int, str]:
+    def order(row: Row) -> tuple[int, int, str, int]:
         place = columns.index(row.backbone) if row.backbone in columns else len(columns)
-        return CHOICES.index(row.choice), place, row.label
+        return CHOICES.index(row.choice), place, row.family, row.per_class
 
     return Matrix(rows=tuple(sorted(rows.values(), key=order)), columns=columns, slots=slots)
 
@@ -162,10 +162,7 @@ def correlation(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, flo
 def _unjudged(configs: dict[str, RunConfig], labels: Labels) -> list[Row]:
     """A row for each set that no evaluation was asked for."""
     made = [config for config in configs.values() if config.kind != "evaluate" and not config.evaluate_on]
-    return [
-        Row(label=labels.of(config), images=0, cells={}, choice=choice_of(config), backbone=config.backbone)
-        for config in made
-    ]
+    return [of_images(config, labels) for config in made]
 
 
 def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str], labels: Labels) -> list[Row]:
@@ -173,7 +170,7 @@ def _wanted(configs: dict[str, RunConfig], backbones: Sequence[str], labels: Lab
     if model is None:
         return []
     made = [config for name in backbones if _can_be_made(config := replace(model, backbone=name))]
-    return [Row(label=labels.of(config), images=0, cells={}, backbone=config.backbone) for config in made]
+    return [of_images(config, labels) for config in made]
 
 
 def _can_be_made(config: RunConfig) -> bool:

@@ -88,7 +88,7 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
     columns += tuple(sorted(found - set(columns)))
     columns, rows = tuple(name for name in columns if name in found), []
     judges = comparable_judges(columns)
-    for label in sorted(reports, key=lambda label: (CHOICES.index(origin[label].choice), label)):
+    for label in sorted(reports, key=lambda label: _place(origin[label])):
         images = max(report["train_images"] for cell in reports[label].values() for _, report in cell.values())
         cells = {name: _cell([*found.values()]) for name, found in reports[label].items()}
         sets = _by_set(reports[label], judges)
@@ -96,6 +96,11 @@ def result_table(runs: Iterable[RunFolder], sources: dict[str, RunConfig] | None
         budget = budget_of_several((named[run] for run in sets if run in named), images)
         rows.append(replace(origin[label], images=images, cells=cells, unseen=unseen, budget=budget))
     return Table(columns=columns, rows=tuple(rows))
+
+
+def _place(row: Row) -> tuple[int, str, int]:
+    """Where a row stands in its table: by choice, then by words, sets of more images after those of fewer."""
+    return CHOICES.index(row.choice), row.family, row.per_class
 
 
 def _by_set(cells: Mapping[str, _Judged], judges: Mapping[str, str]) -> dict[str, dict[str, float]]:
@@ -116,9 +121,14 @@ def row_of(config: RunConfig, configs: Mapping[str, RunConfig], key: Key, labels
     if transfers(key.protocol) and not _transferred(made):  # its own settings of that say nothing
         usual = next((one for one in configs.values() if one.kind != "evaluate" and _transferred(one)), made)
     judged = judged_otherwise(key, usual) if config.kind == "evaluate" else ""
-    label, choice = labels.of(made) + judged, choice_of(made)
+    return of_images(made, labels, judged)
+
+
+def of_images(made: RunConfig, labels: Labels, judged: str = "") -> Row:
+    """The row of images that are made so, without cells; `judged`: how judging departs from what is usual for them."""
+    label = labels.of(made) + judged
     return Row(
-        label=label, images=0, cells={}, judged=judged, choice=choice, backbone=made.backbone,
+        label=label, images=0, cells={}, judged=judged, choice=choice_of(made), backbone=made.backbone,
         per_class=made.images_per_class, family=label.replace(told_per_class(made), "", 1),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import streamlit as st
 from lgm_core.reports.growth import Growth, growth_table, growths
 from lgm_core.reports.matrix import Matrix
 from pages.parts import charts
+from pages.parts.maps.neighbourhood import title_of
 from pages.parts.theme import backbone_colour, plain
 from pages.parts.ways import pick_way
 
@@ -22,12 +23,12 @@ def show_growth(matrix: Matrix) -> None:
         return
     st.subheader("Accuracy against images per class", anchor=False)
     several = len(found) > 1
-    column = pick_way("Judge", {name: plain(name) for name in found}, key="growth") if several else next(iter(found))
+    column = pick_way("Judge", {name: title_of(name) for name in found}, key="growth") if several else next(iter(found))
     growth = found[column]
     charts.show(_figure(growth), key=f"growth_{column}", height=360)
     st.caption(
-        f"Judged by {plain(column)}; bars: ± one standard deviation. Solid: learned sets; dashed: real images. "
-        f"{growth.meeting()}"
+        f"Judged by {plain(title_of(column))}; bars: ± one standard deviation. Solid: learned sets; dashed: real "
+        f"images. {growth.meeting()}"
     )
     with st.expander("As a table", icon=":material/table_rows:"):
         headings, rows = growth_table(growth)
@@ -40,7 +41,7 @@ def _figure(growth: Growth) -> go.Figure:
         learned = growth.choices[way] == "distill"
         colour = "#888" if growth.choices[way] == "random" else backbone_colour(growth.backbones[way])
         figure.add_scatter(
-            x=list(line), y=[cell.mean for cell in line.values()], name=plain(way), mode="lines+markers",
+            x=list(line), y=[cell.mean for cell in line.values()], name=way, mode="lines+markers",
             error_y={"type": "data", "array": [cell.spread for cell in line.values()], "thickness": 1},
             line={"color": colour, "width": 3 if learned else 1.5, "dash": "solid" if learned else "dash"},
             marker={"size": 9, "symbol": "star" if learned else _REAL.get(growth.choices[way], "x")},
