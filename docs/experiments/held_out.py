@@ -76,6 +76,8 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "minute-noise": ("imagenette", (M3, R18), 150, WHITE),  # a minute of two idle cores
     "minute-real": ("imagenette", (M3, R18), 150, {**WHITE, **REAL}),
     "minute-greedy": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY}),
+    "minute-greedy-average": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY, "average": 0.25}),
+    "minute-greedy-two-views": ("imagenette", (M3, R18), 225, {**WHITE, **GREEDY, "views": 2}),
     "whitened-large-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_std": 0.1}),
     "whitened-trained-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_steps": 30}),
     "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
