@@ -18,6 +18,7 @@ from pages.parts.status import memory
 from pages.parts.theme import plain
 
 MODULE = "lgm_core.reports.film"
+_EVERY, _REST = 1.0, 10.0  # seconds between two looks while a film is made, and else: another tab may make one
 
 
 def show_export(run: RunFolder) -> None:
@@ -29,7 +30,7 @@ def show_export(run: RunFolder) -> None:
     ) as box:
         if box.open:
             working = _is_working(run)
-            st.fragment(_row, run_every=1.0 if working else None)(str(run.path), working)
+            st.fragment(_row, run_every=_EVERY if working else _REST)(str(run.path), working)
 
 
 def _is_working(run: RunFolder) -> bool:
@@ -42,8 +43,8 @@ def _name(run: RunFolder, form: str) -> str:
 
 def _row(path: str, was_working: bool) -> None:
     run = RunFolder(Path(path))
-    if was_working and not _is_working(run):
-        st.rerun()  # the last film is there: nothing is looked at any more
+    if was_working != _is_working(run):
+        st.rerun()  # the first film is begun, or the last one is there: from now on it is looked at more often, or less
     for column, (form, facts) in zip(st.columns(len(FORMS)), FORMS.items(), strict=True):
         with column:
             _one(run, form, facts.name)
@@ -59,8 +60,9 @@ def _one(run: RunFolder, form: str, title: str) -> None:
         address = f"{base_path()}/app/static/exports/{quote(run.id, safe='')}/{quote(file.name, safe='')}"
         st.link_button(f"Download {title} ({memory(file.stat().st_size)})", address, icon=":material/download:")
         return
-    if st.button(f"Make {title}", key=f"make_{form}", icon=":material/movie:", disabled=not may_launch()):
-        background.start(places(), name, [str(run.path), "--form", form], MODULE)
-        st.rerun()
+    st.button(
+        f"Make {title}", key=f"make_{form}", icon=":material/movie:", disabled=not may_launch(),
+        on_click=background.start, args=(places(), name, [str(run.path), "--form", form], MODULE),
+    )  # fmt: skip
     if work.error:
         st.error(plain(work.error), icon=":material/error:")
