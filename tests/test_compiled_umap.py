@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Any
 
 import pytest
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 
-from lgm_core.analysis.compiled_umap import open_umap
+from lgm_core.analysis.compiled_umap import open_umap, with_umap
 
 MAP = """
 import json, torch
@@ -40,9 +43,39 @@ def test_where_nothing_can_be_written_the_library_works_as_before(monkeypatch: p
 @pytest.mark.slow
 def test_a_second_process_compiles_nothing_and_has_the_same_map(tmp_path: Path):
     values = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    first, second = (
-        json.loads(subprocess.run([sys.executable, "-c", MAP], env=values, capture_output=True, check=True).stdout)
-        for _ in range(2)
-    )
+
+    def made() -> list[Any]:
+        done = subprocess.run([sys.executable, "-c", MAP], env=values, capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    first, second = made(), made()
     assert first[1:] == [0, 1] and second[1:] == [1, 0]
-    assert first[0] == second[0]
+    kept = [*tmp_path.rglob("*.nbc"), *tmp_path.rglob("*.nbi")]
+    for file in kept:  # as a power cut leaves them
+        file.write_bytes(file.read_bytes()[:20])
+    assert kept and made()[0] == second[0] == first[0]
+    assert made()[1:] == [1, 0]  # and kept anew
+
+
+def test_what_was_kept_and_is_damaged_is_done_once_more_and_no_more():
+    tries: list[str] = []
+
+    def use(library: ModuleType) -> str:
+        tries.append(library.__name__)
+        if len(tries) < 2:
+            raise UnpicklingError("pickle data was truncated")
+        return "made"
+
+    assert with_umap(use) == "made" and tries == ["umap"] * 2
+    with pytest.raises(EOFError):
+        with_umap(_always)
+    with pytest.raises(ValueError, match="of its own"):
+        with_umap(_wrong)
+
+
+def _always(library: ModuleType) -> None:
+    raise EOFError
+
+
+def _wrong(library: ModuleType) -> None:
+    raise ValueError("of its own")

@@ -95,10 +95,12 @@ def test_a_study_tells_what_further_images_are_worth(store: RunStore, capsys):
     assert first.choices == {learned: "distill", real: "centroids"} and "per class" not in learned + real
     assert [round(cell.mean, 3) for cell in first.lines[learned].values()] == [0.81, 0.86, 0.91]
     words = "The best learned set is ahead of the best choice of real images at 1 and 5 images per class, not at 20."
-    assert first.meeting() == words
+    who = f"Top-1 accuracy of the nearest class mean in frozen backbones: {BACKBONES[0]}; mean ± standard deviation"
+    who += " over runs."
+    assert first.meeting() == words and first.judge_words() == who
     headings, rows = growth_table(first)
     assert headings[1:] == ["1", "5", "20"] and rows[0][1] == "81.0 ± 1.0" and rows[-1][0] == "all real images"
-    assert show_run("grow") == 0 and f"Judged by {BACKBONES[0]}. {words}" in capsys.readouterr().out
+    assert show_run("grow") == 0 and f"{who} {words}" in capsys.readouterr().out
     assert words in study_report("grow", store.study("grow"))
 
 

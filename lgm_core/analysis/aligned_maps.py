@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lgm_core.analysis.compiled_umap import open_umap
+from lgm_core.analysis.compiled_umap import with_umap
 from lgm_core.analysis.projection import directions, fit_pca
 
 
@@ -46,10 +46,11 @@ def aligned_umap(
     window = len(features) - 1  # each map is held to all others, not to the next ones alone
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them
-        reducer = open_umap().AlignedUMAP(
-            n_neighbors=min(neighbours, count - 1), min_dist=min_dist, random_state=seed, alignment_window_size=window,
-            init="random" if few else "spectral",
+        same, parts = {i: i for i in range(count)}, [directions(part).numpy() for part in features]
+        reducer = with_umap(
+            lambda umap: umap.AlignedUMAP(
+                n_neighbors=min(neighbours, count - 1), min_dist=min_dist, random_state=seed,
+                alignment_window_size=window, init="random" if few else "spectral",
+            ).fit(parts, relations=[same] * (len(features) - 1))
         )  # fmt: skip
-        same = {i: i for i in range(count)}
-        reducer.fit([directions(part).numpy() for part in features], relations=[same] * (len(features) - 1))
     return torch.stack([torch.as_tensor(points, dtype=torch.float32) for points in reducer.embeddings_])

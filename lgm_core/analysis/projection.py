@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lgm_core.analysis.compiled_umap import open_umap
+from lgm_core.analysis.compiled_umap import with_umap
 
 CHUNK = 8192
 _UMAP_INPUT = 50  # dimensions kept by a PCA before UMAP
@@ -89,14 +89,15 @@ def umap_points(features: Float[Tensor, "n d"], *, neighbours: int, min_dist: fl
     few = len(unit) <= 10 * neighbours  # too few points for the spectral initialisation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the spectral initialisation and numba; a user cannot act on them
-        reducer = open_umap().UMAP(
-            n_neighbors=min(neighbours, len(unit) - 1),
-            min_dist=min_dist,
-            random_state=seed,
-            n_jobs=1,
-            init="random" if few else "spectral",
+        points = with_umap(
+            lambda umap: umap.UMAP(
+                n_neighbors=min(neighbours, len(unit) - 1),
+                min_dist=min_dist,
+                random_state=seed,
+                n_jobs=1,
+                init="random" if few else "spectral",
+            ).fit_transform(unit.numpy())
         )
-        points = reducer.fit_transform(unit.numpy())
     return torch.as_tensor(points, dtype=torch.float32)
 
 

@@ -139,7 +139,7 @@ def print_sides(runs: Sequence[RunFolder], store: RunStore) -> None:
 def print_growth(runs: Sequence[RunFolder]) -> None:
     """Accuracy by the number of images per class, a table a judge; nothing where every way has one size."""
     for growth in growths(study_matrix(runs)):
-        print(f"\nJudged by {growth.column}. {growth.meeting()}")
+        print(f"\n{growth.judge_words()} {growth.meeting()}")
         print_rows(*growth_table(growth))
 
 

@@ -8,6 +8,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lgm_core.evaluation.protocol import judged_by, network_of, spread_over
 from lgm_core.reports.matrix import Matrix
 from lgm_core.reports.summary import Cell, Row, percent
 
@@ -35,6 +36,13 @@ class Growth:
         """The best accuracy of the learned sets, or of the choices of real images, with so many images per class."""
         ways = [way for way, choice in self.choices.items() if (choice == "distill") == learned]
         return max((self.lines[way][count].mean for way in ways if count in self.lines[way]), default=None)
+
+    def judge_words(self) -> str:
+        """Who judged, by what, and what the spread is over."""
+        judge, columns = network_of(self.column), [self.column]
+        return (
+            f"Top-1 accuracy of {judged_by(columns)}: {judge}; mean ± standard deviation over {spread_over(columns)}."
+        )
 
     def meeting(self) -> str:
         """Where the best learned set is ahead of the best choice, and where it no longer is; "" without both."""

@@ -49,9 +49,7 @@ def result_tables(runs: Sequence[RunFolder]) -> str:
 def growth_tables(runs: Sequence[RunFolder]) -> str:
     """A section: accuracy by the number of images per class, a table a judge; "" where every way has one size."""
     found = growths(study_matrix(runs))
-    told = [
-        f"<p>Judged by {escape(one.column)}. {escape(one.meeting())}</p>{table(*growth_table(one))}" for one in found
-    ]
+    told = [f"<p>{escape(one.judge_words())} {escape(one.meeting())}</p>{table(*growth_table(one))}" for one in found]
     return section("Accuracy against images per class", "".join(told)) if told else ""
 
 

@@ -136,10 +136,14 @@ def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Ba
     return Bank(bank.features, bench.once("clusters", lambda: _clusters(own, shared, bench)), bank.classes * each)
 
 
-def _clusters(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Tensor:
+def _banks(own: LGMSettings, shared: SharedConfig, bench: Bench) -> list[Bank]:
+    """Features of the training images in each of the run's backbones."""
     names = shared.networks()
-    banks = [bench.view_bank(bench.train, bench.backbone(name), own.augment, shared.bank.views) for name in names]
-    return parts_of_classes(banks, per_class=shared.images_per_class, seed=shared.seed)
+    return [bench.view_bank(bench.train, bench.backbone(name), own.augment, shared.bank.views) for name in names]
+
+
+def _clusters(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Tensor:
+    return parts_of_classes(_banks(own, shared, bench), per_class=shared.images_per_class, seed=shared.seed)
 
 
 def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> LearnedImages:
@@ -190,9 +194,7 @@ def _begun_as(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tenso
     classes, per_class = bench.classes, shared.images_per_class
     if own.synthetic.initial == "real":
         return choose_random(labels, classes=classes, per_class=per_class, seed=seed)
-    names = shared.networks()
-    banks = [bench.view_bank(bench.train, bench.backbone(name), own.augment, shared.bank.views) for name in names]
-    spaces = [bank.features.float().mean(dim=1) for bank in banks]  # of all views of an image
+    spaces = [bank.features.float().mean(dim=1) for bank in _banks(own, shared, bench)]  # of all views of an image
     if own.synthetic.initial == "centroids":
         return choose_centroids(joined_space(spaces), labels, classes=classes, per_class=per_class)
     tick = partial(bench.phase, "exchanging images")

@@ -26,10 +26,7 @@ def show_growth(matrix: Matrix) -> None:
     column = pick_way("Judge", {name: title_of(name) for name in found}, key="growth") if several else next(iter(found))
     growth = found[column]
     charts.show(_figure(growth), key=f"growth_{column}", height=360)
-    st.caption(
-        f"Judged by {plain(title_of(column))}; bars: ± one standard deviation. Solid: learned sets; dashed: real "
-        f"images. {growth.meeting()}"
-    )
+    st.caption(f"{plain(growth.judge_words())} Solid: learned sets; dashed: real images. {growth.meeting()}")
     with st.expander("As a table", icon=":material/table_rows:"):
         headings, rows = growth_table(growth)
         st.dataframe([dict(zip(headings, row, strict=True)) for row in rows], hide_index=True)

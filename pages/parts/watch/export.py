@@ -14,7 +14,7 @@ from lgm_core.runs.store import RunFolder
 from pages.parts.images import base_path
 from pages.parts.server import background
 from pages.parts.server.access import may_launch
-from pages.parts.status import memory
+from pages.parts.status import attempt, memory
 from pages.parts.theme import plain
 
 MODULE = "lgm_core.reports.film"
@@ -50,6 +50,10 @@ def _row(path: str, was_working: bool) -> None:
             _one(run, form, facts.name)
 
 
+def _begin(run: RunFolder, form: str) -> None:
+    attempt(lambda: background.start(places(), _name(run, form), [str(run.path), "--form", form], MODULE))
+
+
 def _one(run: RunFolder, form: str, title: str) -> None:
     name = _name(run, form)
     work, file = background.look(places(), name), export_folder(run, places()) / export_name(run, form)
@@ -62,7 +66,7 @@ def _one(run: RunFolder, form: str, title: str) -> None:
         return
     st.button(
         f"Make {title}", key=f"make_{form}", icon=":material/movie:", disabled=not may_launch(),
-        on_click=background.start, args=(places(), name, [str(run.path), "--form", form], MODULE),
+        on_click=_begin, args=(run, form),
     )  # fmt: skip
     if work.error:
         st.error(plain(work.error), icon=":material/error:")
