@@ -50,7 +50,7 @@ def test_a_second_process_compiles_nothing_and_has_the_same_map(tmp_path: Path):
 
     first, second = made(), made()
     assert first[1:] == [0, 1] and second[1:] == [1, 0]
-    kept = [*tmp_path.rglob("*.nbc"), *tmp_path.rglob("*.nbi")]
+    kept = [*tmp_path.rglob("umap_.smooth_knn_dist*.nb?")]  # others are kept by the libraries themselves
     for file in kept:  # as a power cut leaves them
         file.write_bytes(file.read_bytes()[:20])
     assert kept and made()[0] == second[0] == first[0]
