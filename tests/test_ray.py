@@ -115,14 +115,17 @@ def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_ru
     last_kill, killed, nodes = time.monotonic(), 0, list(cluster.worker_nodes)
 
     def storm() -> None:
-        nonlocal last_kill, killed  # the oldest node dies
+        nonlocal last_kill, killed  # the oldest node dies, the second time the planner
         if time.monotonic() - last_kill > KILLS_EVERY and killed < KILLS:
-            cluster.remove_node(nodes.pop(0), allow_graceful=False)
-            nodes.append(cluster.add_node(**NODE))
+            if killed == 1:
+                _planner(cluster).kill()
+            else:
+                cluster.remove_node(nodes.pop(0), allow_graceful=False)
+                nodes.append(cluster.add_node(**NODE))
             last_kill, killed = time.monotonic(), killed + 1
 
     _until(lambda: all(run.status().state == "finished" for run in runs[:-1]), runs, storm)
-    assert killed >= 1 and runs[-1].status().state == "paused" and not local.queue(here)
+    assert killed >= 2 and runs[-1].status().state == "paused" and not local.queue(here)
     local.resume(runs[-1], here)  # to the cluster again, by a process of its own
     _until(lambda: runs[-1].status().state == "finished", runs)
     _until(lambda: not list(here.clusters.glob("*.json")), runs)  # the planners have ended
@@ -134,7 +137,14 @@ def test_a_study_with_nodes_that_die_equals_an_undisturbed_one(cluster, small_ru
         assert _results(run) == _results(stormy), run.id
     torch.set_num_threads(threads)
     restarts = sum(stormy.log_tail(1000).count("run s-") - 1 for stormy in runs)
-    print(f"{killed} nodes killed, {restarts} runs begun again")
+    print(f"{killed} nodes and planners killed, {restarts} runs begun again")
+
+
+def _planner(cluster: Any) -> psutil.Process:
+    """Its process, which is one of the head's: no other node that dies takes the runs of all with it."""
+    raylet = psutil.Process(cluster.head_node.all_processes["raylet"][0].process.pid)
+    (planner,) = (process for process in raylet.children() if "Planner" in process.name() + str(process.cmdline()))
+    return planner
 
 
 def _in_its_steps(run: RunFolder) -> bool:
@@ -166,6 +176,7 @@ def test_runs_whose_nodes_die_in_the_middle_of_their_steps_have_the_bits_of_undi
     runs = [start(config, here) for config in plan]
     words = [sys.executable, "-W", "ignore", "-m", "lgm_core", "submit", cluster.address, *(run.id for run in runs)]
     subprocess.run(words, env=worker_environment(here) | {"OMP_NUM_THREADS": "1"}, check=True)
+    assert _planner(cluster).is_running()  # at the head
     left: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # of each run, when its node died: step and metrics
 
     def storm() -> None:

@@ -2,7 +2,8 @@
 
 A run is a task with the cores and GPUs it needs. It waits for the tasks of its sources, prefers the node that read the
 same banks, and begins again elsewhere where its node dies, from its checkpoint. A detached actor, the planner, owns the
-tasks: whoever sent them may end. It begins again where its own node dies, and learns from the run folders what is left.
+tasks: whoever sent them may end. It lives at the head, begins again where its own process dies, and learns from the run
+folders what is left.
 
 >>> submit_to_ray(runs, places(), "auto")  # returns when the cluster has them
 """
@@ -26,6 +27,7 @@ from lgm_core.jobs.tickets import sources_of, unfinished_sources
 from lgm_core.runs.start import is_done
 from lgm_core.runs.store import RunFolder
 
+_HEAD = "node:__internal_head__"
 _RETRIES = 20  # how often the node or the process of a run may die
 _LOOKS_EVERY = 2.0  # seconds
 _ANSWERS_WITHIN = 10.0  # seconds until the cluster's head does
@@ -48,7 +50,7 @@ def submit_to_ray(runs: Sequence[RunFolder], here: Places, address: str) -> list
         for run in left:
             mark_queued(run, file.name, address)
         planner = ray.remote(Planner).options(
-            name=file.stem, lifetime="detached", max_restarts=-1, num_cpus=0, scheduling_strategy=_at_head(ray)
+            name=file.stem, lifetime="detached", max_restarts=-1, num_cpus=0, resources=_at_head(ray)
         )
         begun = planner.remote(str(file), [str(run.path.absolute()) for run in runs], environment_for(here))
         ray.get(begun.is_there.remote(), timeout=_BEGINS_WITHIN)
@@ -167,10 +169,13 @@ def _near(node: str) -> Any:
     return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
 
 
-def _at_head(ray: Any) -> Any:
-    """The head node, without which the cluster is nothing either."""
-    heads = [node["NodeID"] for node in ray.nodes() if "node:__internal_head__" in node["Resources"] and node["Alive"]]
-    return _near(heads[0]) if heads else "DEFAULT"
+def _at_head(ray: Any) -> dict[str, float]:
+    """A little of what only the head has, without which the cluster is nothing either.
+
+    An affinity that is soft would not do: Ray passes an actor on from there, and where the owner of tasks dies, Ray
+    kills those of them that are well on other nodes.
+    """
+    return {_HEAD: 0.001} if _HEAD in ray.cluster_resources() else {}
 
 
 def _result(ray: Any, task: Any) -> str:
