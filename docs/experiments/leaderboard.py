@@ -1,7 +1,7 @@
 """The current records: what `make race` runs, and the lines of docs/leaderboard.md.
 
-    python docs/experiments/leaderboard.py run [SEEDS]    # what is not there yet; default 3 seeds
-    python docs/experiments/leaderboard.py table          # Markdown, of what is there
+    python docs/experiments/leaderboard.py run [SEEDS [NAME ...]]    # what is not there yet; default 3 seeds, all records
+    python docs/experiments/leaderboard.py table                     # Markdown, of what is there
 
 Imagenette, 100 training photographs per class, one image per class, features of the real images at hand. A record is
 judged by the nearest class mean on 1,200 test photographs in five backbones; of those that took no part the worst
@@ -50,9 +50,10 @@ CUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(seeds: int) -> None:
+def run(seeds: int, names: list[str]) -> None:
     for data, seed in [*(("imagenette", seed) for seed in range(seeds)), (GATE, 0)]:
-        for name, (_, backbones, steps, initial) in RECORDS.items():
+        for name in names:
+            _, backbones, steps, initial = RECORDS[name]
             if _of(name, seed, data) is None:
                 made = lgm_core.distill(
                     data, "+".join(backbones), preset="preview", steps=steps, seed=seed, name=_name(name, seed, data),
@@ -133,7 +134,7 @@ def _of(name: str, seed: int, data: str = "imagenette") -> Any:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        run(int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+        run(int(sys.argv[2]) if len(sys.argv) > 2 else 3, sys.argv[3:] or list(RECORDS))
     elif sys.argv[1:] == ["table"]:
         table()
     else:
