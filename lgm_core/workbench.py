@@ -124,9 +124,19 @@ class Workbench(Bench):
         split = groups.words() if groups else split_words(find_row(self.config.dataset))
         counts = {"train_images": len(train), "test_images": len(test), "split": split}
         logging.getLogger("lgm").info("%s", data_words(self.config.dataset, counts))
+        self._tell_small_classes(train)
         prints, contents = [train.fingerprint, test.fingerprint], [train.content, test.content]
         self.recorder.data({**counts, "fingerprints": prints} | ({"contents": contents} if all(contents) else {}))
         return train, test
+
+    def _tell_small_classes(self, train: ImageSet) -> None:
+        """That classes have fewer images than were asked for is no mistake, but is said."""
+        each, sizes = self.config.data.train_per_class, torch.bincount(train.labels, minlength=len(train.classes))
+        if short := int((sizes < each).sum()):
+            logging.getLogger("lgm").info(
+                "data.train_per_class is %d; %d of %d classes have fewer images (the smallest %d), and are used whole",
+                each, short, len(sizes), sizes.min(),
+            )  # fmt: skip
 
     def _open_data(self, name: str) -> tuple[ImageSet, ImageSet]:
         self.recorder.phase("opening the data set")

@@ -101,6 +101,8 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         find_row("file:weights.pth?tim=resnet18")
     with pytest.raises(UnknownName, match="timm model .*did you mean 'resnet18'"):
         complete(find_row("timm:resnet81"))
+    with pytest.raises(UnknownName, match=r"timm model 'resnet18\.nope'; did you mean 'resnet18"):
+        complete(find_row("timm:resnet18.nope"))
     with pytest.raises(UnknownName, match="tag of ViT-B-32 .*did you mean 'openai'"):
         complete(find_row("open_clip:ViT-B-32/opena"))
 

@@ -100,6 +100,21 @@ def test_the_greedy_choice_is_no_worse_than_centroids_and_nearly_the_best_there_
     assert _worst(spaces, labels, chosen) >= best - 0.05
 
 
+@pytest.mark.parametrize("per_class", [1, 3])
+def test_an_exchanged_image_is_worth_what_the_whole_choice_is_worth_anew(per_class: int):
+    spaces, labels = _spaces()
+    spaces = [space + 40 for space in spaces]  # features are far from 0
+    worth = rivals._Worth(spaces, labels, classes=3)  # pyright: ignore[reportPrivateUsage]
+    chosen = choose_random(labels, classes=3, per_class=per_class, seed=1)
+    for place in range(len(chosen)):
+        candidates = (labels == labels[chosen[place]]).nonzero().flatten()
+        candidates = candidates[~torch.isin(candidates, chosen)]
+        others = [chosen.clone().index_fill_(0, torch.tensor([place]), int(one)) for one in candidates]
+        found = worth.exchanged(chosen, place, candidates)
+        assert found.tolist() == pytest.approx([worth(other) for other in others])
+        assert found.tolist() == pytest.approx([_worst(spaces, labels, other) for other in others], abs=1.1e-3)
+
+
 @pytest.mark.parametrize("choose", [choose_best_random, choose_greedy])
 def test_what_choices_are_tried_on_is_taken_once_and_said_how_far_it_is(choose, monkeypatch: pytest.MonkeyPatch):
     """Among a million labels it takes half a second, and there are thousands of choices."""

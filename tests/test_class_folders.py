@@ -93,6 +93,8 @@ def test_the_split_is_said_in_the_log_by_show_and_in_the_card(pets, small_run, h
     assert main(["show", "pets"]) == 0
     for told in (run.log_tail(100), card(run), " ".join(capsys.readouterr().out.split())):
         assert words in told and SPLIT in told
+    few = "data.train_per_class is 3; 1 of 2 classes have fewer images (the smallest 2), and are used whole"
+    assert few in run.log_tail(100)
     shutil.rmtree(pets / "dogs")
     for i in range(4):
         image(pets / "dogs" / f"{i}.jpg", i)

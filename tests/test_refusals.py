@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import open_clip
 import pytest
+from timm import list_pretrained
 
 from lgm_core.backbones.catalog import find_row
-from lgm_core.backbones.timm_models import require_timm_model
+from lgm_core.backbones.published_names import require_published
 from lgm_core.base.errors import UserError
 from lgm_core.base.names import unknown
 from lgm_core.base.places import VERSION
@@ -48,6 +50,9 @@ def test_a_study_asks_for_its_backbones(capsys):
     [
         ("distill digits mobilenet_v3_small --device.device cuda", "'cuda' was requested, but this machine has 0 CUDA"),
         ("distill digits timm:resnet1x", "unknown timm model 'resnet1x'; did you mean 'resnet1"),
+        ("distill digits timm:resnet18.nope", "unknown tag of resnet18 'nope'; known are: a1_in1k, a2_in1k"),
+        ("distill digits open_clip:ViT-B-16/opena", "unknown tag of ViT-B-16 'opena'; did you mean 'openai'?"),
+        ("distill digits open_clip:ViT-B-61/openai", "unknown open_clip model 'ViT-B-61'; did you mean 'ViT-B-16'"),
         ("distill digits mobilenet_v3_small+", "'mobilenet_v3_small+': a name is missing beside +"),
         ("disagree digits mobilenet_v3_small", "two backbones or more are compared: lgm align DATASET --evaluate-on"),
         ("distill digits mobilenet_v3_small --lgm.learning-rate -1", "--lgm.learning-rate must be"),
@@ -72,9 +77,27 @@ def test_a_long_list_of_names_is_counted_and_what_contains_the_word_is_offered()
     assert "did you mean 'model_0_small'" in unknown("_0_", many, "model")
 
 
+def test_a_value_that_is_no_number_is_told_in_plain_words(capsys):
+    for words, expected in (
+        ("--steps ten", "'ten' was given; a whole number was expected, such as 100"),
+        ("--lgm.learning-rate fast", "'fast' was given; a number was expected, such as 0.5 or 1e-3"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["distill", "digits", "mobilenet_v3_small", *words.split()])
+        told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+        assert ended.value.code == 2 and f"Error parsing {words.split()[0]}: {expected}" in told, told
+
+
+@pytest.mark.parametrize("library", ["timm", "open_clip"])
+def test_no_weights_that_a_library_publishes_are_taken_for_a_mistake(library: str):
+    names = list_pretrained() if library == "timm" else ["/".join(pair) for pair in open_clip.list_pretrained()]
+    for name in names[:: len(names) // 100]:
+        require_published(find_row(f"{library}:{name}"))
+
+
 def test_older_names_of_timm_are_no_mistake():
     for name in ("timm:resnet18.a1_in1k", "timm:tv_resnext50_32x4d", "timm:vit_tiny_patch16_224_in21k"):
-        require_timm_model(find_row(name))
+        require_published(find_row(name))
 
 
 def test_the_version_is_told(capsys):

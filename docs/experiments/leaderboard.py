@@ -1,6 +1,6 @@
 """The current records: what `make race` runs, and the lines of docs/leaderboard.md.
 
-    python docs/experiments/leaderboard.py run [SEEDS [NAME ...]]    # what is not there yet; default 3 seeds, all records
+    python docs/experiments/leaderboard.py run [SEEDS [NAME ...]]    # what is not there yet; default: 3 seeds, all
     python docs/experiments/leaderboard.py table                     # Markdown, of what is there
 
 Imagenette, 100 training photographs per class, one image per class, features of the real images at hand. A record is

@@ -10,7 +10,7 @@ row         what a row holds, and the kinds of source (no torch)
 open_rows   rows of names beyond the catalogue: `timm:`, `open_clip:`, `file:`, `python:`, `random:` (no torch)
 open_names  completes the row of an open name, `timm:NAME` or `open_clip:NAME/TAG`, from the library's own table
 own_network a network that a function of the user's own returns, checked
-timm_models the names of timm's models, read from its source (no torch)
+published_names  the names of timm's and open_clip's models, read from their source (no torch)
 untrained   the architecture of a row with random weights, as a control
 weights     finds or fetches a row's weights; converts them once to safetensors
 stored      the tensors that a file of anybody's holds, read without running anything in it

@@ -31,7 +31,10 @@ def _complete_timm(row: BackboneRow) -> BackboneRow:
     if isinstance(row.source, Local) and not row.architecture:
         row = replace(row, architecture=_stated_architecture(row.source.path))
     known = timm.is_model(row.architecture.partition(".")[0])
-    config = timm.get_pretrained_cfg(row.architecture, allow_unregistered=False) if known else None
+    try:
+        config = timm.get_pretrained_cfg(row.architecture, allow_unregistered=False) if known else None
+    except RuntimeError:  # the model is known, the tag is not
+        config = None
     if config is None:
         names = [*timm.list_models(), *timm.list_pretrained()]
         raise UnknownName(unknown(row.architecture, names, "timm model"))

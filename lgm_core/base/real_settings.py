@@ -19,8 +19,8 @@ NO_CLASS = "class not known"  # what images are called that have no class number
 class DataConfig:
     """How much of the data set is read, and how."""
 
-    train_per_class: int = knob(0, "real training images per class; 0: all", low=0)
-    test_per_class: int = knob(0, "real test images per class; 0: all", low=0)
+    train_per_class: int = knob(0, "real training images per class, at most; 0: all", low=0)
+    test_per_class: int = knob(0, "real test images per class, at most; 0: all", low=0)
     resize: int = knob(
         256, "short side of real images, for an input of 224 px; scales with the input", low=224, high=1024, unit="px"
     )

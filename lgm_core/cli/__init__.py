@@ -14,6 +14,7 @@ sharing  report, gallery, export, timelapse: files to keep or to pass on
 caching  cache: what can be had again, how large it is, and dropped
 doctor   is all well here: packages, devices, folders, runs
 flags    command-line flags, made from the config's own fields
+number_words what is said of a value that is no number
 console  progress bars and tables
 grouping  groups of images: list, show, add, drop
 listing  what there is, as rows of text

@@ -30,6 +30,7 @@ from lgm_core.cli import (
     sharing,
 )
 from lgm_core.cli.flags import as_typed
+from lgm_core.cli.number_words import NUMBERS
 from lgm_core.jobs.crew import require_by_itself
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -104,7 +105,8 @@ def _run(words: list[str]) -> int:
             raise UserError(unknown(words[0], VERBS, "verb"))
         if words[0] != "work":
             require_by_itself(words[0])
-        return VERBS[words[0]](words[1:])
+        with NUMBERS:
+            return VERBS[words[0]](words[1:])
     except OSError as error:
         if not (said := disk_words(error)):
             raise

@@ -6,6 +6,7 @@ Both choices look at the labels of all training images, and at no test image. Le
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -68,13 +69,13 @@ def choose_greedy(
         distance = (together[members] - together[members].mean(dim=0)).norm(dim=1)
         near = members[distance.argsort(stable=True)[:_TRIED]]
         far = members[torch.randperm(len(members), generator=random)[:_TRIED]]
-        for candidate in torch.cat((near, far)).unique().tolist():
-            if candidate in chosen:
-                continue
-            other = chosen.clone()
-            other[place] = candidate
-            if (worth := worth_of(other)) > best:
-                chosen, best = other, worth
+        candidates = torch.cat((near, far)).unique()
+        candidates = candidates[~torch.isin(candidates, chosen)]
+        if len(candidates) == 0:
+            continue
+        worth, first = worth_of.exchanged(chosen, place, candidates).max(dim=0)
+        if worth > best:
+            chosen[place], best = candidates[first], worth.item()
     return chosen
 
 
@@ -85,25 +86,68 @@ def joined_space(spaces: Sequence[Float[Tensor, "n _"]]) -> Float[Tensor, "n e"]
     return torch.cat([normalize(features.float()) for features in spaces], dim=1)
 
 
+class _Centred(NamedTuple):
+    """Features less their centre, of the rows that are asked for: all at once may be large."""
+
+    features: Float[Tensor, "n d"]
+    centre: Float[Tensor, "d"]
+
+    def of(self, rows: Int[Tensor, "p"]) -> Float[Tensor, "p d"]:
+        return self.features[rows].float() - self.centre
+
+
 class _Worth:
     """The worst, over the spaces, accuracy of the nearest mean of chosen images; a little of the mean in it.
 
     Means are centred by their own mean and compared by cosine, as the protocol nearest-mean does. The images that a
-    choice is tried on are taken once, for all choices.
+    choice is tried on are taken once, for all choices, and each space is centred by them, which changes no cosine.
     """
 
     def __init__(self, spaces: Sequence[Float[Tensor, "n _"]], labels: Int[Tensor, "n"], classes: int) -> None:
         rows = spread(labels, _SEEN)
-        self._spaces, self._labels, self._classes = spaces, labels, classes
-        self._seen, self._true = [features[rows].float() for features in spaces], labels[rows]
+        self._labels, self._classes, self._true = labels, classes, labels[rows]
+        self._spaces = [_Centred(features, features[rows].float().mean(dim=0)) for features in spaces]
+        self._seen = [space.of(rows) for space in self._spaces]
 
     def __call__(self, chosen: Int[Tensor, "p"]) -> float:
-        of, found = self._labels[chosen], []
-        counts = torch.bincount(of, minlength=self._classes)[:, None]
-        for features, seen in zip(self._spaces, self._seen, strict=True):
-            own = features[chosen].float()
-            means = torch.zeros(self._classes, own.shape[1]).index_add_(0, of, own) / counts
+        found = []
+        for space, seen in zip(self._spaces, self._seen, strict=True):
+            means = self._means(space, chosen)
             centre = means.mean(dim=0)
-            scores = normalize(seen - centre) @ normalize(means - centre).T
-            found.append((scores.argmax(dim=1) == self._true).float().mean().item())
-        return min(found) + 1e-3 * sum(found) / len(found)
+            found.append(self._right(normalize(seen - centre) @ normalize(means - centre).T))
+        return _worst(torch.stack(found)).item()
+
+    def exchanged(self, chosen: Int[Tensor, "p"], place: int, candidates: Int[Tensor, "t"]) -> Float[Tensor, "t"]:
+        """What the choice is worth with each of the candidates in one place, all of that place's class.
+
+        Only one mean differs from one candidate to the next: inner products with the others are computed once, and
+        those with the centre, the mean of the means, are means of them.
+        """
+        label, found = int(self._labels[chosen[place]]), []
+        size = (self._labels[chosen] == label).sum()
+        for space, seen in zip(self._spaces, self._seen, strict=True):
+            means = self._means(space, chosen)
+            new = means[label] + (space.of(candidates) - space.of(chosen[place : place + 1])) / size
+            along, across = seen @ means.T, means @ means.T
+            new_along, new_across, own = seen @ new.T, new @ means.T, new.square().sum(dim=1)
+            right = []
+            for k in range(len(candidates)):
+                along[:, label] = new_along[:, k]
+                across[label], across[:, label], across[label, label] = new_across[k], new_across[k], own[k]
+                to_centre, centre = across.mean(dim=1), across.mean()
+                length = (across.diagonal() - 2 * to_centre + centre).clamp(min=1e-12).sqrt()
+                right.append(self._right((along - along.mean(dim=1, keepdim=True) - to_centre + centre) / length))
+            found.append(torch.stack(right))
+        return _worst(torch.stack(found))
+
+    def _means(self, space: _Centred, chosen: Int[Tensor, "p"]) -> Float[Tensor, "c d"]:
+        of, own = self._labels[chosen], space.of(chosen)
+        counts = torch.bincount(of, minlength=self._classes)[:, None]
+        return torch.zeros(self._classes, own.shape[1]).index_add_(0, of, own) / counts
+
+    def _right(self, scores: Float[Tensor, "n c"]) -> Float[Tensor, ""]:
+        return (scores.argmax(dim=1) == self._true).float().mean()
+
+
+def _worst(accuracies: Float[Tensor, "spaces *t"]) -> Float[Tensor, "*t"]:
+    return accuracies.amin(dim=0) + 1e-3 * accuracies.mean(dim=0)

@@ -15,8 +15,8 @@ from filelock import FileLock
 
 from lgm_core.analysis.catalog import INSTRUMENTS, OF_SETS
 from lgm_core.backbones import catalog as backbones
+from lgm_core.backbones.published_names import require_published
 from lgm_core.backbones.students.student_names import is_student, student_name
-from lgm_core.backbones.timm_models import require_timm_model
 from lgm_core.base.errors import ConfigError, Unavailable, result_or_why
 from lgm_core.base.names import file_name, why_no_name
 from lgm_core.base.places import VERSION, Places
@@ -185,7 +185,7 @@ def require_here(config: RunConfig, places: Places) -> None:
             student_name(name)
             continue
         row = backbones.find_row(name)
-        require_timm_model(row)
+        require_published(row)
         if backbones.status(row, places) in ("missing", "manual"):
             raise Unavailable(backbones.how_to_get(row, places))
 
