@@ -57,7 +57,7 @@ def _timm() -> str:
 
 @cache
 def _open_clip_tags() -> dict[str, list[str]]:
-    """The tags of each model, from tables in its source: `_RN50 = dict(openai=...)`, `_PRETRAINED = {"RN50": _RN50}`."""
+    """The tags of each model, from tables in its source: `_RN50 = dict(openai=...)`, `_PRETRAINED = {"RN50": ...}`."""
     tables: dict[str, ast.expr] = {}
     for node in ast.parse((_folder("open_clip") / "pretrained.py").read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
