@@ -49,7 +49,9 @@ left, right = st.container(key="lgm_row_pick").columns([2, 3])
 with left:
     dataset = pick_dataset(default=datasets[0])
 with right:
-    chosen = pick_backbones(default=known_backbones(dataset) or ["mobilenet_v3_small"])
+    asked = st.query_params.get("view", "cards")
+    looked_at = "backbone" if asked == "cards" else asked
+    chosen = pick_backbones(default=known_backbones(dataset, looked_at) or ["mobilenet_v3_small"])
 backbones = with_features(chosen, "look at")[:_MOST]
 if len(chosen) > _MOST:
     st.caption(f"Only the first {_MOST} are shown; remove some of them above to see the others.")

@@ -128,7 +128,8 @@ datasets = known_datasets()
 with left:
     dataset = pick_dataset(default=datasets[0] if datasets else "scenes")
 with right:
-    chosen = pick_backbones(default=known_backbones(dataset) or ["mobilenet_v3_small", "tf_efficientnet_lite0"])
+    known = known_backbones(dataset, "align")
+    chosen = pick_backbones(default=known or ["mobilenet_v3_small", "tf_efficientnet_lite0"])
 backbones = with_features(chosen, "compare")
 if len(backbones) < 2:
     st.info("Choose two or more frozen backbones to see where they disagree.", icon=":material/difference:")

@@ -7,9 +7,10 @@ import pytest
 
 from lgm_core.base.files import write_json
 from lgm_core.runs.store import RunStore
+from pages.parts.maps.embedded import known_backbones
 from tests.app import open_page
 from tests.fake_findings import fake_card, fake_look
-from tests.fake_runs import BACKBONES, CLASSES, _create, fake_distill, fake_thumbs
+from tests.fake_runs import BACKBONES, CLASSES, _create, fake_align, fake_distill, fake_thumbs
 
 
 @pytest.fixture
@@ -50,6 +51,16 @@ def test_cards_stand_beside_each_other_with_images_of_the_hardest_pair(store):
     assert "120\\.0 forward" in words and "lgm-tile" in words
     assert len(page.get("plotly_chart")) == 2
     assert [button.label for button in page.button].count("Distil") == 4
+
+
+def test_a_page_opens_with_what_was_looked_at_and_takes_the_backbones_of_a_joint_set_apart(store):
+    fake_distill(store, backbone="mobilenet_v2+resnet18")
+    assert known_backbones("imagenette") == ["mobilenet_v2", "resnet18"]
+    assert known_backbones("imagenette", "backbone") == [*BACKBONES[1::-1]]  # the newest card first
+    fake_align(store, BACKBONES)
+    assert known_backbones("imagenette", "align") == list(BACKBONES)
+    page = open_page("disagreement", dataset="imagenette")
+    assert not page.exception and page.multiselect[0].value == list(BACKBONES)
 
 
 def test_layers_are_curves_and_the_missing_sweep_is_a_button(store):

@@ -9,8 +9,10 @@ from typing import Any
 
 import streamlit as st
 
+from lgm_core.analysis.catalog import OF_SETS
 from lgm_core.backbones.students.student_names import is_student
 from lgm_core.base.knobs import from_dict
+from lgm_core.base.settings import taken_apart
 from lgm_core.config import RunConfig
 from lgm_core.runs.store import RunFolder
 from pages.parts.pickers import listed_runs, settings
@@ -25,14 +27,19 @@ def known_datasets() -> list[str]:
     return list(dict.fromkeys(its.dataset for _, its in listed_runs() if its.kind in kinds))
 
 
-def known_backbones(dataset: str, most: int = 3) -> list[str]:
-    """The frozen backbones to begin with: those with a map, else those distilled with, of this data set."""
-    for kinds in (("embed",), ("distill",), ("baseline",)):
-        found = [its.backbone for _, its in listed_runs() if its.dataset == dataset and its.kind in kinds]
-        found = [name for name in found if not is_student(name)]
-        if found:
-            return list(dict.fromkeys(found))[:most]
-    return []
+def known_backbones(dataset: str, looked_at: str = "", most: int = 3) -> list[str]:
+    """The frozen backbones to begin with: those compared or looked at by runs of the kind `looked_at`, such as "align";
+    else those with a map, else those distilled with, of this data set.
+    """
+    listed = [its for _, its in listed_runs() if its.dataset == dataset]
+    spoken = [
+        [name for its in listed if its.kind == kind for name in taken_apart(its.backbone)]
+        for kind in (looked_at, "embed", "distill", "baseline")
+    ]
+    if looked_at in ("align", *OF_SETS):  # backbones that were seen together
+        spoken[0] = list(next((its.evaluate_on for its in listed if its.kind == looked_at), ()))
+    frozen = ([name for name in dict.fromkeys(names) if not is_student(name)] for names in spoken)
+    return next(filter(None, frozen), [])[:most]
 
 
 def with_features(names: Sequence[str], purpose: str) -> list[str]:
