@@ -25,7 +25,7 @@ PAGES = {
     "sides": "cross_model?study={run}",
 }  # fmt: skip
 ONLY_IF_ASKED = ("watch_rcig", "sides")
-TALL = {"watch_rcig": 1480, "sides": 2740}
+TALL = {"watch_rcig": 1480, "backbones_patches": 1480, "disagreement_map": 1280, "sides": 2740}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
