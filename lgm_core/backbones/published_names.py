@@ -40,8 +40,8 @@ def _require_open_clip(name: str, tag: str) -> None:
         return
     if name not in known:
         raise UnknownName(unknown(name, known, "open_clip model"))
-    tags = _open_clip_tags().get(name.removesuffix("-quickgelu"), [])
-    if tag not in tags:
+    tags = _open_clip_tags().get(name.removesuffix("-quickgelu"))
+    if tags and tag not in tags:  # the others are asked once the library is imported
         raise UnknownName(unknown(tag, tags, f"tag of {name}"))
 
 
@@ -62,13 +62,11 @@ def _open_clip_tags() -> dict[str, list[str]]:
     for node in ast.parse((_folder("open_clip") / "pretrained.py").read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             tables[node.targets[0].id] = node.value
-    models = tables["_PRETRAINED"]
-    assert isinstance(models, ast.Dict)
-    found = {}
-    for key, value in zip(models.keys, models.values, strict=True):
-        table = tables[value.id] if isinstance(value, ast.Name) else value
-        assert isinstance(key, ast.Constant) and isinstance(table, ast.Call)
-        found[str(key.value)] = [str(word.arg) for word in table.keywords]
+    models, found = tables.get("_PRETRAINED"), {}
+    for key, value in zip(models.keys, models.values, strict=True) if isinstance(models, ast.Dict) else ():
+        table = tables.get(value.id) if isinstance(value, ast.Name) else value
+        if isinstance(key, ast.Constant) and isinstance(table, ast.Call):
+            found[str(key.value)] = [str(word.arg) for word in table.keywords]
     return found
 
 
