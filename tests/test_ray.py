@@ -18,6 +18,7 @@ from lgm_core.base.places import Places, worker_environment
 from lgm_core.config import RunConfig
 from lgm_core.engine import work
 from lgm_core.jobs import local, slurm
+from lgm_core.jobs.ray_cluster import at_head, connected
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.presets import change
 from lgm_core.runs.source_runs import images_of
@@ -145,6 +146,17 @@ def _planner(cluster: Any) -> psutil.Process:
     raylet = psutil.Process(cluster.head_node.all_processes["raylet"][0].process.pid)
     (planner,) = (process for process in raylet.children() if "Planner" in process.name() + str(process.cmdline()))
     return planner
+
+
+def test_what_is_asked_to_live_at_the_head_lives_there(cluster):
+    with connected(cluster.address) as ray:
+
+        class Somewhere:
+            def node(self) -> str:
+                return ray.get_runtime_context().get_node_id()
+
+        living = [ray.remote(Somewhere).options(num_cpus=0, resources=at_head(ray)).remote() for _ in range(4)]
+        assert {ray.get(one.node.remote()) for one in living} == {cluster.head_node.node_id}
 
 
 def _in_its_steps(run: RunFolder) -> bool:

@@ -50,7 +50,7 @@ def submit_to_ray(runs: Sequence[RunFolder], here: Places, address: str) -> list
         for run in left:
             mark_queued(run, file.name, address)
         planner = ray.remote(Planner).options(
-            name=file.stem, lifetime="detached", max_restarts=-1, num_cpus=0, resources=_at_head(ray)
+            name=file.stem, lifetime="detached", max_restarts=-1, num_cpus=0, resources=at_head(ray)
         )
         begun = planner.remote(str(file), [str(run.path.absolute()) for run in runs], environment_for(here))
         ray.get(begun.is_there.remote(), timeout=_BEGINS_WITHIN)
@@ -169,7 +169,7 @@ def _near(node: str) -> Any:
     return NodeAffinitySchedulingStrategy(node, soft=True, _spill_on_unavailable=True)
 
 
-def _at_head(ray: Any) -> dict[str, float]:
+def at_head(ray: Any) -> dict[str, float]:
     """A little of what only the head has, without which the cluster is nothing either.
 
     An affinity that is soft would not do: Ray passes an actor on from there, and where the owner of tasks dies, Ray
