@@ -6,7 +6,7 @@ import streamlit as st
 
 from lgm_core.presets import preset
 from lgm_core.runs.example import WORDS
-from pages.parts.address import put_into_url, state_key, take_from_url
+from pages.parts.address import begins_with, put_into_url, state_key, take_from_url
 from pages.parts.launch.choices import QUICK_BACKBONE, QUICK_DATASET, QUICK_PRESET
 from pages.parts.launch.estimate import time_words
 from pages.parts.listing.marks_form import STAR, fits, tags_of
@@ -45,6 +45,7 @@ chosen = left.pills(
     "State",
     states,
     selection_mode="multi",
+    default=begins_with(state_pills, None),
     key=state_pills,
     label_visibility="collapsed",
     format_func=counts.__getitem__,

@@ -34,6 +34,15 @@ def put_into_url(key: str, chosen: list[str]) -> None:
     st.session_state[f"put_{key}"] = list(chosen)
 
 
+def begins_with(state: str, first: Any) -> Any:
+    """What to give a widget as its default: the value that it has, and only before that `first`.
+
+    A browser that has not drawn the widget's first run, as where something is clicked at once, begins with the default
+    of the next, and later sends it back as if somebody had chosen it.
+    """
+    return st.session_state.get(state, first)
+
+
 def take_what_is_there(key: str, known: Collection[str], many: bool = False) -> list[str]:
     """As `take_from_url`, for what may be gone; returns what the URL asks for that is not there, [] once another choice
     is made. Nothing is put in its place: the widget's value becomes None, or, of `many`, the others.

@@ -22,7 +22,7 @@ from lgm_core.datasets import catalog as datasets
 from lgm_core.datasets.group_files import collection_names
 from lgm_core.datasets.groups import PREFIX
 from lgm_core.runs.store import Facts, RunFolder, RunStore
-from pages.parts.address import put_into_url, state_key, take_from_url, take_what_is_there
+from pages.parts.address import begins_with, put_into_url, state_key, take_from_url, take_what_is_there
 from pages.parts.theme import plain, shortened
 
 _RANKED = 200  # runs
@@ -107,12 +107,11 @@ def pick_runs(
     _say_missing("run", missing)
     if not runs:
         return []
-    begin: list[str] = []
-    if state_key(key) not in st.session_state:  # those that `first` asks for, then the others
+    state, begin = state_key(key), list[str]()
+    if state not in st.session_state:  # those that `first` asks for, then the others
         begin = sorted(runs, key=lambda name: bool(first and not first(runs[name])))[:default]
-    chosen = st.multiselect(
-        label, list(runs), default=begin or None, key=state_key(key), max_selections=most, format_func=shortened
-    )
+    begin = [name for name in begins_with(state, begin) if name in runs]
+    chosen = st.multiselect(label, list(runs), default=begin, key=state, max_selections=most, format_func=shortened)
     if not missing:
         put_into_url(key, chosen)
     return [runs[name] for name in chosen]
@@ -130,9 +129,10 @@ def pick_study(names: Mapping[str, str] | None = None, key: str = "study", label
 
 
 def _pick_one(noun: str, names: Mapping[str, str], *, key: str, label: str, begin: int = 0) -> str:
-    missing, state = take_what_is_there(key, names), state_key(key)
+    missing, state, every = take_what_is_there(key, names), state_key(key), list(names)
+    now = begins_with(state, every[begin])
     chosen = st.selectbox(
-        label or noun, list(names), index=None if missing else 0 if state in st.session_state else begin, key=state,
+        label or noun, every, index=None if missing or now not in names else every.index(now), key=state,
         filter_mode="contains", placeholder=f"Choose a {noun}", format_func=lambda name: names.get(name, name),
         label_visibility="visible" if label else "collapsed",
     )  # fmt: skip
@@ -158,11 +158,10 @@ def pick_dataset(key: str = "dataset", label: str = "Data set", default: str = "
     names += [f"{PREFIX}{name}" for name in collection_names(places().groups)]
     state = state_key(key, *map(dataset_status, names))
     take_from_url(key, None, state=state)
-    taken = st.session_state.get(state, default)
+    taken = begins_with(state, default)
     names += [taken] if taken not in names else []
-    first = 0 if state in st.session_state else names.index(default)
     chosen = st.selectbox(
-        label, names, index=first, key=state, accept_new_options=True,
+        label, names, index=names.index(taken), key=state, accept_new_options=True,
         format_func=dataset_words, filter_mode="contains",
         help="From the catalogue, or `folder:PATH` with PATH/train/CLASS/* and PATH/val/CLASS/*, PATH/CLASS/* alone, "
         "or the hub's PATH/data/*.parquet; `framed:NAME` draws coloured frames around any of these",
@@ -187,12 +186,11 @@ def pick_backbones(
     names = offered_backbones() if among is None else list(among)
     state = state_key(key, *map(backbone_status, names), *(() if among is None else (*names, *default)))
     take_from_url(key, None, many=True, state=state)
-    taken = st.session_state.get(state, default)
+    taken = begins_with(state, default)
     names += [name for name in [*default, *taken] if name not in names]
     chosen = st.multiselect(
-        label, names, default=None if state in st.session_state else list(default), key=state,
-        accept_new_options=True, format_func=backbone_words, help=help,
-    )  # fmt: skip
+        label, names, default=list(taken), key=state, accept_new_options=True, format_func=backbone_words, help=help
+    )
     chosen = list(dict.fromkeys(map(backbones.catalogue_name, chosen)))
     put_into_url(key, chosen)
     return chosen

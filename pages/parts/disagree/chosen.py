@@ -16,7 +16,7 @@ import streamlit as st
 from lgm_core.reports.disagreement import OTHERS, Disagreement, open_disagreement
 from lgm_core.runs.store import RunFolder
 from pages.parts import needed
-from pages.parts.address import put_into_url, state_key, take_from_url
+from pages.parts.address import begins_with, put_into_url, state_key, take_from_url
 from pages.parts.maps.neighbourhood import title_of
 from pages.parts.pickers import listed_runs
 
@@ -62,7 +62,10 @@ def pick_pair(found: Disagreement, backbones: Sequence[str], place: Any = st) ->
     state = state_key("pair", *pairs)
     take_from_url("pair", pairs, state=state)
     words = {key: pair.words for key, pair in pairs.items()}
-    chosen = place.selectbox("Pair", list(pairs), key=state, format_func=lambda key: words.get(key, key))
+    every = list(pairs)
+    chosen = place.selectbox(
+        "Pair", every, every.index(begins_with(state, every[0])), key=state, format_func=lambda key: words.get(key, key)
+    )
     put_into_url("pair", [chosen])
     return pairs[chosen]
 

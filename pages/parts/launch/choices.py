@@ -19,7 +19,7 @@ from lgm_core.jobs.effort import efforts_of
 from lgm_core.jobs.slots import device_slots
 from lgm_core.methods.catalog import METHODS, Method
 from lgm_core.presets import PRESETS, preset
-from pages.parts.address import forget, put_into_url, state_key, take_from_url
+from pages.parts.address import begins_with, forget, put_into_url, state_key, take_from_url
 from pages.parts.launch.form import label
 from pages.parts.pickers import backbone_words, offered_backbones
 
@@ -76,7 +76,7 @@ def pick_sets(method: Method, networks: Sequence[str], key: str = "sets") -> lis
     if st.session_state.get(state, "each") not in ways:
         st.session_state[state] = "each"  # a backbone was taken away: of two, none can be left out
     chosen = st.segmented_control(
-        "What to make of them", list(ways), default=None if state in st.session_state else "each", key=state,
+        "What to make of them", list(ways), default=begins_with(state, "each"), key=state,
         required=True, format_func=ways.__getitem__,
         help="One set for all of them takes its steps in each backbone in turn; backbones that took no part read it "
         "better. Both, as a study, shows by how much. Each left out once, of three or more: a set in all of the others "
@@ -132,7 +132,7 @@ def pick_method(key: str = "method") -> Method:
         st.query_params[key] = implied
     take_from_url(key, METHODS)
     chosen = st.segmented_control(
-        "Method", list(METHODS), default=None if state_key(key) in st.session_state else usual, key=state_key(key),
+        "Method", list(METHODS), default=begins_with(state_key(key), usual), key=state_key(key),
         required=True, format_func=lambda name: METHODS[name].title, on_change=_another_method, args=(key,),
     )  # fmt: skip
     put_into_url(key, [chosen or usual])
@@ -147,7 +147,7 @@ def pick_preset(method: Method, key: str = "preset") -> str:
     take_from_url(key, words, state=state)
     chosen = st.segmented_control(
         "Preset, or settings by effort" if method.effort else "Preset", list(words), key=state, required=True,
-        default=None if state in st.session_state else first_preset(method),
+        default=begins_with(state, first_preset(method)),
         format_func=lambda name: words[name].split("**")[1],
         on_change=_another_preset, args=(method, state), wrap=True,
     )  # fmt: skip
