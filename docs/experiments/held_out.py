@@ -6,6 +6,7 @@
     python docs/experiments/held_out.py clip [NAME ...] [--seeds 0 1]    # judge what is there by CLIP, too
     python docs/experiments/held_out.py table [NAME ...] [--seeds 0 1]   # Markdown, of what is there
     python docs/experiments/held_out.py run NAME --precision bfloat16    # other than each backbone's quickest
+    python docs/experiments/held_out.py run NAME --protocol nearest-mean # without the paper's probe: minutes
 
 Imagenette, 100 training photographs per class, one image per class, three views a step, one view per photograph in the
 banks, judged by the nearest class mean on 1,200 test photographs (`nearest-mean`) and by the paper's probe (`paper`).
@@ -17,6 +18,7 @@ only where it is asked for: it is no part of *worst unseen*.
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import lgm_core
@@ -109,14 +111,14 @@ PICKS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def run(names: list[str], seeds: list[int], precision: str = "auto") -> None:
+def run(asked: argparse.Namespace) -> None:
     shared: dict[str, Any] = {
-        "preset": "preview", "evaluate_on": list(ALL), "protocol": PROTOCOLS, "study": "held-out",
-        "progress": False, "device": {"precision": precision}, **QUIET,
+        "preset": "preview", "evaluate_on": list(ALL), "protocol": asked.protocol, "study": "held-out",
+        "progress": False, "device": {"precision": asked.precision}, **QUIET,
     }  # fmt: skip
-    for seed in seeds:
-        for name in names or [*PICKS, *PLAN]:
-            if _of(name, seed) is not None:
+    for seed in asked.seeds:
+        for name in asked.names or [*PICKS, *PLAN]:
+            if _of(name, seed, protocols=asked.protocol) is not None:
                 continue
             named = shared | {"name": f"{name}-s{seed}", "seed": seed, "data": {"train_per_class": 100}}
             if name.startswith("cifar10"):
@@ -131,30 +133,31 @@ def run(names: list[str], seeds: list[int], precision: str = "auto") -> None:
                 lgm_core.distill(data, "+".join(by), steps=steps, lgm=lgm, **groups, **named)
 
 
-def clip(names: list[str], seeds: list[int], precision: str = "auto") -> None:
-    for seed in seeds:
-        for name in names or [*PICKS, *PLAN]:
+def clip(asked: argparse.Namespace) -> None:
+    for seed in asked.seeds:
+        for name in asked.names or [*PICKS, *PLAN]:
             one = _of(name, seed)
-            if one is not None and _of(name, seed, CLIP) is None:
-                named = {"name": f"{one.id}-{CLIP}", "study": "held-out-clip", "protocol": PROTOCOLS}
-                lgm_core.evaluate(one.id, [CLIP], progress=False, device={"precision": precision}, **named)
+            if one is not None and _of(name, seed, CLIP, asked.protocol) is None:
+                named = {"name": f"{one.id}-{CLIP}", "study": "held-out-clip", "protocol": asked.protocol}
+                lgm_core.evaluate(one.id, [CLIP], progress=False, device={"precision": asked.precision}, **named)
 
 
-def _of(name: str, seed: int, further: str = "") -> Any:
-    """The finished run of a row and a seed, or that which judged it by a further backbone; None before it is there."""
+def _of(name: str, seed: int, further: str = "", protocols: Sequence[str] = PROTOCOLS[:1]) -> Any:
+    """The run of a row and a seed, or that which judged it by a further backbone; None before it is judged."""
     run_id = f"{name}-s{seed}-{further}".removesuffix("-")
     if not (places().runs / run_id / "config.json").exists():
         return None
     found = RunStore(places().runs).open(run_id)
-    return found if len(found.eval_reports()) == len(PROTOCOLS) * (1 if further else len(ALL)) else None
+    asked = {(judge, protocol) for judge in ([further] if further else ALL) for protocol in protocols}
+    return found if asked <= _accuracies(found).keys() else None
 
 
-def table(names: list[str], seeds: list[int], _: str = "auto") -> None:
+def table(asked: argparse.Namespace) -> None:
     print(f"| set | seeds | steps | s | {' | '.join(SHORT.values())} | worst unseen |")
     print("|---" * (5 + len(SHORT)) + "|")
-    for name in names or [*PICKS, *PLAN]:
-        runs = [one for seed in seeds if (one := _of(name, seed)) is not None]
-        read = [one for seed in seeds if (one := _of(name, seed, CLIP)) is not None]
+    for name in asked.names or [*PICKS, *PLAN]:
+        runs = [one for seed in asked.seeds if (one := _of(name, seed)) is not None]
+        read = [one for seed in asked.seeds if (one := _of(name, seed, CLIP)) is not None]
         if not runs:
             continue
         sources, steps = (PICKS[name][2], 0) if name in PICKS else PLAN[name][1:3]
@@ -162,7 +165,8 @@ def table(names: list[str], seeds: list[int], _: str = "auto") -> None:
         found, cells = [_accuracies(one) for one in runs], []
         for network in SHORT:
             judged = [_accuracies(one) for one in read] if network == CLIP else found
-            both = [_told([one[network, protocol] for one in judged]) for protocol in reversed(PROTOCOLS) if judged]
+            there = [[one[network, way] for one in judged if (network, way) in one] for way in reversed(PROTOCOLS)]
+            both = [_told(values) for values in there if values]
             cells.append(f"*{' / '.join(both)}*" if network in sources and both else " / ".join(both))
         worst = _told([min(one[n, "nearest-mean"] for n in ALL if n not in sources) for one in found])
         print(f"| {name} | {len(found)} | {steps or ''} | {seconds:.0f} | {' | '.join(cells)} | {worst} |")
@@ -183,7 +187,8 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--protocol", nargs="+", choices=PROTOCOLS, default=PROTOCOLS)
     asked = parser.parse_args()
     for name in asked.names:
         require_known(name, (*PICKS, *PLAN), "row")
-    {"run": run, "clip": clip, "table": table}[asked.do](asked.names, asked.seeds, asked.precision)
+    {"run": run, "clip": clip, "table": table}[asked.do](asked)
