@@ -65,7 +65,7 @@ def lgm(objective: str, steps: int = STEPS, when: str = "") -> list[Tensor]:
         features = torch.randn(20, 1, WIDTH, generator=generator("cpu", place))
         bank = Bank(features, torch.arange(20) % C, C)
         side = Side(
-            config=config, bank=lambda bank=bank: bank,
+            config=config, bank=lambda bank=bank: bank, varying=lambda bank=bank: bank,
             target=lambda bank=bank: MeanTarget(bank, balanced=True, device=COMPUTE.device), rows=C, width=WIDTH,
             steps=STEPS, seed=0, device=COMPUTE.device, note=print,
         )  # fmt: skip

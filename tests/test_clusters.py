@@ -10,7 +10,13 @@ from lgm_core.base.places import Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import images_of, start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
+from lgm_core.methods.catalog import own_settings
+from lgm_core.methods.lgm import assembly
 from lgm_core.methods.lgm.clusters import parts_of_classes
+from lgm_core.methods.lgm.config import LGMConfig
+from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.objectives.gradient import GradientMatching
+from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 from lgm_core.reports.labels import row_label
 from lgm_core.runs.recorder import Recorder
@@ -47,6 +53,24 @@ def test_a_class_of_copies_is_too_small_for_its_clusters_too():
         parts_of_classes([copies], per_class=4, seed=0)
 
 
+@pytest.mark.parametrize("within", ["class", "cluster"])
+def test_what_varies_within_a_class_counts_less_also_between_its_clusters(within: str):
+    bank, device = _bank()[0], torch.device("cpu")
+    parts = Bank(bank.features, parts_of_classes([bank], per_class=3, seed=0), 6)
+    side = Side(
+        config=LGMConfig(whiten="full"), bank=lambda: parts, varying=lambda: bank if within == "class" else parts,
+        target=lambda: MeanTarget(parts, balanced=True, device=device), rows=6, width=6, steps=9, seed=0,
+        device=device, note=print,
+    )  # fmt: skip
+    made, means = OBJECTIVES["cosine-per-class"](side), parts.class_means()
+    assert isinstance(made, GradientMatching) and made.metric is not None
+    clusters, classes = (
+        float(made.metric(torch.cat((means[0] - means[other], torch.zeros(1)))[None], beta=0.01).norm())
+        for other in (1, 3)
+    )
+    assert (clusters < 0.8 * classes) == (within == "class")
+
+
 def _own_parts(config: RunConfig, here: Places) -> int:
     """How many of the 20 images of a run have features nearer to their own part of the class than to the other one."""
     run = start(config, here)
@@ -58,6 +82,8 @@ def _own_parts(config: RunConfig, here: Places) -> int:
         backbone = bench.backbone(config.backbone)
         bank = bench.view_bank(bench.train, backbone, config.augment, config.bank.views)
         parts = parts_of_classes([bank], per_class=2, seed=config.seed)
+        own = own_settings(config)
+        assert assembly.varying_bank(own, config, bench, backbone).classes == 10
         means, seen = Bank(bank.features, parts, 20).class_means(), bench.seen_clean(images, backbone).cpu()
     centre = means.mean(dim=0)
     near = cosine_similarity((seen - centre)[:, None], (means - centre)[None], dim=-1)

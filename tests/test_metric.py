@@ -187,8 +187,8 @@ def test_by_itself_it_whitens_only_where_the_covariance_can_be_told(images: int,
     features = torch.randn(len(labels), 2, 40, generator=torch.Generator().manual_seed(6))
     bank = Bank(features, labels, CLASSES)
     side = Side(
-        config=LGMConfig(), bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=CPU), rows=CLASSES,
-        width=40, steps=9, seed=0, device=CPU, note=told.append,
+        config=LGMConfig(), bank=lambda: bank, varying=lambda: bank, rows=CLASSES, width=40, steps=9, seed=0,
+        target=lambda: MeanTarget(bank, balanced=True, device=CPU), device=CPU, note=told.append,
     )  # fmt: skip
     made = OBJECTIVES["cosine-per-class"](side)
     assert isinstance(made, GradientMatching) and (made.metric is not None) == kind
@@ -206,7 +206,7 @@ def test_classes_in_which_nothing_varies_have_no_metric(kind: str):
 
 def test_runs_of_before_there_was_a_choice_keep_the_papers_objective():
     old, _ = read_dict(LGMConfig, {"views": 3})
-    assert (old.objective, old.whiten, old.clusters) == ("cosine", "none", False)
+    assert (old.objective, old.whiten, old.clusters, old.whiten_within) == ("cosine", "none", False, "cluster")
     assert preset("paper").lgm.objective == "cosine" and preset("paper").lgm.whiten == "none"
 
 

@@ -61,6 +61,7 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
     side = Side(
         config=own.lgm,
         bank=lambda: real_bank(own, shared, bench, backbone),
+        varying=lambda: varying_bank(own, shared, bench, backbone),
         target=lambda: real_target(own, shared, bench, backbone, place),
         rows=bench.classes * own.clusters_per_class(shared.images_per_class),
         width=backbone.feature_size,
@@ -134,6 +135,13 @@ def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Ba
     if each == 1:
         return bank
     return Bank(bank.features, bench.once("clusters", lambda: _clusters(own, shared, bench)), bank.classes * each)
+
+
+def varying_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
+    """The same features, with the classes, or clusters, within which the metric is measured."""
+    if own.lgm.whiten_within == "cluster":
+        return real_bank(own, shared, bench, backbone)
+    return bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
 
 
 def _banks(own: LGMSettings, shared: SharedConfig, bench: Bench) -> list[Bank]:

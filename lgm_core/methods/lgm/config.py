@@ -65,14 +65,20 @@ class LGMConfig:
     whiten: Literal["auto", "none", "diagonal", "full"] = knob(
         "auto",
         "multiply gradients by the inverse root of the covariance within classes; none: as in the paper; auto: full "
-        "where the bank has more rows than classes (or clusters) and the backbone's features together, and none "
-        "otherwise",
+        "where the bank has more rows than classes (or clusters, as whiten_within says) and the backbone's features "
+        "together, and none otherwise",
         before="none",
     )
     whiten_power: float = knob(0.5, "1: by the inverse itself", low=0, high=2)
     whiten_beta: float = knob(1.0, "added to the covariance, as a share of its mean eigenvalue", low=1e-6, high=1e6)
     whiten_beta_end: float = knob(
         0.0, "where whiten_beta ends, changed by a constant factor each step; 0: it stays", low=0, high=1e6
+    )
+    whiten_within: Literal["class", "cluster"] = knob(
+        "class",
+        "several images per class: the covariance of what varies within a class, or within the cluster that an image "
+        "learns, where differences between clusters of one class count as much as those between classes",
+        before="cluster",
     )
     ridge_lambda: float = knob(0.1, "strength of the ridge, per view", low=1e-8, high=1e3)
     ridge_temperature: float = knob(0.1, "temperature of the ridge head's cross-entropy", low=1e-3, high=100)

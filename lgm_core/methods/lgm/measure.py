@@ -70,9 +70,9 @@ def noise_distiller(
     bank = Bank(features, torch.arange(images).repeat(2), images)
     lgm = replace(own.lgm, target="mean", source_views=(), source_weights=())
     side = Side(
-        config=lgm, bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=compute.device),
-        rows=images, width=backbone.feature_size, steps=1000, seed=0, device=compute.device,
-        note=lambda text: None,
+        config=lgm, bank=lambda: bank, varying=lambda: bank,
+        target=lambda: MeanTarget(bank, balanced=True, device=compute.device), rows=images,
+        width=backbone.feature_size, steps=1000, seed=0, device=compute.device, note=lambda text: None,
     )  # fmt: skip
     source = Source(
         backbone,

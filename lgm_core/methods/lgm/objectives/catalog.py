@@ -20,10 +20,14 @@ from lgm_core.methods.lgm.targets import RealTarget
 
 @dataclass(frozen=True)
 class Side:
-    """What an objective is made of, for one backbone: `bank` and `target` are opened where they are asked for."""
+    """What an objective is made of, for one backbone: banks and target are opened where they are asked for.
+
+    `bank` has the rows of the head as its classes, `varying` those within which the metric is measured.
+    """
 
     config: LGMConfig
     bank: Callable[[], Bank]
+    varying: Callable[[], Bank]
     target: Callable[[], RealTarget]
     rows: int
     width: int
@@ -37,7 +41,7 @@ def gradient_matching(side: Side) -> Objective:
     lgm, metric = side.config, None
     kind = _automatic(side) if lgm.whiten == "auto" else lgm.whiten
     if kind != "none":
-        metric = Metric.of_bank(side.bank(), kind, power=lgm.whiten_power, device=side.device)
+        metric = Metric.of_bank(side.varying(), kind, power=lgm.whiten_power, device=side.device)
     return GradientMatching(
         side.target(), config=lgm, rows=side.rows, width=side.width, steps=side.steps, seed=side.seed,
         device=side.device, metric=metric,
@@ -51,7 +55,7 @@ def _automatic(side: Side) -> str:
     """
     if side.config.target == "batch":
         return "none"
-    bank = side.bank()
+    bank = side.varying()
     rows = bank.features.shape[0] * bank.features.shape[1]
     if rows - bank.classes > side.width:
         return "full"
