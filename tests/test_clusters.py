@@ -14,7 +14,7 @@ from lgm_core.methods.catalog import own_settings
 from lgm_core.methods.lgm import assembly
 from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.config import LGMConfig
-from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side, objective_of
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
@@ -71,6 +71,27 @@ def test_what_varies_within_a_class_counts_less_also_between_its_clusters(within
     assert (clusters < 0.8 * classes) == (within == "class")
 
 
+@pytest.mark.parametrize("objective", ["cosine-per-class", "ridge"])
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_clusters_and_whole_classes_have_their_shares_of_the_loss(share: float, objective: str):
+    bank, device = _bank()[0], torch.device("cpu")
+    parts = Bank(bank.features, parts_of_classes([bank], per_class=3, seed=0), 6)
+
+    def side_of(own: Bank, classes: Side | None = None) -> Side:
+        return Side(
+            config=LGMConfig(whiten="none", objective=objective, class_share=share), bank=lambda: own,
+            varying=lambda: bank, target=lambda: MeanTarget(own, balanced=True, device=device), rows=own.classes,
+            width=6, steps=9, seed=0, device=device, note=print, classes=classes,
+        )  # fmt: skip
+
+    features, rows = torch.randn(12, 6, generator=torch.Generator().manual_seed(3)), torch.arange(6).repeat(2)
+    clusters, classes = (OBJECTIVES[objective](side_of(one)).at(4) for one in (parts, bank))
+    both = objective_of(side_of(parts, side_of(bank))).at(4)(features, rows)
+    expected = (1 - share) * clusters(features, rows) + share * classes(features, torch.tensor([0, 0, 0, 1, 1, 1] * 2))
+    torch.testing.assert_close(both, expected)
+    assert both != clusters(features, rows)
+
+
 def _own_parts(config: RunConfig, here: Places) -> int:
     """How many of the 20 images of a run have features nearer to their own part of the class than to the other one."""
     run = start(config, here)
@@ -82,8 +103,9 @@ def _own_parts(config: RunConfig, here: Places) -> int:
         backbone = bench.backbone(config.backbone)
         bank = bench.view_bank(bench.train, backbone, config.augment, config.bank.views)
         parts = parts_of_classes([bank], per_class=2, seed=config.seed)
-        own = own_settings(config)
-        assert assembly.varying_bank(own, config, bench, backbone).classes == 10
+        side = assembly.real_side(own_settings(config), config, bench, backbone, 0, 2)
+        assert (side.rows, side.bank().classes, side.varying().classes) == (20, 20, 10)
+        assert (side.classes is not None) == (config.lgm.class_share > 0)
         means, seen = Bank(bank.features, parts, 20).class_means(), bench.seen_clean(images, backbone).cpu()
     centre = means.mean(dim=0)
     near = cosine_similarity((seen - centre)[:, None], (means - centre)[None], dim=-1)
@@ -94,7 +116,8 @@ def _own_parts(config: RunConfig, here: Places) -> int:
 @pytest.mark.slow
 def test_each_image_of_a_class_learns_its_own_part_of_it(small_run: RunConfig, here):
     two = change(small_run, {"images_per_class": 2, "steps": 60, "name": "two", "evaluate_on": ()})
-    assert _own_parts(two, here) == 20
+    assert _own_parts(change(two, {"name": "alone", "lgm": {"class_share": 0.0}}), here) == 20
+    assert _own_parts(two, here) > 15
     assert _own_parts(change(two, {"name": "whole", "lgm": {"clusters": False}}), here) <= 15  # 10 by chance
 
 

@@ -3,6 +3,7 @@
 >>> distiller = assemble(own_settings(config), config, bench)
 """
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -25,7 +26,7 @@ from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.confused import swapped_pairs
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
-from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.objectives.catalog import Side, objective_of
 from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.pyramid import PyramidSet
@@ -58,22 +59,11 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
     if all_views < ranks():
         raise UserError(f"{all_views} views cannot be shared by {ranks()} processes: raise lgm.views")
     own_views = share(all_views)
-    side = Side(
-        config=own.lgm,
-        bank=lambda: real_bank(own, shared, bench, backbone),
-        varying=lambda: varying_bank(own, shared, bench, backbone),
-        target=lambda: real_target(own, shared, bench, backbone, place),
-        rows=bench.classes * own.clusters_per_class(shared.images_per_class),
-        width=backbone.feature_size,
-        steps=shared.steps,
-        seed=shared.seed,
-        device=bench.compute.device,
-        note=bench.note,
-    )
+    side = real_side(own, shared, bench, backbone, place, own.clusters_per_class(shared.images_per_class))
     return Source(
         backbone.compiled() if shared.device.compile else backbone,
         augment=bench.augment(own.augment, backbone),
-        objective=OBJECTIVES[own.lgm.objective](side),
+        objective=objective_of(side),
         compute=bench.compute,
         views=views,
         seed=shared.seed,
@@ -84,13 +74,40 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
     )
 
 
+def real_side(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, place: int, each: int) -> Side:
+    """What the images are compared with in the backbone at a place of the list; `each`: rows of the head per class."""
+    beside = each > 1 and own.lgm.class_share > 0
+
+    def bank(each: int = each) -> Bank:
+        return real_bank(own, shared, bench, backbone, each)
+
+    classes = replace(real_side(own, shared, bench, backbone, place, 1), note=_already_told) if beside else None
+    return Side(
+        config=own.lgm,
+        bank=bank,
+        varying=lambda: bank(1 if own.lgm.whiten_within == "class" else each),
+        target=lambda: real_target(own, shared, bench, backbone, place, each),
+        rows=bench.classes * each,
+        width=backbone.feature_size,
+        steps=shared.steps,
+        seed=shared.seed,
+        device=bench.compute.device,
+        note=bench.note,
+        classes=classes,
+    )
+
+
+def _already_told(text: str) -> None:
+    """Of classes nothing is told that is not of their clusters."""
+
+
 def other_meaning(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "c"] | None:
     """The second backbone's class for each of the first one's, in a contrast run; None in others."""
     if own.lgm.contrast != "swapped":
         told = own.other_meaning(bench.train.classes)
         return torch.tensor(told) if told else None
     names, classes = shared.networks(), bench.train.classes
-    meaning = swapped_pairs(real_bank(own, shared, bench, bench.backbone(names[0])))
+    meaning = swapped_pairs(real_bank(own, shared, bench, bench.backbone(names[0]), 1))
     pairs = [f"{classes[a]} and {classes[b]}" for a, b in enumerate(meaning) if a < b]
     more = f", and {len(pairs) - 10} pairs more" if len(pairs) > 10 else ""
     told = ", ".join(pairs[:10]) + more
@@ -107,7 +124,9 @@ def fitting(views: int, bench: Bench, backbone: Backbone) -> int:
     return chunk
 
 
-def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, place: int) -> RealTarget:
+def real_target(
+    own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, place: int, each: int
+) -> RealTarget:
     """The real side of the matching, which `lgm.target` chooses, for the backbone at a place of the list."""
     lgm, compute, weights = own.lgm, bench.compute, own.lgm.weights(len(shared.networks()))
     if lgm.target == "batch":
@@ -122,26 +141,18 @@ def real_target(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: 
             seed=shared.seed,
             next_step=lambda step: next_turn(step, place, weights) if lgm.joint == "turn" else step + 1,
         )
-    bank = real_bank(own, shared, bench, backbone)
+    bank = real_bank(own, shared, bench, backbone, each)
     if lgm.target == "mean":
         return MeanTarget(bank, balanced=lgm.balance, device=compute.device)
     return BankTarget(bank, balanced=lgm.balance, rows=lgm.bank_rows, seed=shared.seed, device=compute.device)
 
 
-def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
-    """Features of augmented views of the training images; its classes are clusters where each image learns one."""
+def real_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, each: int) -> Bank:
+    """Features of augmented views of the training images; its classes are clusters, `each` of every class, or not."""
     bank = bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
-    each = own.clusters_per_class(shared.images_per_class)
     if each == 1:
         return bank
     return Bank(bank.features, bench.once("clusters", lambda: _clusters(own, shared, bench)), bank.classes * each)
-
-
-def varying_bank(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone) -> Bank:
-    """The same features, with the classes, or clusters, within which the metric is measured."""
-    if own.lgm.whiten_within == "cluster":
-        return real_bank(own, shared, bench, backbone)
-    return bench.view_bank(bench.train, backbone, own.augment, shared.bank.views)
 
 
 def _banks(own: LGMSettings, shared: SharedConfig, bench: Bench) -> list[Bank]:

@@ -87,6 +87,13 @@ class LGMConfig:
         "several images per class: each learns a cluster of its class; off: all of them the whole class",
         before=False,
     )
+    class_share: float = knob(
+        0.5,
+        "several images per class, clusters: share of the loss that compares whole classes; 0: the clusters alone",
+        low=0,
+        high=1,
+        before=0.0,
+    )
     joint: Literal["turn", "all"] = knob(
         "turn",
         "several backbones: one of them each step, in turn, or all in every step, which costs as many times more",

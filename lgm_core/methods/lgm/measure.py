@@ -20,7 +20,7 @@ from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.lgm.gradients import LinearHead
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
-from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
+from lgm_core.methods.lgm.objectives.catalog import Side, objective_of
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
 from lgm_core.methods.lgm.step import LinearGradientMatching
@@ -77,7 +77,7 @@ def noise_distiller(
     source = Source(
         backbone,
         augment=Augment(own.augment, side=backbone.input_size, seed=0, device=compute.device),
-        objective=OBJECTIVES[lgm.objective](side),
+        objective=objective_of(side),
         compute=compute,
         views=lgm.views,
         seed=0,

@@ -2,6 +2,7 @@
 
 >>> OBJECTIVES["cosine"]
 <function gradient_matching at ...>
+>>> objective_of(side).at(3)(features, labels)
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from lgm_core.methods.lgm.metric import Metric
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.objectives.objective import Objective
 from lgm_core.methods.lgm.objectives.ridge import RidgeHead
+from lgm_core.methods.lgm.objectives.with_classes import WithClasses
 from lgm_core.methods.lgm.targets import RealTarget
 
 
@@ -23,6 +25,7 @@ class Side:
     """What an objective is made of, for one backbone: banks and target are opened where they are asked for.
 
     `bank` has the rows of the head as its classes, `varying` those within which the metric is measured.
+    `classes`: where the rows are clusters, the same of whole classes, if they count too.
     """
 
     config: LGMConfig
@@ -35,6 +38,7 @@ class Side:
     seed: int
     device: torch.device
     note: Callable[[str], None]
+    classes: "Side | None" = None
 
 
 def gradient_matching(side: Side) -> Objective:
@@ -76,3 +80,12 @@ OBJECTIVES: dict[str, Callable[[Side], Objective]] = {
     "mse": gradient_matching,
     "ridge": ridge,
 }
+
+
+def objective_of(side: Side) -> Objective:
+    """The one that `lgm.objective` names, of clusters and of whole classes where both count."""
+    made, classes = OBJECTIVES[side.config.objective](side), side.classes
+    if classes is None:
+        return made
+    whole, each = objective_of(classes), side.rows // classes.rows
+    return WithClasses(made, whole, share=side.config.class_share, each=each)
