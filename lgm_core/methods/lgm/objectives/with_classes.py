@@ -3,7 +3,7 @@
 By its clusters alone a set of several images teaches its classes worse than one image of each does; by its classes
 alone the images become alike (docs/log.md, 2026-11-27). Legend: M views, D features.
 
->>> WithClasses(clusters, classes, share=0.5, each=5).at(3)(features, parts)
+>>> WithClasses(clusters, classes, share=0.5, each=5).at(3)(features, labels)
 """
 
 from jaxtyping import Float, Int
