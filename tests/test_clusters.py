@@ -6,6 +6,7 @@ from torch.nn.functional import cosine_similarity
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError, UserError
+from lgm_core.base.knobs import to_dict
 from lgm_core.base.places import Places
 from lgm_core.config import RunConfig, validate
 from lgm_core.engine import images_of, start, work
@@ -19,6 +20,8 @@ from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 from lgm_core.reports.labels import row_label
+from lgm_core.runs.identity import identity
+from lgm_core.runs.old_configs import read_config
 from lgm_core.runs.recorder import Recorder
 from lgm_core.workbench import Workbench
 
@@ -90,6 +93,17 @@ def test_clusters_and_whole_classes_have_their_shares_of_the_loss(share: float, 
     expected = (1 - share) * clusters(features, rows) + share * classes(features, torch.tensor([0, 0, 0, 1, 1, 1] * 2))
     torch.testing.assert_close(both, expected)
     assert both != clusters(features, rows)
+
+
+@pytest.mark.parametrize(("count", "clusters", "kept"), [(5, True, ("cluster", 0)), (1, True, ()), (5, False, ())])
+def test_runs_of_before_keep_their_clusters_and_the_others_are_the_same_runs(count, clusters, kept):
+    asked = preset("preview", images_per_class=count, lgm={"clusters": clusters})
+    values = to_dict(asked)
+    for name in ("whiten_within", "class_share"):
+        del values["lgm"][name]
+    old, notes = read_config(values)
+    assert not notes and (old.lgm.whiten_within, old.lgm.class_share) == (kept or ("class", 0.5))
+    assert (identity(old) == identity(asked)) == (not kept)
 
 
 def _own_parts(config: RunConfig, here: Places) -> int:

@@ -207,7 +207,6 @@ def test_classes_in_which_nothing_varies_have_no_metric(kind: str):
 def test_runs_of_before_there_was_a_choice_keep_the_papers_objective():
     old, _ = read_dict(LGMConfig, {"views": 3})
     assert (old.objective, old.whiten, old.clusters) == ("cosine", "none", False)
-    assert (old.whiten_within, old.class_share) == ("cluster", 0)
     assert preset("paper").lgm.objective == "cosine" and preset("paper").lgm.whiten == "none"
 
 

@@ -76,10 +76,18 @@ def open_config(path: Path) -> FoundConfig:
 
 def read_config(values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, str]]:
     """A config of any version, as plain values, in today's terms; and notes on what could not be taken over."""
-    config, notes = read_dict(RunConfig, renamed(values))
+    config, notes = read_dict(RunConfig, _clusters_of_before(renamed(values)))
     known = tuple(name for name in config.protocol if name in PROTOCOLS)
     if known == config.protocol:
         return config, notes
     unknown = ", ".join(sorted({*config.protocol} - {*known}))
     notes["protocol"] = f"protocol = {unknown} is not a protocol of this version: ignored"
     return replace(config, protocol=known or HEADLINE), notes
+
+
+def _clusters_of_before(values: dict[str, Any]) -> dict[str, Any]:
+    """Sets of several images per class were matched by their clusters alone; nothing has changed for all others."""
+    lgm, count = values.get("lgm"), values.get("images_per_class", 1)
+    if not isinstance(lgm, dict) or lgm.get("clusters") is not True or not isinstance(count, int) or count < 2:
+        return values
+    return values | {"lgm": {"whiten_within": "cluster", "class_share": 0.0} | lgm}

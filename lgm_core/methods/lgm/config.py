@@ -78,7 +78,6 @@ class LGMConfig:
         "class",
         "several images per class: the covariance of what varies within a class, or within the cluster that an image "
         "learns, where differences between clusters of one class count as much as those between classes",
-        before="cluster",
     )
     ridge_lambda: float = knob(0.1, "strength of the ridge, per view", low=1e-8, high=1e3)
     ridge_temperature: float = knob(0.1, "temperature of the ridge head's cross-entropy", low=1e-3, high=100)
@@ -92,7 +91,6 @@ class LGMConfig:
         "several images per class, clusters: share of the loss that compares whole classes; 0: the clusters alone",
         low=0,
         high=1,
-        before=0.0,
     )
     joint: Literal["turn", "all"] = knob(
         "turn",
