@@ -22,6 +22,7 @@ from lgm_core.base.settings import AugmentConfig
 from lgm_core.datasets.image_set import ArrayImages
 from lgm_core.methods.lgm.config import LGMConfig, SyntheticConfig
 from lgm_core.methods.lgm.gradients import LinearHead
+from lgm_core.methods.lgm.metric import metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.pixels import PixelSet
 from lgm_core.methods.lgm.source import Source
@@ -65,9 +66,9 @@ def lgm(objective: str, steps: int = STEPS, when: str = "") -> list[Tensor]:
         features = torch.randn(20, 1, WIDTH, generator=generator("cpu", place))
         bank = Bank(features, torch.arange(20) % C, C)
         side = Side(
-            config=config, bank=lambda bank=bank: bank, varying=lambda bank=bank: bank,
-            target=lambda bank=bank: MeanTarget(bank, balanced=True, device=COMPUTE.device), rows=C, width=WIDTH,
-            steps=STEPS, seed=0, device=COMPUTE.device, note=print,
+            config=config, bank=lambda bank=bank: bank, rows=C, width=WIDTH, steps=STEPS, seed=0,
+            target=lambda bank=bank: MeanTarget(bank, balanced=True, device=COMPUTE.device), device=COMPUTE.device,
+            metric=lambda bank=bank: metric_of(config, lambda: bank, device=COMPUTE.device, note=print),
         )  # fmt: skip
         network = Tight(place)
         network.when = when if place == 0 else ""

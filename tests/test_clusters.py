@@ -15,8 +15,8 @@ from lgm_core.methods.catalog import own_settings
 from lgm_core.methods.lgm import assembly
 from lgm_core.methods.lgm.clusters import parts_of_classes
 from lgm_core.methods.lgm.config import LGMConfig
+from lgm_core.methods.lgm.metric import Metric, metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side, objective_of
-from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
 from lgm_core.presets import change, preset
 from lgm_core.reports.labels import row_label
@@ -60,16 +60,11 @@ def test_a_class_of_copies_is_too_small_for_its_clusters_too():
 def test_what_varies_within_a_class_counts_less_also_between_its_clusters(within: str):
     bank, device = _bank()[0], torch.device("cpu")
     parts = Bank(bank.features, parts_of_classes([bank], per_class=3, seed=0), 6)
-    side = Side(
-        config=LGMConfig(whiten="full"), bank=lambda: parts, varying=lambda: bank if within == "class" else parts,
-        target=lambda: MeanTarget(parts, balanced=True, device=device), rows=6, width=6, steps=9, seed=0,
-        device=device, note=print,
-    )  # fmt: skip
-    made, means = OBJECTIVES["cosine-per-class"](side), parts.class_means()
-    assert isinstance(made, GradientMatching) and made.metric is not None
+    metric = metric_of(LGMConfig(), lambda: bank if within == "class" else parts, device=device, note=print)
+    means = parts.class_means()
+    assert metric is not None
     clusters, classes = (
-        float(made.metric(torch.cat((means[0] - means[other], torch.zeros(1)))[None], beta=0.01).norm())
-        for other in (1, 3)
+        float(metric(torch.cat((means[0] - means[other], torch.zeros(1)))[None], beta=0.01).norm()) for other in (1, 3)
     )
     assert (clusters < 0.8 * classes) == (within == "class")
 
@@ -83,8 +78,8 @@ def test_clusters_and_whole_classes_have_their_shares_of_the_loss(share: float, 
     def side_of(own: Bank, classes: Side | None = None) -> Side:
         return Side(
             config=LGMConfig(whiten="none", objective=objective, class_share=share), bank=lambda: own,
-            varying=lambda: bank, target=lambda: MeanTarget(own, balanced=True, device=device), rows=own.classes,
-            width=6, steps=9, seed=0, device=device, note=print, classes=classes,
+            metric=lambda: None, target=lambda: MeanTarget(own, balanced=True, device=device), rows=own.classes,
+            width=6, steps=9, seed=0, device=device, classes=classes,
         )  # fmt: skip
 
     features, rows = torch.randn(12, 6, generator=torch.Generator().manual_seed(3)), torch.arange(6).repeat(2)
@@ -117,9 +112,13 @@ def _own_parts(config: RunConfig, here: Places) -> int:
         backbone = bench.backbone(config.backbone)
         bank = bench.view_bank(bench.train, backbone, config.augment, config.bank.views)
         parts = parts_of_classes([bank], per_class=2, seed=config.seed)
-        side = assembly.real_side(own_settings(config), config, bench, backbone, 0, 2)
-        assert (side.rows, side.bank().classes, side.varying().classes) == (20, 20, 10)
+        own = own_settings(change(config, {"lgm": {"whiten": "full"}}))
+        side = assembly.real_side(own, config, bench, backbone, 0, 2)
+        known, metric = Metric.of_bank(bank, "full", power=0.5, device=bench.compute.device), side.metric()
+        assert metric is not None and torch.equal(metric.values, known.values)  # of the 10 classes
+        assert (side.rows, side.bank().classes) == (20, 20)
         assert (side.classes is not None) == (config.lgm.class_share > 0)
+        assert side.classes is None or side.classes.bank().classes == 10 and side.classes.metric is side.metric
         means, seen = Bank(bank.features, parts, 20).class_means(), bench.seen_clean(images, backbone).cpu()
     centre = means.mean(dim=0)
     near = cosine_similarity((seen - centre)[:, None], (means - centre)[None], dim=-1)

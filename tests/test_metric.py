@@ -14,7 +14,7 @@ from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm import metric as metric_file
 from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.methods.lgm.gradients import class_distance, cosine_distance, squared_distance
-from lgm_core.methods.lgm.metric import Metric
+from lgm_core.methods.lgm.metric import Metric, metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
 from lgm_core.methods.lgm.targets import MeanTarget
@@ -187,8 +187,9 @@ def test_by_itself_it_whitens_only_where_the_covariance_can_be_told(images: int,
     features = torch.randn(len(labels), 2, 40, generator=torch.Generator().manual_seed(6))
     bank = Bank(features, labels, CLASSES)
     side = Side(
-        config=LGMConfig(), bank=lambda: bank, varying=lambda: bank, rows=CLASSES, width=40, steps=9, seed=0,
-        target=lambda: MeanTarget(bank, balanced=True, device=CPU), device=CPU, note=told.append,
+        config=LGMConfig(), bank=lambda: bank, rows=CLASSES, width=40, steps=9, seed=0, device=CPU,
+        metric=lambda: metric_of(LGMConfig(), lambda: bank, device=CPU, note=told.append),
+        target=lambda: MeanTarget(bank, balanced=True, device=CPU),
     )  # fmt: skip
     made = OBJECTIVES["cosine-per-class"](side)
     assert isinstance(made, GradientMatching) and (made.metric is not None) == kind

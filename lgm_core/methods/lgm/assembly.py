@@ -4,7 +4,7 @@
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from jaxtyping import Int
@@ -26,6 +26,7 @@ from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.confused import swapped_pairs
 from lgm_core.methods.lgm.learned_images import LearnedImages
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
+from lgm_core.methods.lgm.metric import metric_of
 from lgm_core.methods.lgm.objectives.catalog import Side, objective_of
 from lgm_core.methods.lgm.phases import PhaseSet, natural_spectrum
 from lgm_core.methods.lgm.pixels import PixelSet
@@ -76,29 +77,25 @@ def source(own: LGMSettings, shared: SharedConfig, bench: Bench, place: int) -> 
 
 def real_side(own: LGMSettings, shared: SharedConfig, bench: Bench, backbone: Backbone, place: int, each: int) -> Side:
     """What the images are compared with in the backbone at a place of the list; `each`: rows of the head per class."""
-    beside = each > 1 and own.lgm.class_share > 0
-
-    def bank(each: int = each) -> Bank:
-        return real_bank(own, shared, bench, backbone, each)
-
-    classes = replace(real_side(own, shared, bench, backbone, place, 1), note=_already_told) if beside else None
+    lgm, device = own.lgm, bench.compute.device
+    bank, whole = (partial(real_bank, own, shared, bench, backbone, count) for count in (each, 1))
+    within = whole if lgm.whiten_within == "class" else bank
+    metric = cache(lambda: metric_of(lgm, within, device=device, note=bench.note))
+    classes = real_side(own, shared, bench, backbone, place, 1) if own.compares_classes(each) else None
+    if classes and within is whole:
+        classes = replace(classes, metric=metric)  # the same: measured once
     return Side(
-        config=own.lgm,
+        config=lgm,
         bank=bank,
-        varying=lambda: bank(1 if own.lgm.whiten_within == "class" else each),
+        metric=metric,
         target=lambda: real_target(own, shared, bench, backbone, place, each),
         rows=bench.classes * each,
         width=backbone.feature_size,
         steps=shared.steps,
         seed=shared.seed,
-        device=bench.compute.device,
-        note=bench.note,
+        device=device,
         classes=classes,
     )
-
-
-def _already_told(text: str) -> None:
-    """Of classes nothing is told that is not of their clusters."""
 
 
 def other_meaning(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "c"] | None:

@@ -65,7 +65,7 @@ def from_measured(own: LGMSettings, shared: SharedConfig, data: DataSize, found:
         seconds += _views(own, shared, data) * (forward + DECODE_SECONDS)
     if own.lgm.target == "bank":
         rows = min(own.lgm.bank_rows, data.train * shared.bank.views)
-        heads = 2 if own.lgm.class_share and own.clusters_per_class(shared.images_per_class) > 1 else 1
+        heads = 2 if own.compares_classes(own.clusters_per_class(shared.images_per_class)) else 1
         seconds += heads * rows * found.row_seconds * (2 if own.lgm.flat_radius else 1)
     return _cost(
         own, shared, data, room, base=int(small - few * bytes_per_view), bytes_per_view=bytes_per_view,

@@ -84,6 +84,10 @@ class LGMSettings(MethodSettings):
         """Rows of the head for each class: one, or one for each of its images."""
         return images_per_class if self.lgm.clusters and self.lgm.target != "batch" else 1
 
+    def compares_classes(self, each: int) -> bool:
+        """Are whole classes compared beside their clusters, `each` of every class?"""
+        return each > 1 and self.lgm.class_share > 0
+
     @property
     def is_contrast(self) -> bool:
         return self.lgm.contrast != "none"

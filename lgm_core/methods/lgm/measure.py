@@ -20,6 +20,7 @@ from lgm_core.base.interfaces import Backbone, generator
 from lgm_core.base.settings import SharedConfig
 from lgm_core.methods.lgm.gradients import LinearHead
 from lgm_core.methods.lgm.lgm_settings import LGMSettings
+from lgm_core.methods.lgm.metric import metric_of
 from lgm_core.methods.lgm.objectives.catalog import Side, objective_of
 from lgm_core.methods.lgm.pyramid import PyramidSet
 from lgm_core.methods.lgm.source import Source
@@ -70,9 +71,9 @@ def noise_distiller(
     bank = Bank(features, torch.arange(images).repeat(2), images)
     lgm = replace(own.lgm, target="mean", source_views=(), source_weights=())
     side = Side(
-        config=lgm, bank=lambda: bank, varying=lambda: bank,
-        target=lambda: MeanTarget(bank, balanced=True, device=compute.device), rows=images,
-        width=backbone.feature_size, steps=1000, seed=0, device=compute.device, note=lambda text: None,
+        config=lgm, bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=compute.device),
+        metric=lambda: metric_of(lgm, lambda: bank, device=compute.device, note=lambda text: None), rows=images,
+        width=backbone.feature_size, steps=1000, seed=0, device=compute.device,
     )  # fmt: skip
     source = Source(
         backbone,

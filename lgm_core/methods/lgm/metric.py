@@ -9,6 +9,7 @@ Legend: N images, V views, D features, C rows of a head.
 >>> cosine_distance(metric(synthetic, beta=1.0), metric(real, beta=1.0))
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import UserError
+from lgm_core.methods.lgm.config import LGMConfig
 
 _ROWS = 4096  # of the bank at once
 _ROUNDING = 1e-12  # of a mean squared feature: the variance that rows which are all alike may seem to have
@@ -55,6 +57,29 @@ class Metric:
         """
         weights = gradient[:, :-1] if self.axes is None else gradient[:, :-1] @ self.axes
         return torch.cat((weights * (self.values + beta) ** -self.power, gradient[:, -1:]), dim=1)
+
+
+def metric_of(
+    config: LGMConfig, bank: Callable[[], Bank], *, device: torch.device, note: Callable[[str], None]
+) -> Metric | None:
+    """The metric that `lgm.whiten` asks for; `auto` is none, and says so, where the rows do not tell the covariance.
+
+    The mean of each class of the bank is taken from its rows, which costs one of them. Raises as `Metric.of_bank` does.
+    """
+    kind = config.whiten
+    if kind == "none" or (kind == "auto" and config.target == "batch"):
+        return None
+    known = bank()
+    if kind == "auto":
+        rows, width = known.features.shape[0] * known.features.shape[1], known.features.shape[-1]
+        if rows - known.classes <= width:
+            note(
+                f"Gradients are not whitened: {rows:,} rows around {known.classes:,} means are too few to know the "
+                f"covariance of {width:,} features. More training images, or a higher bank.views, make it possible."
+            )
+            return None
+        kind = "full"
+    return Metric.of_bank(known, kind, power=config.whiten_power, device=device)
 
 
 def within_covariance(bank: Bank, device: torch.device) -> Float[Tensor, "d d"]:
