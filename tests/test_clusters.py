@@ -1,8 +1,10 @@
 """Several images per class, each of which learns a cluster of its own."""
 
+from itertools import permutations
+
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, normalize
 
 from lgm_core.backbones.features import Bank
 from lgm_core.base.errors import ConfigError, UserError
@@ -13,7 +15,7 @@ from lgm_core.engine import images_of, start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.catalog import own_settings
 from lgm_core.methods.lgm import assembly
-from lgm_core.methods.lgm.clusters import parts_of_classes
+from lgm_core.methods.lgm.clusters import in_order_of_parts, parts_of_classes
 from lgm_core.methods.lgm.config import LGMConfig
 from lgm_core.methods.lgm.metric import Metric, metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side, objective_of
@@ -54,6 +56,25 @@ def test_a_class_of_copies_is_too_small_for_its_clusters_too():
     assert len(parts_of_classes([copies], per_class=3, seed=0).unique()) == 6
     with pytest.raises(UserError, match="the 24 training images of class 0 make only 3 clusters, .*--lgm.no-clusters"):
         parts_of_classes([copies], per_class=4, seed=0)
+
+
+def test_photographs_to_begin_with_are_in_the_order_of_the_clusters_that_they_will_learn():
+    bank, clumps = _bank()
+    parts = parts_of_classes([bank], per_class=3, seed=0)
+    space = normalize(bank.features.float().mean(dim=1))
+    one_of_each = torch.stack([(clumps == clump).nonzero()[2, 0] for clump in (2, 0, 1, 4, 5, 3)])
+    ordered = in_order_of_parts(one_of_each, parts, [bank], per_class=3)
+    assert parts[ordered].tolist() == [0, 1, 2, 3, 4, 5]
+    assert sorted(ordered.tolist()) == sorted(one_of_each.tolist())
+    of_one_clump = torch.cat(
+        [(clumps == clump).nonzero()[:3, 0] for clump in (1, 3)]
+    )  # the best order of what there is
+    means = torch.stack([space[parts == part].mean(dim=0) for part in range(6)])
+    found = in_order_of_parts(of_one_clump, parts, [bank], per_class=3).split(3)
+    for own, at, chosen in zip(found, means.split(3), of_one_clump.split(3), strict=True):
+        orders = [chosen[list(order)] for order in permutations(range(3))]
+        far = [float((space[order] - at).norm(dim=1).sum()) for order in orders]
+        assert float((space[own] - at).norm(dim=1).sum()) == pytest.approx(min(far)) and min(far) < max(far)
 
 
 @pytest.mark.parametrize("within", ["class", "cluster"])
@@ -124,6 +145,23 @@ def _own_parts(config: RunConfig, here: Places) -> int:
     near = cosine_similarity((seen - centre)[:, None], (means - centre)[None], dim=-1)
     own = torch.arange(20)
     return int((near[own, own] > near[own, own ^ 1]).sum())
+
+
+@pytest.mark.parametrize("initial", ["real", "centroids", "greedy"])
+def test_a_run_begins_each_image_with_a_photograph_near_its_cluster(initial: str, small_run: RunConfig, here):
+    asked = {"images_per_class": 2, "name": "begun", "evaluate_on": (), "synthetic": {"initial": initial}}
+    config, places = change(small_run, asked), {}
+    for clusters in (True, False):
+        run = start(change(config, {"name": f"begun-{clusters}", "lgm": {"clusters": clusters}}), here)
+        with Recorder(run, run.config().record, steps=config.steps) as recorder:
+            bench = Workbench(run.config(), here, recorder)
+            own = own_settings(run.config())
+            places[clusters] = assembly.begun_as(own, run.config(), bench)
+            bank = bench.view_bank(bench.train, bench.backbone(config.backbone), config.augment, config.bank.views)
+            parts = parts_of_classes([bank], per_class=2, seed=config.seed)
+    assert sorted(places[True].tolist()) == sorted(places[False].tolist())
+    both = [place for place in range(0, 20, 2) if len({*(parts[places[True]][place : place + 2]).tolist()}) == 2]
+    assert all(parts[places[True]][place].item() == place for place in both)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ WHITE = {"whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-
 HALF = {**WHITE, "joint": "all"}  # each step in all backbones: half as many steps at equal time
 PHASE, JITTER = {"synthetic": {"parameterisation": "phase"}}, {"augment": {"colour_jitter": 0.4}}
 REAL, GREEDY, FIVE = {"synthetic": {"initial": "real"}}, {"synthetic": {"initial": "greedy"}}, {"views": 5}
+NO_NOISE = {"augment": {"noise_std": 0.0, "noise_mean": 0.0}}
 SEEDS = range(3)
 
 # name -> data set, backbones, steps, settings of lgm, or of other groups by their names
@@ -71,6 +72,7 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "whitened-r18": ("imagenette", (R18,), 150, WHITE),
     "whitened-phase": ("imagenette", (M3,), 250, {**WHITE, **PHASE}),
     "whitened-jitter": ("imagenette", (M3,), 250, {**WHITE, **JITTER}),
+    "whitened-no-noise": ("imagenette", (M3,), 250, {**WHITE, **NO_NOISE}),
     "whitened-real": ("imagenette", (M3,), 250, {**WHITE, **REAL}),
     "turn-m3-r18-real": ("imagenette", (M3, R18), 300, {**WHITE, **REAL}),
     "whitened-greedy": ("imagenette", (M3,), 250, {**WHITE, **GREEDY}),
@@ -78,6 +80,7 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "minute-noise": ("imagenette", (M3, R18), 150, WHITE),  # a minute of two idle cores
     "minute-real": ("imagenette", (M3, R18), 150, {**WHITE, **REAL}),
     "minute-greedy": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY}),
+    "minute-greedy-no-noise": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY, **NO_NOISE}),
     "minute-greedy-average": ("imagenette", (M3, R18), 150, {**WHITE, **GREEDY, "average": 0.25}),
     "minute-greedy-two-views": ("imagenette", (M3, R18), 225, {**WHITE, **GREEDY, "views": 2}),
     "whitened-large-heads": ("imagenette", (M3,), 250, {**WHITE, "target": "bank", "head_std": 0.1}),
@@ -85,8 +88,10 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "cifar10-plain": ("cifar10", (M3,), 150, PLAIN),
     "cifar10-whitened": ("cifar10", (M3,), 150, WHITE),
     "cifar10-whitened-slow": ("cifar10", (M3,), 150, {**WHITE, "learning_rate": 2e-2}),
+    "cifar10-whitened-no-noise": ("cifar10", (M3,), 150, {**WHITE, **NO_NOISE}),
     "cifar10-whitened-real": ("cifar10", (M3,), 150, {**WHITE, **REAL}),
     "cifar10-turn-m3-r18": ("cifar10", (M3, R18), 150, WHITE),
+    "cifar10-turn-m3-r18-no-noise": ("cifar10", (M3, R18), 150, {**WHITE, **NO_NOISE}),
     "cifar10-turn-m3-r18-real": ("cifar10", (M3, R18), 150, {**WHITE, **REAL}),
     "cifar10-turn-m3-r18-greedy": ("cifar10", (M3, R18), 150, {**WHITE, **GREEDY}),
 }

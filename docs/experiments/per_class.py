@@ -1,13 +1,14 @@
 """What further images of a class are worth: distilled ones, each a cluster of its class, beside real picks.
 
-    python docs/experiments/per_class.py run [--seeds 1] [--counts 1 5 50]   # what is not there yet, one after another
-    python docs/experiments/per_class.py table [--counts 1 5 50]             # Markdown, of what is there
+    python docs/experiments/per_class.py run [--seeds 1] [--counts 1 5 50] [--ways random greedy]   # what is not there
+    python docs/experiments/per_class.py table [--counts 1 5 50]                                    # Markdown
 
-Imagenette, 100 training photographs per class, distilled with MobileNetV3-small, 150 steps of one view an image, judged
-by the nearest class mean of 30 views an image (3 from 10 images per class on) on 60 test photographs per class in three
+Imagenette, 100 training photographs per class, 150 steps of one view an image, distilled with MobileNetV3-small or with
+it and ResNet-18 in turn, from the photographs that the two choose (`in-turn`, its rival is `greedy`). Judged by the
+nearest class mean of 30 views an image (3 from 10 images per class on) on 60 test photographs per class in three
 backbones. The second table tells how different the images of a class are in MobileNetV3-small: cosine of each to the
 nearest of its own class / how evenly they cover the class's training photographs, in % (`lgm style`, without its
-damages). Needs Imagenette ($LGM_DATASETS) and the weights that `make setup` fetches.
+damages). Needs Imagenette ($LGM_DATASETS) and the weights that `make setup` fetches, those of ResNet-18 by name.
 """
 
 import argparse
@@ -24,8 +25,9 @@ from lgm_core.runs.start import is_done, start
 from lgm_core.runs.store import RunFolder, RunStore
 
 OWN, JUDGES = "mobilenet_v3_small", ("mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2")
+BOTH = f"{OWN}+resnet18"
 COUNTS = (1, 2, 5, 10, 20, 50)
-WAYS = ("distilled", "whole-class", "random", "centroids", "k-centres")
+WAYS = ("distilled", "whole-class", "in-turn", "random", "centroids", "k-centres", "greedy")
 SHARED: dict[str, Any] = {
     "preset": "preview", "evaluate_on": list(JUDGES), "study": "per-class", "progress": False, "live": {"times": 0},
     "data": {"train_per_class": 100, "test_per_class": 60},
@@ -33,10 +35,10 @@ SHARED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(counts: list[int], seeds: int) -> None:
+def run(counts: list[int], seeds: int, ways: list[str]) -> None:
     for seed in range(seeds):
         for count in counts:
-            for way in WAYS:
+            for way in ways:
                 if _of(way, count, seed) is None:
                     _make(way, count, seed)
                 if count > 1 and (made := _of(way, count, seed)) is not None:
@@ -46,10 +48,12 @@ def run(counts: list[int], seeds: int) -> None:
 def _make(way: str, count: int, seed: int) -> None:
     named = SHARED | {"name": f"{way}-{count}-s{seed}", "seed": seed, "images_per_class": count}
     named |= {"probe": {"views": 30 if count < 10 else 3}}
-    if way not in ("distilled", "whole-class"):
-        lgm_core.baseline(way, "imagenette", OWN, **named)
+    lgm = {"views": 1, "learning_rate": 4e-2, "clusters": way != "whole-class"}
+    if way in WAYS[3:]:
+        lgm_core.baseline(way, "imagenette", BOTH if way == "greedy" else OWN, **named)
+    elif way == "in-turn":
+        lgm_core.distill("imagenette", BOTH, steps=150, lgm=lgm, synthetic={"initial": "greedy"}, **named)
     elif way == "distilled" or count > 1:  # of a single image per class they are the same
-        lgm = {"views": 1, "learning_rate": 4e-2, "clusters": way == "distilled"}
         lgm_core.distill("imagenette", OWN, steps=150, lgm=lgm, **named)
 
 
@@ -110,5 +114,6 @@ if __name__ == "__main__":
     parser.add_argument("do", choices=("run", "table"))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     asked = parser.parse_args()
-    run(asked.counts, asked.seeds) if asked.do == "run" else table(asked.counts)
+    run(asked.counts, asked.seeds, asked.ways) if asked.do == "run" else table(asked.counts)

@@ -21,7 +21,7 @@ from lgm_core.base.settings import SharedConfig
 from lgm_core.datasets.baselines import choose_centroids, choose_random
 from lgm_core.datasets.rivals import choose_greedy, joined_space
 from lgm_core.datasets.spread import spread
-from lgm_core.methods.lgm.clusters import parts_of_classes
+from lgm_core.methods.lgm.clusters import in_order_of_parts, parts_of_classes
 from lgm_core.methods.lgm.colour import Colour
 from lgm_core.methods.lgm.confused import swapped_pairs
 from lgm_core.methods.lgm.learned_images import LearnedImages
@@ -176,7 +176,7 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
     classes, per_class = bench.classes, shared.images_per_class
     initial = bench.start["images"].float() / 255 if bench.start else None
     if initial is None and own.synthetic.initial not in ("noise", "zero"):
-        chosen = bench.once("start", lambda: _begun_as(own, shared, bench))
+        chosen = bench.once("start", lambda: begun_as(own, shared, bench))
         initial = bench.pictures(bench.train, chosen, own.synthetic.resolution).cpu()
     if own.synthetic.parameterisation == "pixels":
         random = generator("cpu", shared.seed)
@@ -204,8 +204,17 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
     return made.to(bench.compute.device)
 
 
-def _begun_as(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "n"]:
-    """The training images that the set begins as: random, or chosen by what the run's backbones see in the bank."""
+def begun_as(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "n"]:
+    """The training images that the set begins as; where images learn clusters, each of them begins near its own."""
+    chosen, per_class = _chosen(own, shared, bench), shared.images_per_class
+    if own.clusters_per_class(per_class) == 1:
+        return chosen
+    parts = bench.once("clusters", lambda: _clusters(own, shared, bench))
+    return in_order_of_parts(chosen, parts, _banks(own, shared, bench), per_class=per_class)
+
+
+def _chosen(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "n"]:
+    """Training images, class-major: random, or chosen by what the run's backbones see in the bank."""
     labels, seed = torch.as_tensor(bench.train.labels), shared.seed
     classes, per_class = bench.classes, shared.images_per_class
     if own.synthetic.initial == "real":

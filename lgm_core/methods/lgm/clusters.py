@@ -12,7 +12,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -29,8 +29,7 @@ def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int
     from sklearn.exceptions import ConvergenceWarning
 
     labels = banks[0].labels
-    views = [bank.features.mean(dim=1, dtype=torch.float32) for bank in banks]
-    together = torch.cat([normalize(features) for features in views], dim=1)
+    together = _together(banks)
     parts = torch.empty_like(labels)
     for label in range(banks[0].classes):
         members = (labels == label).nonzero().flatten()
@@ -51,3 +50,28 @@ def parts_of_classes(banks: Sequence[Bank], *, per_class: int, seed: int) -> Int
             )
         parts[members] = label * per_class + torch.as_tensor(found).to(labels)
     return parts
+
+
+def in_order_of_parts(
+    chosen: Int[Tensor, "p"], parts: Int[Tensor, "n"], banks: Sequence[Bank], *, per_class: int
+) -> Int[Tensor, "p"]:
+    """Chosen images, class-major, in the order of their class's parts, so that each begins near what it will learn.
+
+    In all, the images of a class are as near to the means of their parts as they can be.
+    """
+    from scipy.optimize import linear_sum_assignment  # takes a while to import; only this function needs it
+
+    together = _together(banks)
+    means = torch.zeros(len(chosen), together.shape[1]).index_add_(0, parts, together)
+    means /= torch.bincount(parts, minlength=len(chosen))[:, None]
+    ordered = torch.empty_like(chosen)
+    for own, at in zip(chosen.split(per_class), torch.arange(len(chosen)).split(per_class), strict=True):
+        images, places = linear_sum_assignment(torch.cdist(together[own], means[at]).numpy())
+        ordered[at[places]] = own[images]
+    return ordered
+
+
+def _together(banks: Sequence[Bank]) -> Float[Tensor, "n e"]:
+    """What all backbones see of the real images, the mean of all views, beside each other, each of length 1."""
+    views = [bank.features.mean(dim=1, dtype=torch.float32) for bank in banks]
+    return torch.cat([normalize(features) for features in views], dim=1)
