@@ -13,7 +13,7 @@ from lgm_core.engine import start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm import metric as metric_file
 from lgm_core.methods.lgm.config import LGMConfig
-from lgm_core.methods.lgm.gradients import class_distance, cosine_distance, squared_distance
+from lgm_core.methods.lgm.gradients import LinearHead, class_distance, cosine_distance, head_gradient, squared_distance
 from lgm_core.methods.lgm.metric import Metric, metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
@@ -66,6 +66,39 @@ def test_the_bias_is_left_as_it_is_and_a_high_floor_changes_no_angle():
     assert cosine_similarity(found[:, :-1].flatten(), gradient[:, :-1].flatten(), dim=0) > 1 - 1e-6
 
 
+@pytest.mark.parametrize("power", [0.5, 1.0])
+@pytest.mark.parametrize("kind", ["full", "diagonal"])
+def test_a_sharpened_real_gradient_points_where_the_inverse_covariance_sends_it(kind: str, power: float):
+    bank, beta, half = _bank(), 0.7, 0.5
+    covariance = _covariance(bank) if kind == "full" else np.diag(np.diag(_covariance(bank)))
+    values, vectors = np.linalg.eigh(covariance / (np.trace(covariance) / WIDTH) + beta * np.eye(WIDTH))
+    gradient = torch.randn(CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
+    metric = Metric.of_bank(bank, kind, power=half, device=CPU)
+    measured = metric(gradient, beta)
+    found = metric.sharpened(measured, beta, power)
+    torch.testing.assert_close(found[:, :-1].norm(), measured[:, :-1].norm())
+    torch.testing.assert_close(found[:, -1], gradient[:, -1])
+    weights = gradient[:, :-1].double().numpy()
+    expected = weights @ (vectors * values ** (-2 * (power + half))) @ vectors.T @ weights.T
+    ours = (found[:, :-1] @ found[:, :-1].T).double().numpy()
+    np.testing.assert_allclose(ours / np.trace(ours), expected / np.trace(expected), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_only_the_real_side_is_sharpened(power: float):
+    bank, config = _bank(), LGMConfig(whiten="full", real_power=power)
+    metric = Metric.of_bank(bank, "full", power=0.5, device=CPU)
+    target = MeanTarget(bank, balanced=True, device=CPU)
+    objective = GradientMatching(
+        target, rows=CLASSES, width=WIDTH, config=config, steps=9, seed=0, device=CPU, metric=metric
+    )
+    features, rows = torch.randn(6, WIDTH, generator=torch.Generator().manual_seed(3)), torch.arange(3).repeat(2)
+    head = LinearHead(torch.zeros(CLASSES, WIDTH))
+    synthetic, real = (metric(one, 1.0) for one in (head_gradient(features, rows, head), target.gradient(head, 2)))
+    expected = class_distance(synthetic, metric.sharpened(real, 1.0, power) if power else real)
+    torch.testing.assert_close(objective.at(2)(features, rows), expected)
+
+
 def test_the_floor_goes_from_one_end_to_the_other_by_a_constant_factor():
     lowered = LGMConfig(whiten="full", whiten_beta=10.0, whiten_beta_end=0.1)
     assert [lowered.beta_at(step, 3) for step in range(3)] == pytest.approx([10, 1, 0.1])
@@ -112,6 +145,7 @@ def test_a_run_whitens_and_its_images_are_others(small_run: RunConfig, here):
         ),
         ({"whiten": "none", "whiten_beta": 3.0}, "lgm.whiten-beta changes nothing without a metric"),
         ({"whiten": "none", "whiten_power": 1.0}, "lgm.whiten-power changes nothing without a metric"),
+        ({"whiten": "none", "real_power": 0.5}, "lgm.real-power changes nothing without a metric: leave it out, or"),
         (
             {"objective": "ridge", "whiten_beta_end": 0.1},
             "lgm.whiten-beta-end changes nothing without the metric that lgm.objective ridge has not: leave it out, or "
@@ -195,6 +229,9 @@ def test_by_itself_it_whitens_only_where_the_covariance_can_be_told(images: int,
     assert isinstance(made, GradientMatching) and (made.metric is not None) == kind
     words = f"Gradients are not whitened: {6 * images} rows around 3 means are too few"  # 42 rows have a rank of 39
     assert [text.startswith(words) for text in told] == ([] if kind else [True])
+    if not kind:
+        with pytest.raises(UserError, match=f"lgm.real-power needs .* whitened, but {6 * images} rows .*leave it out"):
+            metric_of(LGMConfig(real_power=0.5), lambda: bank, device=CPU, note=told.append)
 
 
 @pytest.mark.parametrize("kind", ["diagonal", "full"])

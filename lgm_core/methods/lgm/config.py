@@ -74,6 +74,13 @@ class LGMConfig:
     whiten_beta_end: float = knob(
         0.0, "where whiten_beta ends, changed by a constant factor each step; 0: it stays", low=0, high=1e6
     )
+    real_power: float = knob(
+        0.0,
+        "the real gradient alone is multiplied further, by this power of the inverse: towards the head of a linear "
+        "discriminant, which is 1; better in the backbone itself, worse in others. 0: both sides alike",
+        low=0,
+        high=2,
+    )
     whiten_within: Literal["class", "cluster"] = knob(
         "class",
         "several images per class: the covariance of what varies within a class, or within the cluster that an image "

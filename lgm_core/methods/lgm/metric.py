@@ -21,6 +21,7 @@ from lgm_core.base.errors import UserError
 from lgm_core.methods.lgm.config import LGMConfig
 
 _ROWS = 4096  # of the bank at once
+_TINY = torch.finfo(torch.float32).tiny
 _ROUNDING = 1e-12  # of a mean squared feature: the variance that rows which are all alike may seem to have
 
 
@@ -58,6 +59,16 @@ class Metric:
         weights = gradient[:, :-1] if self.axes is None else gradient[:, :-1] @ self.axes
         return torch.cat((weights * (self.values + beta) ** -self.power, gradient[:, -1:]), dim=1)
 
+    def sharpened(self, measured: Float[Tensor, "c d1"], beta: float, power: float) -> Float[Tensor, "c d1"]:
+        """What a call gave of a real gradient, divided once more, by (S + beta m I)^power; its weights' length stays.
+
+        Images that give their head this as a plain gradient teach it what a step against the covariance within
+        classes would: at a head of zeros and a power of 1, a linear discriminant.
+        """
+        weights, bias = measured[:, :-1], measured[:, -1:]
+        divided = weights * (self.values + beta) ** -power
+        return torch.cat((divided * (weights.norm() / divided.norm().clamp(min=_TINY)), bias), dim=1)
+
 
 def metric_of(
     config: LGMConfig, bank: Callable[[], Bank], *, device: torch.device, note: Callable[[str], None]
@@ -73,10 +84,13 @@ def metric_of(
     if kind == "auto":
         rows, width = known.features.shape[0] * known.features.shape[1], known.features.shape[-1]
         if rows - known.classes <= width:
-            note(
-                f"Gradients are not whitened: {rows:,} rows around {known.classes:,} means are too few to know the "
-                f"covariance of {width:,} features. More training images, or a higher bank.views, make it possible."
+            few = (
+                f"{rows:,} rows around {known.classes:,} means are too few to know the covariance of {width:,} features"
             )
+            more = "more training images, or a higher bank.views, make it possible"
+            if config.real_power:
+                raise UserError(f"lgm.real-power needs gradients that are whitened, but {few}: {more}; or leave it out")
+            note(f"Gradients are not whitened: {few}. {more.capitalize()}.")
             return None
         kind = "full"
     return Metric.of_bank(known, kind, power=config.whiten_power, device=device)

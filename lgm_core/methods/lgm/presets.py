@@ -51,7 +51,9 @@ ABLATIONS: dict[str, dict[str, Any] | Callable[[LGMSettings], dict[str, Any]]] =
     "pyramid at full size": LGMSettings.from_picture,
     "no colour decorrelation": {"synthetic": {"decorrelate_colour": False}},
     "from a real image": {"synthetic": {"initial": "real"}},
-    "not whitened": {"lgm": {"whiten": "none", "whiten_power": 0.5, "whiten_beta": 1.0, "whiten_beta_end": 0.0}},
+    "not whitened": {
+        "lgm": {"whiten": "none", "whiten_power": 0.5, "whiten_beta": 1.0, "whiten_beta_end": 0.0, "real_power": 0.0}
+    },
     "cosine of the whole": {"lgm": {"objective": "cosine"}},
 }
 

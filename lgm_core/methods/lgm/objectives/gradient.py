@@ -41,6 +41,8 @@ class GradientMatching(Objective):
     def at(self, step: int) -> LossOf:
         head, beta = self._head(step), self.config.beta_at(step, self._steps)
         real = self._measured(self.target.gradient(head, step), beta)
+        if self.metric is not None and self.config.real_power:
+            real = self.metric.sharpened(real, beta, self.config.real_power)
 
         def loss(features: Float[Tensor, "m d"], rows: Int[Tensor, "m"]) -> Float[Tensor, ""]:
             return self._distance(self._measured(head_gradient(features, rows, head), beta), real)
