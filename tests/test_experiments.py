@@ -80,9 +80,9 @@ def test_all_that_a_script_imports_exists(script: Path):
 def test_every_record_can_be_run_on_both_data_sets(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "experiments"))
     board = importlib.import_module("leaderboard")
-    for _, backbones, steps, initial in board.RECORDS.values():
+    for name, (_, backbones, steps, _) in board.RECORDS.items():
         for data, cut in board.CUTS.items():
-            asked = {"backbone": "+".join(backbones), "lgm": board.WHITE, "synthetic": {"initial": initial}}
+            asked = {"backbone": "+".join(backbones), **board.settings(name)}
             validate(preset("preview", dataset=data, steps=steps, **asked, **cut))
     assert re.fullmatch(r"([0-9a-f]{7,}|unknown)( changed)?", board._commit())
 

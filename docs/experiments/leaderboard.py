@@ -30,14 +30,17 @@ from lgm_core.runs.store import RunStore
 M3, R18 = "mobilenet_v3_small", "resnet18"
 JUDGES = (M3, "tf_efficientnet_lite0", "mobilenet_v2", R18, "dinov2_vits14")
 WHITE = {"views": 3, "whiten": "full", "objective": "cosine-per-class", "learning_rate": 4e-2}
-# name -> seconds that it may take, backbones that it is learned in, steps, what the images begin as
-RECORDS: dict[str, tuple[int, tuple[str, ...], int, str]] = {
-    "minute-2026-11-26": (60, (M3,), 240, "noise"),
-    "joint-minute-2026-11-26": (60, (M3, R18), 150, "noise"),
-    "ten-minutes-2026-11-26": (600, (M3, R18), 300, "noise"),
-    "greedy-minute": (60, (M3, R18), 150, "greedy"),
-    "minute-full": (60, (M3,), 400, "noise"),
-    "ten-minutes-full": (600, (M3, R18), 1400, "noise"),
+GREEDY = {"synthetic": {"initial": "greedy"}}
+SHARP = {"lgm": {"real_power": 0.5}, "augment": {"noise_std": 0.0, "noise_mean": 0.0}}
+# name -> seconds that it may take, backbones that it is learned in, steps, what is set besides WHITE
+RECORDS: dict[str, tuple[int, tuple[str, ...], int, dict[str, dict[str, Any]]]] = {
+    "minute-2026-11-26": (60, (M3,), 240, {}),
+    "joint-minute-2026-11-26": (60, (M3, R18), 150, {}),
+    "ten-minutes-2026-11-26": (600, (M3, R18), 300, {}),
+    "greedy-minute": (60, (M3, R18), 150, GREEDY),
+    "minute-full": (60, (M3,), 400, {}),
+    "own-minute": (60, (M3,), 400, SHARP),
+    "ten-minutes-full": (600, (M3, R18), 1400, {}),
 }
 OWN, UNSEEN = 0.85, 0.90
 
@@ -53,15 +56,21 @@ CUTS: dict[str, dict[str, Any]] = {
 def run(seeds: int, names: list[str]) -> None:
     for data, seed in [*(("imagenette", seed) for seed in range(seeds)), (GATE, 0)]:
         for name in names:
-            _, backbones, steps, initial = RECORDS[name]
+            _, backbones, steps, _ = RECORDS[name]
             if _of(name, seed, data) is None:
                 made = lgm_core.distill(
                     data, "+".join(backbones), preset="preview", steps=steps, seed=seed, name=_name(name, seed, data),
-                    evaluate_on=list(JUDGES), protocol=["nearest-mean"], progress=False, lgm=WHITE,
-                    synthetic={"initial": initial}, record={"frames": 12, "map_images": 0, "thumbnails": False},
-                    **CUTS[data],
+                    evaluate_on=list(JUDGES), protocol=["nearest-mean"], progress=False,
+                    record={"frames": 12, "map_images": 0, "thumbnails": False},
+                    **settings(name), **CUTS[data],
                 )  # fmt: skip
                 mark(made.folder.marks_file, add=[f"commit {_commit()}"])
+
+
+def settings(name: str) -> dict[str, dict[str, Any]]:
+    """What a record sets, besides its steps: groups of settings."""
+    changes = RECORDS[name][3]
+    return changes | {"lgm": WHITE | changes.get("lgm", {})}
 
 
 def table() -> None:
