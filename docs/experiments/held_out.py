@@ -94,6 +94,7 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "cifar10-whitened": ("cifar10", (M3,), 150, WHITE),
     "cifar10-whitened-slow": ("cifar10", (M3,), 150, {**WHITE, "learning_rate": 2e-2}),
     "cifar10-whitened-no-noise": ("cifar10", (M3,), 150, {**WHITE, **NO_NOISE}),
+    "cifar10-sharp": ("cifar10", (M3,), 150, {**WHITE, **NO_NOISE, "real_power": 0.5}),
     "cifar10-whitened-real": ("cifar10", (M3,), 150, {**WHITE, **REAL}),
     "cifar10-turn-m3-r18": ("cifar10", (M3, R18), 150, WHITE),
     "cifar10-turn-m3-r18-no-noise": ("cifar10", (M3, R18), 150, {**WHITE, **NO_NOISE}),

@@ -58,7 +58,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
     best, labelled = [], 0
     for seed, network in enumerate(made.networks):
         bench.phase(f"labels of {key.dataset} for {key.network}", seed, len(made.networks))
-        rows = labelled_rows(len(data.train), key.fraction, seed)
+        rows = labelled_rows(data.train.labels, key, seed, classes=data.classes)
         labels, labelled = data.train.labels[rows].to(bench.compute.device), len(rows)
         head = head_on(_features(network, data.train, rows), labels, classes=data.classes, kind=config.pretrain.probe)
         best.append(best_classes(head, made.tested[key.dataset][seed]))
@@ -83,7 +83,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
 
 
 def live_accuracy(bench: Bench, config: SharedConfig, learned: TargetSet, network: str) -> float:
-    """Accuracy in [0, 1] after `live.steps` steps on the set, with the largest share of labels, on some test images."""
+    """Accuracy in [0, 1] after `live.steps` steps on the set, with the most labels, on some test images."""
     real, device = open_standardised(bench, config.scratch, config.dataset), bench.compute.device
     values, targets = learned.values.to(device), learned.targets.to(device)
     recipe = replace(recipe_of(config, learned), steps=config.live.steps)
@@ -92,7 +92,9 @@ def live_accuracy(bench: Bench, config: SharedConfig, learned: TargetSet, networ
         lambda rows: values[rows.to(device)], lambda rows: targets[rows.to(device)], shape, count=len(values),
         recipe=recipe, random=generator("cpu", 0), device=device,
     )  # fmt: skip
-    rows = labelled_rows(len(real.train), max(config.label_fraction), 0)
+    share, count = max(config.label_fraction), max(config.labels_per_class, default=0)
+    key = Key(network=network, protocol="pretrain", dataset=config.dataset, fraction=share, labels_per_class=count)
+    rows = labelled_rows(real.train.labels, key, 0, classes=real.classes)
     labels = real.train.labels[rows].to(device)
     head = head_on(_features(made, real.train, rows), labels, classes=real.classes, kind=config.pretrain.probe)
     some = spread_over_classes(real.test.labels, config.live.test_images)
@@ -100,10 +102,22 @@ def live_accuracy(bench: Bench, config: SharedConfig, learned: TargetSet, networ
     return (guessed == real.test.labels[some].to(device)).double().mean().item()
 
 
-def labelled_rows(count: int, fraction: float, seed: int) -> Int[Tensor, "p"]:
-    """Training images with labels: a share of all, drawn without regard to their classes; at least one."""
+def labelled_rows(labels: Int[Tensor, "n"], key: Key, seed: int, *, classes: int) -> Int[Tensor, "p"]:
+    """Training images with labels: a share of all, without regard to their classes, at least one; or so many of each.
+
+    Fewer labels are the first of more. Raises `Unmeasured` where a class has fewer images than asked for.
+    """
+    count, each = len(labels), key.labels_per_class
     order = torch.randperm(count, generator=generator("cpu", seed, _LABELS))
-    return order[: max(int(fraction * count + 1e-9), 1)]
+    if not each:
+        return order[: max(int(key.fraction * count + 1e-9), 1)]
+    sizes = torch.bincount(labels, minlength=classes)
+    if sizes.min() < each:
+        raise Unmeasured(
+            f"{each:,} labels per class were asked for, but class {int(sizes.argmin())} of {key.dataset} has "
+            f"{int(sizes.min()):,} training images; give fewer, or a share of all (--label-fraction)"
+        )
+    return torch.cat([order[labels[order] == label][:each] for label in range(classes)])
 
 
 def recipe_of(config: SharedConfig, learned: LearnedSet | None) -> RegressionRecipe:

@@ -27,12 +27,16 @@ _TEACHER, _USUAL_TEACHER = "pretrain.teacher", PretrainConfig().teacher
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What tells one evaluation of a set from another. `fraction`: share of the labels that are used."""
+    """What tells one evaluation of a set from another.
+
+    `fraction`: share of the labels that are used; `labels_per_class`: how many of each class instead, or 0.
+    """
 
     network: str
     protocol: str
     dataset: str
     fraction: float = 1.0
+    labels_per_class: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -42,6 +46,7 @@ class Key:
         words += [self.protocol] if self.protocol != usual_protocol(self.network) else []
         words += [f"on {self.dataset}"] if transfers(self.protocol) else []
         words += [f"{100 * self.fraction:g} % of labels"] if self.fraction != 1 else []
+        words += [f"{self.labels_per_class:,} labels per class"] if self.labels_per_class else []
         teacher = self.settings.get(_TEACHER, _USUAL_TEACHER)
         words += [f"targets of {teacher}"] if teacher != _USUAL_TEACHER else []
         return ", ".join(words)
@@ -50,12 +55,14 @@ class Key:
     def digest(self) -> str:
         """Equal for equal keys, whatever the order of their settings."""
         facts = [self.network, self.protocol, self.dataset, self.fraction, sorted(self.settings.items())]
+        facts += [self.labels_per_class] if self.labels_per_class else []
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
     @property
     def file_stem(self) -> str:
         """Name of the report's file, without its ending."""
         share = "" if self.fraction == 1 else f"-{100 * self.fraction:07.3f}"  # so that files are in the shares' order
+        share += f"-{self.labels_per_class:05}-each" if self.labels_per_class else ""
         network, dataset = file_name(self.network)[:80], file_name(self.dataset)[:60]  # both may hold whole paths
         return f"{network}-{self.protocol}{share}-on-{dataset}-{self.digest}"
 
@@ -63,13 +70,14 @@ class Key:
         """What has to be equal in two evaluations whose accuracies are compared."""
         further = PROTOCOLS[self.protocol].further if self.protocol in PROTOCOLS else ()
         told = {name: value for name, value in self.settings.items() if name not in further}
-        return {"data set": self.dataset, "label fraction": self.fraction, **told}
+        labels = {"labels per class": self.labels_per_class} if self.labels_per_class else {}
+        return {"data set": self.dataset, "label fraction": self.fraction, **labels, **told}
 
     def facts(self) -> dict[str, Any]:
         """The key as a report holds it."""
         return {
             "backbone": self.network, "protocol": self.protocol, "dataset": self.dataset, "fraction": self.fraction,
-            "settings": dict(self.settings),
+            "labels_per_class": self.labels_per_class, "settings": dict(self.settings),
         }  # fmt: skip
 
 
@@ -89,13 +97,15 @@ def asked_columns(configs: Iterable[SharedConfig]) -> list[str]:
 
 
 def _shares(config: SharedConfig, key: Key) -> list[Key]:
-    """The key for each data set and share of labels that a run asks for; just itself where the protocol has none."""
+    """The key for each data set and number of labels that a run asks for; just itself where the protocol has none."""
     if not transfers(key.protocol):
         return [key]
     data = dict.fromkeys(config.evaluate_data or (config.dataset,))
-    return [
-        replace(key, dataset=name, fraction=share) for name in data for share in dict.fromkeys(config.label_fraction)
-    ]
+    if config.labels_per_class:
+        counts = dict.fromkeys(config.labels_per_class)
+        return [replace(key, dataset=name, labels_per_class=count) for name in data for count in counts]
+    shares = dict.fromkeys(config.label_fraction)
+    return [replace(key, dataset=name, fraction=share) for name in data for share in shares]
 
 
 def transfers(protocol: str) -> bool:
@@ -120,7 +130,8 @@ def key_of_report(report: Mapping[str, Any], config: SharedConfig) -> Key:
     if "settings" in report:
         return Key(
             network=report["backbone"], protocol=report["protocol"], dataset=report["dataset"],
-            fraction=report["fraction"], settings=report["settings"],
+            fraction=report["fraction"], labels_per_class=report.get("labels_per_class", 0),
+            settings=report["settings"],
         )  # fmt: skip
     return key_for(config, report["backbone"])
 
@@ -131,8 +142,9 @@ def column_of(report: Mapping[str, Any]) -> str:
     protocol, fraction = report.get("protocol") or first_protocol(network), report.get("fraction", 1.0)
     told = {name: value for name, value in report.get("settings", {}).items() if name == _TEACHER}
     return Key(
-        network=network, protocol=protocol, dataset=report.get("dataset", ""), fraction=fraction, settings=told
-    ).column
+        network=network, protocol=protocol, dataset=report.get("dataset", ""), fraction=fraction,
+        labels_per_class=report.get("labels_per_class", 0), settings=told,
+    ).column  # fmt: skip
 
 
 def network_of(column: str) -> str:

@@ -62,7 +62,8 @@ def seconds_of_pretraining(key: Key, train_images: int, data: DataSize, per_imag
     get = key.settings
     batch = min(get["pretrain.batch"], train_images)
     steps = get["pretrain.steps"] or get["pretrain.epochs"] * -(-train_images // get["pretrain.batch"])
-    seen = (key.fraction * data.train + data.test) / 3
+    labelled = key.labels_per_class * data.classes or key.fraction * data.train
+    seen = (labelled + data.test) / 3
     return get["pretrain.seeds"] * ((steps * batch + seen) * per_image + _PASSES * HEAD_SECONDS)
 
 

@@ -15,7 +15,9 @@ from lgm_core.evaluation.protocol import setting_of
 from lgm_core.methods.catalog import METHODS
 
 _RECORD = ("name", "study", "record", "live")  # what a run is called, and what is written of it
-JUDGING = ("evaluate_on", "evaluate_data", "label_fraction", "protocol", "probe", "scratch", "pretrain")
+JUDGING = (
+    "evaluate_on", "evaluate_data", "label_fraction", "labels_per_class", "protocol", "probe", "scratch", "pretrain",
+)  # fmt: skip
 
 
 def without_effect(config: RunConfig) -> tuple[str, ...]:
