@@ -45,7 +45,7 @@ demo: setup
 		--evaluate-on mobilenet_v3_small mobilenet_v2 --protocol paper --seeds 1 --draws 3 --steps 150 \
 		--lgm.whiten full --lgm.objective cosine-per-class --probe.views 10 --probe.full-views 1
 
-# The current records of docs/leaderboard.md, three seeds each; some ninety minutes, and true seconds, on idle cores.
+# The current records of docs/leaderboard.md, three seeds each; some two hours, and true seconds, on idle cores.
 race: setup
 	$(BIN)/lgm fetch resnet18 dinov2_vits14
 	$(BIN)/python docs/experiments/leaderboard.py run

@@ -117,9 +117,10 @@ def test_runs_of_before_keep_their_clusters_and_the_others_are_the_same_runs(cou
     values = to_dict(asked)
     for name in ("whiten_within", "class_share"):
         del values["lgm"][name]
+    del values["synthetic"]["near_cluster"]
     old, notes = read_config(values)
     assert not notes and (old.lgm.whiten_within, old.lgm.class_share) == (kept or ("class", 0.5))
-    assert (identity(old) == identity(asked)) == (not kept)
+    assert (identity(old) == identity(asked)) == (not kept) and old.synthetic.near_cluster
 
 
 def _own_parts(config: RunConfig, here: Places) -> int:
@@ -161,7 +162,12 @@ def test_a_run_begins_each_image_with_a_photograph_near_its_cluster(initial: str
             parts = parts_of_classes([bank], per_class=2, seed=config.seed)
     assert sorted(places[True].tolist()) == sorted(places[False].tolist())
     both = [place for place in range(0, 20, 2) if len({*(parts[places[True]][place : place + 2]).tolist()}) == 2]
-    assert all(parts[places[True]][place].item() == place for place in both)
+    assert both and all(parts[places[True]][place].item() == place for place in both)
+    old = to_dict(change(config, {"synthetic": {"initial": initial}}))
+    del old["synthetic"]["near_cluster"]  # a run of before, whose levels to come are those of the order of before
+    before, notes = read_config(old)
+    assert not notes and not before.synthetic.near_cluster and identity(before) != identity(config)
+    assert torch.equal(assembly.begun_as(own_settings(before), before, bench), places[False])
 
 
 @pytest.mark.slow

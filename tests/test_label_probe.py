@@ -103,5 +103,7 @@ def test_so_many_labels_of_each_class_are_drawn_anew_for_each_network():
     assert set((uneven[:90] == 3).nonzero().flatten().tolist()) == {
         row for row in everything.tolist() if uneven[row] == 3
     }
-    with pytest.raises(Unmeasured, match="23 labels per class .* class 2 of digits has 22 .*--label-fraction"):
+    with pytest.raises(
+        Unmeasured, match="23 labels per class .* class 2 of digits has 22 .* give fewer .--labels-per-class"
+    ):
         labelled_rows(LABELS, _key(labels_per_class=23), 0, classes=CLASSES)

@@ -230,7 +230,9 @@ def test_by_itself_it_whitens_only_where_the_covariance_can_be_told(images: int,
     words = f"Gradients are not whitened: {6 * images} rows around 3 means are too few"  # 42 rows have a rank of 39
     assert [text.startswith(words) for text in told] == ([] if kind else [True])
     if not kind:
-        with pytest.raises(UserError, match=f"lgm.real-power needs .* whitened, but {6 * images} rows .*leave it out"):
+        with pytest.raises(
+            UserError, match=f"lgm.real-power needs .* whitened, but {6 * images} rows .*--lgm.whiten full"
+        ):
             metric_of(LGMConfig(real_power=0.5), lambda: bank, device=CPU, note=told.append)
 
 

@@ -64,13 +64,12 @@ def test_a_key_is_a_network_its_protocol_data_fraction_and_settings():
     ]  # fmt: skip
 
 
-def test_numbers_of_labels_are_asked_for_in_place_of_shares():
+def test_numbers_of_labels_are_asked_for_besides_shares():
     asked = preset("mkdt_preview", evaluate_on=("conv:instance",), labels_per_class=(1, 10), evaluate_data=("digits",))
     keys = keys_of(asked)
-    assert [(key.labels_per_class, key.fraction, key.dataset) for key in keys] == [
-        (1, 1.0, "digits"),
-        (10, 1.0, "digits"),
-    ]
+    assert [(key.labels_per_class, key.fraction) for key in keys] == [
+        (1, 1.0), (10, 1.0), (0, 0.01), (0, 0.05), (0, 0.1), (0, 0.5)
+    ]  # fmt: skip
     assert identity(asked) == identity(change(asked, {"labels_per_class": ()}))  # judging further distils nothing
     reports = [{**key.facts(), "top1": 0.5} for key in keys]
     assert [column_of(report) for report in reports] == [key.column for key in keys]

@@ -54,6 +54,12 @@ def test_heads_are_trained_while_a_bank_is_measured(toy, compute, monkeypatch):
     assert steps == [4] * 4
 
 
+def test_a_sharpened_gradient_needs_no_more_noise_to_be_measured(toy, compute):
+    config = preset("standard", lgm={"real_power": 0.5}, synthetic={"resolution": 16})
+    found = measure(own_settings(config), config, 10, compute=compute, network=lambda name: toy, tick=lambda: None)
+    assert min(found["seconds"]) > 0
+
+
 def test_each_view_of_a_batch_is_seen_in_one_network():
     """The forward pass that was measured is that of both: 0.01 s."""
     for lgm, images in (({}, 30), ({"joint": "all"}, 60)):

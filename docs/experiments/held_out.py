@@ -76,6 +76,7 @@ PLAN: dict[str, tuple[str, tuple[str, ...], int, dict[str, Any]]] = {
     "own-sharp": ("imagenette", (M3,), 400, {**WHITE, **NO_NOISE, "real_power": 0.5}),
     "own-sharp-of-all": ("imagenette", (M3,), 400, {**WHITE, **NO_NOISE, "real_power": 0.5}),
     "own-no-noise": ("imagenette", (M3,), 400, {**WHITE, **NO_NOISE}),
+    "own-no-noise-of-all": ("imagenette", (M3,), 400, {**WHITE, **NO_NOISE}),
     "own-sharp-noise": ("imagenette", (M3,), 400, {**WHITE, "real_power": 0.5}),
     "whitened-real": ("imagenette", (M3,), 250, {**WHITE, **REAL}),
     "turn-m3-r18-real": ("imagenette", (M3, R18), 300, {**WHITE, **REAL}),

@@ -27,7 +27,8 @@ from lgm_core.runs.store import RunFolder, RunStore
 OWN, JUDGES = "mobilenet_v3_small", ("mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2")
 BOTH = f"{OWN}+resnet18"
 COUNTS = (1, 2, 5, 10, 20, 50)
-WAYS = ("distilled", "whole-class", "in-turn", "random", "centroids", "k-centres", "greedy")
+DISTILLED, REAL = ("distilled", "whole-class", "in-turn"), ("random", "centroids", "k-centres", "greedy")
+WAYS = DISTILLED + REAL
 SHARED: dict[str, Any] = {
     "preset": "preview", "evaluate_on": list(JUDGES), "study": "per-class", "progress": False, "live": {"times": 0},
     "data": {"train_per_class": 100, "test_per_class": 60},
@@ -49,7 +50,7 @@ def _make(way: str, count: int, seed: int) -> None:
     named = SHARED | {"name": f"{way}-{count}-s{seed}", "seed": seed, "images_per_class": count}
     named |= {"probe": {"views": 30 if count < 10 else 3}}
     lgm = {"views": 1, "learning_rate": 4e-2, "clusters": way != "whole-class"}
-    if way in WAYS[3:]:
+    if way in REAL:
         lgm_core.baseline(way, "imagenette", BOTH if way == "greedy" else OWN, **named)
     elif way == "in-turn":
         lgm_core.distill("imagenette", BOTH, steps=150, lgm=lgm, synthetic={"initial": "greedy"}, **named)
@@ -66,19 +67,19 @@ def _look(made: RunFolder) -> None:
         work(found, places())
 
 
-def table(counts: list[int]) -> None:
-    _table(counts, lambda found: " / ".join(_told(judge, found) for judge in JUDGES))
+def table(counts: list[int], seeds: int, ways: list[str]) -> None:
+    _table(counts, seeds, ways, lambda found: " / ".join(_told(judge, found) for judge in JUDGES))
     print()
-    _table([count for count in counts if count > 1], _diversity)
+    _table([count for count in counts if count > 1], seeds, ways, _diversity)
 
 
-def _table(counts: list[int], told: Callable[[list[RunFolder]], str]) -> None:
-    print(f"| images per class | {' | '.join(WAYS)} |")
-    print("|---" * (1 + len(WAYS)) + "|")
+def _table(counts: list[int], seeds: int, ways: list[str], told: Callable[[list[RunFolder]], str]) -> None:
+    print(f"| images per class | {' | '.join(ways)} |")
+    print("|---" * (1 + len(ways)) + "|")
     for count in counts:
         cells = []
-        for way in WAYS:
-            found = [one for seed in range(10) if (one := _of(way, count, seed)) is not None]
+        for way in ways:
+            found = [one for seed in range(seeds) if (one := _of(way, count, seed)) is not None]
             cells.append(told(found) if found else "")
         print(f"| {count} | {' | '.join(cells)} |")
 
@@ -116,4 +117,4 @@ if __name__ == "__main__":
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     asked = parser.parse_args()
-    run(asked.counts, asked.seeds, asked.ways) if asked.do == "run" else table(asked.counts)
+    {"run": run, "table": table}[asked.do](asked.counts, asked.seeds, asked.ways)

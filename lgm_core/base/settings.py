@@ -170,7 +170,7 @@ class SharedConfig:
         (1.0,), "shares of the labels that a probe on a pre-trained network is given", low=1e-6, high=1
     )
     labels_per_class: tuple[int, ...] = knob(
-        (), "numbers of labelled images of each class that such a probe is given, in place of shares", low=1
+        (), "numbers of labelled images of each class that such a probe is given, besides the shares", low=1
     )
     source: str = knob("", "the run that this one uses (evaluate, neighbours) or was forked from", names="a run")
     fork_step: int = knob(0, "the step of the source from which this run starts", low=0)

@@ -24,7 +24,7 @@ class Protocol:
     further   settings that make another evaluation, but not another measure: how many are trained
     memory_remedy  what to do when the device runs out of memory meanwhile
     full      settings that count only where all real images are judged
-    transfers tests on `evaluate_data` with shares of their labels; needs no class numbers of the set, and no images
+    transfers tests on `evaluate_data` with some of their labels; needs no class numbers of the set, and no images
     """
 
     networks: Literal["frozen", "student"]

@@ -58,6 +58,6 @@ def best_classes(scores: Scores, features: Float[Tensor, "t d"]) -> Int[Tensor, 
     if found.shape[1] > 1 and len(best) > 1 and best[:, 0].unique().numel() == 1:
         raise Unmeasured(
             "the linear probe says the same class of every test image, which is no measure of the features; give it "
-            "more labels (label_fraction), or take pretrain.probe robust"
+            "more labels (label_fraction, labels_per_class), or take pretrain.probe robust"
         )
     return best

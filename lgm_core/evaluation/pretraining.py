@@ -4,7 +4,7 @@ MKDT specification, section 5. What was learned with targets is taken with them,
 learned with; of all other images, distilled or real, the targets are the teacher's representations.
 Legend: N images of the set, K channels, S side, D entries of a target, T test images.
 
->>> judge(bench, config, judged, key)["top1"]  # with key.fraction of the labels of key.dataset
+>>> judge(bench, config, judged, key)["top1"]  # with as many labels of key.dataset as the key says
 0.414
 """
 
@@ -49,17 +49,21 @@ class _Pretrained:
 
 def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[str, Any]:
     """Accuracies of a linear head on networks that were pre-trained on the judged images. Raises `Unmeasured`."""
-    made, data = _once(bench, config, judged, key.network), _downstream(bench, config, key.dataset)
+    data = _downstream(bench, config, key.dataset)
+    with_labels = [
+        labelled_rows(data.train.labels, key, seed, classes=data.classes) for seed in range(config.pretrain.seeds)
+    ]
+    made = _once(bench, config, judged, key.network)
     images = bench.test if key.dataset == config.dataset else bench.further(key.dataset)[1]
     if key.dataset not in made.tested:
         made.tested.clear()
         bench.phase(f"{key.network} on the test images of {key.dataset}")
         made.tested[key.dataset] = [_features(network, data.test) for network in made.networks]
-    best, labelled = [], 0
+    best = []
     for seed, network in enumerate(made.networks):
         bench.phase(f"labels of {key.dataset} for {key.network}", seed, len(made.networks))
-        rows = labelled_rows(data.train.labels, key, seed, classes=data.classes)
-        labels, labelled = data.train.labels[rows].to(bench.compute.device), len(rows)
+        rows = with_labels[seed]
+        labels = data.train.labels[rows].to(bench.compute.device)
         head = head_on(_features(network, data.train, rows), labels, classes=data.classes, kind=config.pretrain.probe)
         best.append(best_classes(head, made.tested[key.dataset][seed]))
     device = best[0].device
@@ -73,7 +77,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
         "groups": list(images.group_names),
         "train_images": made.images,
         "test_images": len(data.test),
-        "labelled_images": labelled,
+        "labelled_images": len(with_labels[0]),
         "select": "last",
         "steps": made.recipe.steps_for(made.images),
         "learning_rate": made.recipe.learning_rate,
@@ -83,7 +87,7 @@ def judge(bench: Bench, config: SharedConfig, judged: Judged, key: Key) -> dict[
 
 
 def live_accuracy(bench: Bench, config: SharedConfig, learned: TargetSet, network: str) -> float:
-    """Accuracy in [0, 1] after `live.steps` steps on the set, with the most labels, on some test images."""
+    """Accuracy in [0, 1] after `live.steps` steps on the set, with the largest share of labels, on some test images."""
     real, device = open_standardised(bench, config.scratch, config.dataset), bench.compute.device
     values, targets = learned.values.to(device), learned.targets.to(device)
     recipe = replace(recipe_of(config, learned), steps=config.live.steps)
@@ -92,8 +96,7 @@ def live_accuracy(bench: Bench, config: SharedConfig, learned: TargetSet, networ
         lambda rows: values[rows.to(device)], lambda rows: targets[rows.to(device)], shape, count=len(values),
         recipe=recipe, random=generator("cpu", 0), device=device,
     )  # fmt: skip
-    share, count = max(config.label_fraction), max(config.labels_per_class, default=0)
-    key = Key(network=network, protocol="pretrain", dataset=config.dataset, fraction=share, labels_per_class=count)
+    key = Key(network=network, protocol="pretrain", dataset=config.dataset, fraction=max(config.label_fraction))
     rows = labelled_rows(real.train.labels, key, 0, classes=real.classes)
     labels = real.train.labels[rows].to(device)
     head = head_on(_features(made, real.train, rows), labels, classes=real.classes, kind=config.pretrain.probe)
@@ -115,7 +118,7 @@ def labelled_rows(labels: Int[Tensor, "n"], key: Key, seed: int, *, classes: int
     if sizes.min() < each:
         raise Unmeasured(
             f"{each:,} labels per class were asked for, but class {int(sizes.argmin())} of {key.dataset} has "
-            f"{int(sizes.min()):,} training images; give fewer, or a share of all (--label-fraction)"
+            f"{int(sizes.min()):,} training images; give fewer (--labels-per-class)"
         )
     return torch.cat([order[labels[order] == label][:each] for label in range(classes)])
 

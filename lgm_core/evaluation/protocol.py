@@ -29,7 +29,7 @@ _TEACHER, _USUAL_TEACHER = "pretrain.teacher", PretrainConfig().teacher
 class Key:
     """What tells one evaluation of a set from another.
 
-    `fraction`: share of the labels that are used; `labels_per_class`: how many of each class instead, or 0.
+    `fraction`: share of the labels that are used; `labels_per_class`: how many of each class instead, if not 0.
     """
 
     network: str
@@ -101,15 +101,13 @@ def _shares(config: SharedConfig, key: Key) -> list[Key]:
     if not transfers(key.protocol):
         return [key]
     data = dict.fromkeys(config.evaluate_data or (config.dataset,))
-    if config.labels_per_class:
-        counts = dict.fromkeys(config.labels_per_class)
-        return [replace(key, dataset=name, labels_per_class=count) for name in data for count in counts]
-    shares = dict.fromkeys(config.label_fraction)
-    return [replace(key, dataset=name, fraction=share) for name in data for share in shares]
+    labels = [{"labels_per_class": count} for count in dict.fromkeys(config.labels_per_class)]
+    labels += [{"fraction": share} for share in dict.fromkeys(config.label_fraction)]
+    return [replace(key, dataset=name, **many) for name in data for many in labels]
 
 
 def transfers(protocol: str) -> bool:
-    """Does a protocol test on several data sets, with shares of their labels?"""
+    """Does a protocol test on several data sets, with some of their labels?"""
     return protocol in PROTOCOLS and PROTOCOLS[protocol].transfers
 
 

@@ -86,8 +86,15 @@ def read_config(values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, str]]:
 
 
 def _clusters_of_before(values: dict[str, Any]) -> dict[str, Any]:
-    """Sets of several images per class were matched by their clusters alone; nothing has changed for all others."""
+    """Of several images per class: they were matched by their clusters alone, and began as photographs in any order.
+
+    Nothing has changed for all others.
+    """
     lgm, count = values.get("lgm"), values.get("images_per_class", 1)
     if not isinstance(lgm, dict) or lgm.get("clusters") is not True or not isinstance(count, int) or count < 2:
         return values
-    return values | {"lgm": {"whiten_within": "cluster", "class_share": 0.0} | lgm}
+    values = values | {"lgm": {"whiten_within": "cluster", "class_share": 0.0} | lgm}
+    synthetic = values.get("synthetic")
+    if not isinstance(synthetic, dict) or synthetic.get("initial") in (None, "noise", "zero"):
+        return values
+    return values | {"synthetic": {"near_cluster": False} | synthetic}

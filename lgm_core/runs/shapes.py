@@ -18,6 +18,7 @@ REPORT: Mapping[str, Any] = {
     "backbone": str, "top1": NUMBER, "top1_std": NUMBER, "top1_seeds": [NUMBER], "top5": MAYBE, "worst_group": MAYBE,
     "per_group": ([MAYBE], None), "groups": list, "classes": list, "per_class": [MAYBE], "confusion": [[int]],
     "train_images": int, "test_images": int, "protocol?": str, "dataset?": str, "fraction?": NUMBER, "settings?": dict,
+    "labels_per_class?": natural,
     "group_confusion?": [[int]], "mistaken?": [{"true": natural, "taken": natural, "images": [natural]}],
     "contrast?": {"classes": [int], "top1_other": NUMBER, "allegiance": MAYBE},
     "mark?": str,

@@ -205,9 +205,12 @@ def synthetic_set(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Learn
 
 
 def begun_as(own: LGMSettings, shared: SharedConfig, bench: Bench) -> Int[Tensor, "n"]:
-    """The training images that the set begins as; where images learn clusters, each of them begins near its own."""
+    """The training images that the set begins as; where images learn clusters, each of them begins near its own.
+
+    A function of the settings alone: a resumed run, too, takes the levels that it has not reached yet from them.
+    """
     chosen, per_class = _chosen(own, shared, bench), shared.images_per_class
-    if own.clusters_per_class(per_class) == 1:
+    if own.clusters_per_class(per_class) == 1 or not own.synthetic.near_cluster:
         return chosen
     parts = bench.once("clusters", lambda: _clusters(own, shared, bench))
     return in_order_of_parts(chosen, parts, _banks(own, shared, bench), per_class=per_class)

@@ -22,6 +22,9 @@ class SyntheticConfig:
         "noise",
         "initial values; real: random training images; centroids, greedy: those chosen by the backbones that distil",
     )
+    near_cluster: bool = knob(
+        True, "several images per class that begin as photographs: each begins with one near the cluster that it learns"
+    )
     noise_scale: float = knob(0.1, "amplitude of the initial noise; 1 in the paper", low=0, high=10)
     decorrelate_colour: bool = knob(True, "optimise in a decorrelated colour space")
 
@@ -76,8 +79,8 @@ class LGMConfig:
     )
     real_power: float = knob(
         0.0,
-        "the real gradient alone is multiplied further, by this power of the inverse: towards the head of a linear "
-        "discriminant, which is 1; better in the backbone itself, worse in others. 0: both sides alike",
+        "multiply the real gradient alone by a further power of the inverse covariance within classes, its length "
+        "kept; 1: images teach a plain head what a linear discriminant knows; needs a metric; 0: both sides alike",
         low=0,
         high=2,
     )

@@ -69,7 +69,7 @@ def noise_distiller(
     """A distiller whose real data are noise, with an image per class and all levels of the pyramid, to be timed."""
     features = torch.randn(2 * images, 1, backbone.feature_size, generator=generator("cpu", 0))
     bank = Bank(features, torch.arange(images).repeat(2), images)
-    lgm = replace(own.lgm, target="mean", source_views=(), source_weights=())
+    lgm = replace(own.lgm, target="mean", real_power=0.0, source_views=(), source_weights=())  # its cost is nothing
     side = Side(
         config=lgm, bank=lambda: bank, target=lambda: MeanTarget(bank, balanced=True, device=compute.device),
         metric=lambda: metric_of(lgm, lambda: bank, device=compute.device, note=lambda text: None), rows=images,

@@ -89,7 +89,10 @@ def metric_of(
             )
             more = "more training images, or a higher bank.views, make it possible"
             if config.real_power:
-                raise UserError(f"lgm.real-power needs gradients that are whitened, but {few}: {more}; or leave it out")
+                raise UserError(
+                    f"lgm.real-power needs gradients that are whitened, but {few}: {more}. Or add --lgm.whiten full "
+                    "(or diagonal), which whitens all the same, or leave --lgm.real-power out"
+                )
             note(f"Gradients are not whitened: {few}. {more.capitalize()}.")
             return None
         kind = "full"
