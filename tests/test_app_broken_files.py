@@ -125,7 +125,10 @@ def test_a_report_without_a_field_that_is_read_is_named(store: RunStore, name: s
 
 @pytest.mark.parametrize(
     "change",
-    [{"classes": ["a"]}, {"confusion": [[1]] * 10}, {"worst_group": 0.1}, {"settings": {}}, {"labels_per_class": "ten"}],
+    [
+        {"classes": ["a"]}, {"confusion": [[1]] * 10}, {"worst_group": 0.1}, {"settings": {}},
+        {"labels_per_class": "ten"},
+    ],
 )  # fmt: skip
 def test_a_report_whose_parts_do_not_fit_together_is_named(store: RunStore, change: dict[str, Any]):
     file = store.open(ONE).evals / REPORT_FILE
