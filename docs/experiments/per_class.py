@@ -2,6 +2,7 @@
 
     python docs/experiments/per_class.py run [--seeds 1] [--counts 1 5 50] [--ways random greedy]   # what is not there
     python docs/experiments/per_class.py table [--counts 1 5 50]                                    # Markdown
+    python docs/experiments/per_class.py picture                     # five of each class, in turn, of the first seed
 
 Imagenette, 100 training photographs per class, 150 steps of one view an image, distilled with MobileNetV3-small or with
 it and ResNet-18 in turn, from the photographs that the two choose (`in-turn`, its rival is `greedy`). Judged by the
@@ -14,16 +15,21 @@ damages). Needs Imagenette ($LGM_DATASETS) and the weights that `make setup` fet
 import argparse
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from torchvision.utils import save_image
 
 import lgm_core
 from lgm_core.analysis.style_measures import STRENGTHS
 from lgm_core.base.places import places
 from lgm_core.engine import work
 from lgm_core.presets import change
+from lgm_core.runs.source_runs import read_set
 from lgm_core.runs.start import is_done, start
 from lgm_core.runs.store import RunFolder, RunStore
 
+ROOT = Path(__file__).parents[2]
 OWN, JUDGES = "mobilenet_v3_small", ("mobilenet_v3_small", "tf_efficientnet_lite0", "mobilenet_v2")
 BOTH = f"{OWN}+resnet18"
 COUNTS = (1, 2, 5, 10, 20, 50)
@@ -84,6 +90,14 @@ def _table(counts: list[int], seeds: int, ways: list[str], told: Callable[[list[
         print(f"| {count} | {' | '.join(cells)} |")
 
 
+def picture(*_: object) -> None:
+    made = _of("in-turn", 5, 0)
+    if made is None:
+        raise SystemExit("there is no such set yet: run --counts 5 --ways in-turn")
+    images = read_set(made).images.unflatten(0, (10, 5)).transpose(0, 1).flatten(0, 1)  # a column for each class
+    save_image(images, ROOT / "docs" / "pictures" / "imagenette_five.webp", nrow=10, padding=0)
+
+
 def _diversity(found: list[RunFolder]) -> str:
     looks = [RunStore(places().runs).open(f"{one.id}-style") for one in found if _is_there(f"{one.id}-style")]
     rows = [row for look in looks for row in look.findings().get("diversity", [])]
@@ -112,9 +126,9 @@ def _of(way: str, count: int, seed: int) -> RunFolder | None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("do", choices=("run", "table"))
+    parser.add_argument("do", choices=("run", "table", "picture"))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     asked = parser.parse_args()
-    {"run": run, "table": table}[asked.do](asked.counts, asked.seeds, asked.ways)
+    {"run": run, "table": table, "picture": picture}[asked.do](asked.counts, asked.seeds, asked.ways)
