@@ -12,8 +12,6 @@ from lgm_core.base.interfaces import generator
 from lgm_core.base.places import Places
 from lgm_core.evaluation import pretraining
 from lgm_core.evaluation.label_probe import best_classes, head_on
-from lgm_core.evaluation.pretraining import labelled_rows
-from lgm_core.evaluation.protocol import Key
 from lgm_core.presets import change
 from lgm_core.runs.store import RunFolder
 from tests.test_mkdt_run import finish, finished, run, small  # noqa: F401 (fixtures)
@@ -76,34 +74,3 @@ def test_each_network_is_given_labels_of_its_own(run: RunFolder, here: Places, m
     first, second = drawn.values()  # two networks
     assert len(first) == len(set(first)) == len(second) == 30 and len(set(first) & set(second)) < 20
     assert np.unique(first).max() < 120
-
-
-def _key(**labels: float) -> Key:
-    return Key(network="conv:instance", protocol="pretrain", dataset="digits", **labels)  # pyright: ignore
-
-
-def test_fewer_labels_are_the_first_of_more():
-    half, quarter = (labelled_rows(LABELS, _key(fraction=share), 0, classes=CLASSES) for share in (0.5, 0.25))
-    assert (len(half), len(quarter)) == (45, 22) and half[:22].tolist() == quarter.tolist()
-
-
-def test_so_many_labels_of_each_class_are_drawn_anew_for_each_network():
-    uneven = torch.cat((LABELS, torch.full((50,), 2)))
-    few, more, other = (
-        labelled_rows(uneven, _key(labels_per_class=count), seed, classes=CLASSES)
-        for count, seed in ((3, 0), (20, 0), (20, 1))
-    )
-    assert torch.bincount(uneven[few]).tolist() == [3] * CLASSES and len(set(more.tolist())) == 20 * CLASSES
-    assert uneven[few].tolist() == sorted(uneven[few].tolist())
-    assert [few[3 * c : 3 * c + 3].tolist() for c in range(CLASSES)] == [
-        more[20 * c : 20 * c + 3].tolist() for c in range(CLASSES)
-    ]
-    assert set(more.tolist()) != set(other.tolist())
-    everything = labelled_rows(uneven, _key(labels_per_class=22), 0, classes=CLASSES)
-    assert set((uneven[:90] == 3).nonzero().flatten().tolist()) == {
-        row for row in everything.tolist() if uneven[row] == 3
-    }
-    with pytest.raises(
-        Unmeasured, match="23 labels per class .* class 2 of digits has 22 .* give fewer .--labels-per-class"
-    ):
-        labelled_rows(LABELS, _key(labels_per_class=23), 0, classes=CLASSES)

@@ -13,7 +13,7 @@ from lgm_core.engine import start, work
 from lgm_core.jobs.study import StudyFlags, plan_study
 from lgm_core.methods.lgm import metric as metric_file
 from lgm_core.methods.lgm.config import LGMConfig
-from lgm_core.methods.lgm.gradients import LinearHead, class_distance, cosine_distance, head_gradient, squared_distance
+from lgm_core.methods.lgm.gradients import class_distance, cosine_distance, squared_distance
 from lgm_core.methods.lgm.metric import Metric, metric_of
 from lgm_core.methods.lgm.objectives.catalog import OBJECTIVES, Side
 from lgm_core.methods.lgm.objectives.gradient import GradientMatching
@@ -26,7 +26,7 @@ CLASSES, WIDTH = 3, 5
 CPU = torch.device("cpu")
 
 
-def _bank() -> Bank:
+def bank_of_three() -> Bank:
     """Classes of unequal size, which vary along one direction above all."""
     random = torch.Generator().manual_seed(1)
     labels = torch.tensor([0] * 10 + [1] * 4 + [2] * 7)
@@ -35,7 +35,7 @@ def _bank() -> Bank:
     return Bank((features + spread * torch.randn(21, 2, WIDTH, generator=random)).half(), labels, CLASSES)
 
 
-def _covariance(bank: Bank) -> np.ndarray:
+def covariance_of(bank: Bank) -> np.ndarray:
     each = [bank.features[bank.labels == c].flatten(0, 1).double().numpy() for c in range(CLASSES)]
     return sum(np.cov(one.T, bias=True) for one in each) / CLASSES
 
@@ -47,8 +47,8 @@ def test_products_are_those_of_the_inverse_mean_covariance(
     rows: int, kind: str, power: float, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(metric_file, "_ROWS", rows)
-    bank, beta = _bank(), 0.7
-    covariance = _covariance(bank) if kind == "full" else np.diag(np.diag(_covariance(bank)))
+    bank, beta = bank_of_three(), 0.7
+    covariance = covariance_of(bank) if kind == "full" else np.diag(np.diag(covariance_of(bank)))
     whole = covariance / (np.trace(covariance) / WIDTH) + beta * np.eye(WIDTH)
     values, vectors = np.linalg.eigh(whole)
     inverse = (vectors * values ** (-2 * power)) @ vectors.T
@@ -60,43 +60,10 @@ def test_products_are_those_of_the_inverse_mean_covariance(
 
 def test_the_bias_is_left_as_it_is_and_a_high_floor_changes_no_angle():
     gradient = torch.randn(CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
-    metric = Metric.of_bank(_bank(), "diagonal", power=0.5, device=CPU)
+    metric = Metric.of_bank(bank_of_three(), "diagonal", power=0.5, device=CPU)
     found = metric(gradient, 1e6)
     torch.testing.assert_close(found[:, -1], gradient[:, -1])
     assert cosine_similarity(found[:, :-1].flatten(), gradient[:, :-1].flatten(), dim=0) > 1 - 1e-6
-
-
-@pytest.mark.parametrize("power", [0.5, 1.0])
-@pytest.mark.parametrize("kind", ["full", "diagonal"])
-def test_a_sharpened_real_gradient_points_where_the_inverse_covariance_sends_it(kind: str, power: float):
-    bank, beta, half = _bank(), 0.7, 0.5
-    covariance = _covariance(bank) if kind == "full" else np.diag(np.diag(_covariance(bank)))
-    values, vectors = np.linalg.eigh(covariance / (np.trace(covariance) / WIDTH) + beta * np.eye(WIDTH))
-    gradient = torch.randn(CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
-    metric = Metric.of_bank(bank, kind, power=half, device=CPU)
-    measured = metric(gradient, beta)
-    found = metric.sharpened(measured, beta, power)
-    torch.testing.assert_close(found[:, :-1].norm(), measured[:, :-1].norm())
-    torch.testing.assert_close(found[:, -1], gradient[:, -1])
-    weights = gradient[:, :-1].double().numpy()
-    expected = weights @ (vectors * values ** (-2 * (power + half))) @ vectors.T @ weights.T
-    ours = (found[:, :-1] @ found[:, :-1].T).double().numpy()
-    np.testing.assert_allclose(ours / np.trace(ours), expected / np.trace(expected), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("power", [0.0, 0.5])
-def test_only_the_real_side_is_sharpened(power: float):
-    bank, config = _bank(), LGMConfig(whiten="full", real_power=power)
-    metric = Metric.of_bank(bank, "full", power=0.5, device=CPU)
-    target = MeanTarget(bank, balanced=True, device=CPU)
-    objective = GradientMatching(
-        target, rows=CLASSES, width=WIDTH, config=config, steps=9, seed=0, device=CPU, metric=metric
-    )
-    features, rows = torch.randn(6, WIDTH, generator=torch.Generator().manual_seed(3)), torch.arange(3).repeat(2)
-    head = LinearHead(torch.zeros(CLASSES, WIDTH))
-    synthetic, real = (metric(one, 1.0) for one in (head_gradient(features, rows, head), target.gradient(head, 2)))
-    expected = class_distance(synthetic, metric.sharpened(real, 1.0, power) if power else real)
-    torch.testing.assert_close(objective.at(2)(features, rows), expected)
 
 
 def test_the_floor_goes_from_one_end_to_the_other_by_a_constant_factor():

@@ -142,8 +142,8 @@ def test_a_set_is_judged_on_other_data_with_shares_of_their_labels(
 ):
     monkeypatch.setenv("LGM_CACHE", str(here.cache))
     words = ["evaluate", run.id, "conv:instance", "resnet10:batch", "--protocol", "pretrain", "--evaluate-data"]
-    words += ["scenes", "--pretrain.seeds", "1"]
-    assert main([*words, "--label-fraction", "0.2", "--name", "judged"]) == 0
+    words += ["scenes", "--label-fraction", "0.2", "--pretrain.seeds", "1", "--name", "judged"]
+    assert main(words) == 0
     reports = RunFolder(here.runs / "judged").eval_reports()
     assert {(one["backbone"], one["dataset"], one["fraction"]) for one in reports} == {
         ("conv:instance", "scenes", 0.2), ("resnet10:batch", "scenes", 0.2),
@@ -151,13 +151,6 @@ def test_a_set_is_judged_on_other_data_with_shares_of_their_labels(
     assert len(reports[0]["classes"]) == len(reports[0]["per_class"]) == 16 and reports[0]["train_images"] == 20
     shown = capsys.readouterr().out.replace("\n", " ")
     assert "scenes" in shown and "20 %" in shown
-    assert main([*words, "--labels-per-class", "1", "3", "--name", "few"]) == 0
-    few = RunFolder(here.runs / "few").eval_reports()
-    found = {one["labels_per_class"]: one["labelled_images"] for one in few}
-    assert len(few) == 8 and found | {0: 0} == {0: 0, 1: 16, 3: 48}  # besides the two shares of the run
-    assert "3 labels per class" in capsys.readouterr().out.replace("\n", " ")
-    assert main([*words, "--labels-per-class", "5000", "--name", "many"]) == 2
-    assert "5,000 labels per class were asked for, but class" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.slow

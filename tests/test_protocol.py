@@ -53,30 +53,9 @@ def test_a_key_is_a_network_its_protocol_data_fraction_and_settings():
     assert replace(frozen, protocol="nearest-mean").column == "mobilenet_v2"
     other = replace(frozen, fraction=0.1)
     assert other.column == "mobilenet_v2, paper, 10 % of labels" and other.file_stem != frozen.file_stem
-    few = replace(frozen, labels_per_class=10)
-    assert few.column == "mobilenet_v2, paper, 10 labels per class"
-    assert (
-        len({key.file_stem for key in (frozen, other, few)}) == len({key.digest for key in (frozen, other, few)}) == 3
-    )
-    assert differing([frozen, few]) == ["labels per class"] and differing([few, few]) == []
-    assert [(network_of(key.column), protocol_of(key.column)) for key in (other, few, student)] == [
-        ("mobilenet_v2", "paper"), ("mobilenet_v2", "paper"), ("conv:depth2", "scratch")
+    assert [(network_of(key.column), protocol_of(key.column)) for key in (other, student)] == [
+        ("mobilenet_v2", "paper"), ("conv:depth2", "scratch")
     ]  # fmt: skip
-
-
-def test_numbers_of_labels_are_asked_for_besides_shares():
-    asked = preset("mkdt_preview", evaluate_on=("conv:instance",), labels_per_class=(1, 10), evaluate_data=("digits",))
-    keys = keys_of(asked)
-    assert [(key.labels_per_class, key.fraction) for key in keys] == [
-        (1, 1.0), (10, 1.0), (0, 0.01), (0, 0.05), (0, 0.1), (0, 0.5)
-    ]  # fmt: skip
-    assert identity(asked) == identity(change(asked, {"labels_per_class": ()}))  # judging further distils nothing
-    reports = [{**key.facts(), "top1": 0.5} for key in keys]
-    assert [column_of(report) for report in reports] == [key.column for key in keys]
-    assert [key_of_report(report, asked).digest for report in reports] == [key.digest for key in keys]
-    old = {name: value for name, value in keys_of(change(asked, {"labels_per_class": ()}))[0].facts().items()}
-    del old["labels_per_class"]  # a report of before
-    assert key_of_report(old, asked).labels_per_class == 0 and "labels per class" not in column_of(old)
 
 
 def test_a_digest_depends_on_what_is_judged_by_and_on_nothing_else():
