@@ -60,6 +60,7 @@ def test_a_number_of_labels_has_a_column_a_file_and_a_digest_of_its_own():
     whole = _key()
     share, few = replace(whole, fraction=0.1), replace(whole, labels_per_class=10)
     assert few.column == "conv:instance, pretrain, on digits, 10 labels per class"
+    assert replace(whole, labels_per_class=1).column == "conv:instance, pretrain, on digits, 1 label per class"
     assert len({key.file_stem for key in (whole, share, few)}) == len({key.digest for key in (whole, share, few)}) == 3
     assert differing([whole, few]) == ["labels per class"] and differing([few, few]) == []
     assert (network_of(few.column), protocol_of(few.column)) == ("conv:instance", "pretrain")

@@ -46,7 +46,8 @@ class Key:
         words += [self.protocol] if self.protocol != usual_protocol(self.network) else []
         words += [f"on {self.dataset}"] if transfers(self.protocol) else []
         words += [f"{100 * self.fraction:g} % of labels"] if self.fraction != 1 else []
-        words += [f"{self.labels_per_class:,} labels per class"] if self.labels_per_class else []
+        each = self.labels_per_class
+        words += [f"{each:,} label{'s' if each > 1 else ''} per class"] if each else []
         teacher = self.settings.get(_TEACHER, _USUAL_TEACHER)
         words += [f"targets of {teacher}"] if teacher != _USUAL_TEACHER else []
         return ", ".join(words)
